@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# truepeer: `make help` lists the targets.
+
+BUILD   ?= build
+CLANG   ?= clang-19
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+CXX     ?= g++
+AR      ?= ar
+V       ?= 0
+
+ifeq ($(V),0)
+Q   = @
+say = @printf '  %-8s %s\n' $(1) $(2);
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+
+WARN     := -Wall -Wextra -Werror -Wshadow
+BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Ibpf -isystem . $(WARN) -Wno-unused-function
+CXXFLAGS ?= -O2 -g
+CXXSTD   := -std=c++20 -fno-strict-aliasing -pthread $(WARN) -MMD -MP -DTP_VERSION='"$(VERSION)"'
+INCLUDE  := -I. -Iuserspace -Iuserspace/include -isystem $(BUILD)/gen
+# static, so that the one binary runs on hosts without libbpf; the library links libbpf only
+LIBBPF        := -lbpf -lelf -lz
+LIBBPF_STATIC := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic
+
+include userspace/build.mk
+include tests/build.mk
+
+# ---- BPF -------------------------------------------------------------------
+
+BPF_PARTS := lifecycle peername stream
+BPF_OBJ   := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/bpf/truepeer.bpf.o: $(BPF_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name tp_$* > $@
+
+-include $(BPF_OBJ:.o=.d)
+
+# ---- targets ---------------------------------------------------------------
+
+.PHONY: all deps demo test clean help
+all: $(ALL) ## build everything into build/
+
+deps: ## install the Debian packages that building, testing and the demo need
+	$(Q)tools/deps
+
+demo: ## the main job on this machine: HAProxy, Node, the real client's address
+	$(Q)tools/demo
+
+test: ## build and run every test (root)
+	$(Q)tools/test
+
+clean: ## remove build/
+	$(Q)rm -rf $(BUILD)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
