@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every struct, enum and constant that the BPF programs and user space share.
+ *
+ * These are the values of the pinned maps (docs/PROTOCOL.md), so they are an
+ * ABI: fixed-width types, explicit and zeroed padding, ports in host byte
+ * order, addresses as 16 bytes in network byte order with IPv4 as IPv4-mapped
+ * IPv6 (::ffff:a.b.c.d), times of CLOCK_BOOTTIME in nanoseconds.  A change of any layout
+ * or number raises TP_ABI_VERSION.
+ */
+#ifndef TP_ABI_H
+#define TP_ABI_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define TP_ABI_VERSION 1
+
+#define TP_MAX_HEADER 4096 /* a live service refuses longer headers (too_long) */
+#define TP_MAX_V1 107      /* the specification's limit for a v1 line, CRLF included */
+#define TP_MAX_SERVICES 64
+#define TP_DEFAULT_TIMEOUT_NS 5000000000ull
+
+/* Linux's address family numbers; <sys/socket.h> and vmlinux.h exclude each other. */
+enum tp_family {
+	TP_FAMILY_NONE = 0,
+	TP_FAMILY_UNIX = 1,
+	TP_FAMILY_IPV4 = 2,
+	TP_FAMILY_IPV6 = 10,
+};
+
+enum tp_transport {
+	TP_TRANSPORT_NONE = 0,
+	TP_TRANSPORT_STREAM = 1,
+	TP_TRANSPORT_DGRAM = 2,
+};
+
+enum tp_command {
+	TP_COMMAND_LOCAL = 0, /* numbers of the v2 header's low nibble */
+	TP_COMMAND_PROXY = 1,
+};
+
+enum tp_verdict {
+	TP_ACCEPT = 0,      /* the header's addresses are the connection's */
+	TP_ACCEPT_REAL = 1, /* valid, but the real endpoints stand */
+	TP_WAIT = 2,        /* the start of what may become a header */
+	TP_REJECT = 3,      /* claims to be a header and is not valid */
+	TP_NO_HEADER = 4,   /* cannot be a header */
+};
+
+/*
+ * What became of a connection.  Exactly one is counted for each connection;
+ * the names (userspace/lib/names.cpp) are those of the counters and metrics.
+ */
+enum tp_outcome {
+	TP_OUT_NONE = 0,
+	TP_OUT_ACCEPTED_V1_PROXY = 1,
+	TP_OUT_ACCEPTED_V1_UNKNOWN = 2,
+	TP_OUT_ACCEPTED_V2_PROXY = 3,
+	TP_OUT_ACCEPTED_V2_LOCAL = 4,
+	TP_OUT_PASSED_USE = 5,      /* no header where it is optional */
+	TP_OUT_PASSED_SKIP = 6,     /* source network that truepeer leaves alone */
+	TP_OUT_NO_HEADER = 7,       /* from here on: refused */
+	TP_OUT_BAD_V1 = 8,
+	TP_OUT_BAD_V2 = 9,          /* version nibble or address block */
+	TP_OUT_BAD_COMMAND = 10,
+	TP_OUT_BAD_FAMILY = 11,     /* family or transport */
+	TP_OUT_BAD_LENGTH = 12,
+	TP_OUT_BAD_TLV = 13,
+	TP_OUT_BAD_CRC = 14,
+	TP_OUT_TOO_LONG = 15,
+	TP_OUT_TRUNCATED = 16,      /* the client ended inside the header */
+	TP_OUT_TIMEOUT = 17,
+	TP_OUT_EMPTY = 18,          /* the client ended without sending anything */
+	TP_OUT_UNTRUSTED = 19,
+	TP_OUT_VERSION = 20,
+	TP_OUT_SPECIAL_ORIGIN = 21,
+	TP_OUT_PENDING_FULL = 22,
+	TP_OUT_MAP_FULL = 23,
+	TP_OUT_INTERNAL = 24,       /* a helper failed that should not */
+	TP_OUT_MAX = 25,
+};
+
+enum tp_engine {
+	TP_ENGINE_NONE = 0,
+	TP_ENGINE_HANDSHAKE = 1,
+	TP_ENGINE_SENDER = 2,
+	TP_ENGINE_STREAM = 3,
+};
+
+/* By source network, longest prefix first (the vocabulary of go-proxyproto). */
+enum tp_policy {
+	TP_POLICY_REJECT = 0,  /* also what holds where no network matches */
+	TP_POLICY_REQUIRE = 1,
+	TP_POLICY_USE = 2,
+	TP_POLICY_IGNORE = 3,
+	TP_POLICY_SKIP = 4,
+};
+
+struct tp_endpoint {
+	__u8 address[16];
+	__u16 port;
+	__u16 family; /* enum tp_family; TP_FAMILY_NONE: nothing known */
+};
+
+/* The parser's result. */
+struct tp_header {
+	struct tp_endpoint origin;
+	struct tp_endpoint destination;
+	__u32 bytes;  /* whole header; with TP_WAIT what is needed, 0 if unknown yet */
+	__u8 verdict; /* enum tp_verdict */
+	__u8 reason;  /* enum tp_outcome, set with TP_REJECT and TP_NO_HEADER */
+	__u8 version; /* 1, 2 or 0 */
+	__u8 command; /* enum tp_command */
+	__u8 transport; /* enum tp_transport */
+	__u8 pad[3];
+	__u32 address_end; /* v2: where TLVs start; 0 when there are none to read */
+};
+
+/* tp_services: what truepeer works on. */
+struct tp_service_key {
+	__u64 netns;      /* netns cookie; 0 where the kernel cannot tell */
+	__u8 address[16]; /* :: for any address, ::ffff:0.0.0.0 for any IPv4 */
+	__u16 port;
+	__u16 pad[3];
+};
+
+struct tp_service {
+	__u32 id;      /* index into tp_counters */
+	__u32 engines; /* bit 1 << enum tp_engine */
+	__u64 header_timeout_ns;
+	__u32 versions; /* bit 1 << version */
+	__u32 pad;
+};
+
+/* tp_policy: longest prefix match; prefixlen counts from the service field. */
+struct tp_policy_key {
+	__u32 prefixlen; /* 32 + (IPv4: 96 + n; IPv6: n) */
+	__u32 service;   /* big endian: matched bit by bit */
+	__u8 address[16];
+};
+
+struct tp_policy_value {
+	__u32 policy; /* enum tp_policy */
+};
+
+/* A connection before its socket exists: seen from this host. */
+struct tp_flow {
+	__u64 netns;
+	__u8 remote[16];
+	__u8 local[16];
+	__u16 remote_port;
+	__u16 local_port;
+	__u32 pad;
+};
+
+enum tp_peer_state {
+	TP_PEER_WAITING = 0,  /* the header is still outstanding */
+	TP_PEER_KNOWN = 1,    /* header decided and removed, or about to be (strip_left) */
+	TP_PEER_REFUSED = 2,  /* waits for its reset; no byte is delivered */
+};
+
+/* tp_origins: one entry for each live connection, by socket cookie. */
+struct tp_peer {
+	struct tp_endpoint origin;      /* the real client */
+	struct tp_endpoint destination; /* what the client connected to */
+	struct tp_endpoint proxy;       /* the TCP peer */
+	struct tp_endpoint local;       /* this host's side of the TCP connection */
+	__u32 service;
+	__u16 header_bytes;
+	__u8 version;
+	__u8 command;   /* enum tp_command */
+	__u8 transport; /* enum tp_transport */
+	__u8 engine;    /* enum tp_engine */
+	__u8 state;     /* enum tp_peer_state */
+	__u8 reason;    /* enum tp_outcome */
+	__u16 strip_left; /* stream: header bytes that are still in the receive queue */
+	__u16 lag;        /* stream: bytes by which copied_seq stays behind (docs/LIMITS.md) */
+	__u8 lag_known;   /* stream: all of the header will be lag, and SO_RCVLOWAT says so */
+	__u8 pad[3];
+	__u32 next;       /* stream: sequence number of the next byte to be filtered */
+	__u64 syn_ns;         /* when the handshake began; 0 if it was not seen */
+	__u64 established_ns; /* when the header was complete */
+	__u64 netns;
+};
+
+enum tp_pending_state {
+	TP_PENDING_WAITING = 0,
+	TP_PENDING_DECIDED = 1, /* header whole and valid, the socket comes next */
+	TP_PENDING_PASSED = 2,  /* no header, and the policy lets it through */
+	TP_PENDING_EARLY = 3,   /* the header is collected on the socket itself */
+	TP_PENDING_REFUSED = 4,
+};
+
+/* tp_pending: one entry for each connection that has no socket yet. */
+struct tp_pending {
+	struct tp_peer peer;
+	__u32 start; /* sequence number of the client's first byte */
+	__u32 ack;   /* what the client acknowledges: this host's next sequence number */
+	__u32 seen;  /* bytes of the header seen so far, contiguous from start */
+	__u8 state;  /* enum tp_pending_state */
+	__u8 policy; /* enum tp_policy */
+	__u8 pad[2];
+	__u64 header_timeout_ns;
+};
+
+/* tp_counters: per CPU, by service id. */
+struct tp_counters {
+	__u64 outcome[32]; /* by enum tp_outcome; a power of two for the verifier */
+	__u64 peername_early;  /* name asked for before the header was there */
+	__u64 peername_family; /* IPv6 origin on an AF_INET socket */
+	__u64 actions_lost;    /* ring buffer full: the client was not reset at once */
+};
+
+enum tp_action_type {
+	TP_ACTION_RESET = 1,   /* send RST, forget the request socket */
+	TP_ACTION_FINISH = 2,  /* answer the client's FIN, forget the request socket */
+	TP_ACTION_DESTROY = 3, /* the connection has a socket: abort it */
+	TP_ACTION_PIECE = 4,   /* struct tp_piece: part of a header that comes in segments */
+};
+
+/* tp_actions: ring buffer, what BPF programs cannot do and ask the agent for. */
+struct tp_action {
+	struct tp_flow flow;
+	__u64 cookie; /* TP_ACTION_DESTROY */
+	__u32 seq;    /* sequence number of the segment to send */
+	__u32 ack;
+	__u8 type;   /* enum tp_action_type */
+	__u8 reason; /* enum tp_outcome */
+	__u8 pad[6];
+};
+
+/*
+ * With TP_ACTION_PIECE: a segment that was kept from TCP.  The agent
+ * acknowledges it, and when the header is whole sends it on as one segment.
+ */
+struct tp_piece {
+	struct tp_action action; /* seq: of the first byte; ack: as the client sent it */
+	__u32 start;  /* sequence number of the connection's first byte */
+	__u32 length; /* bytes that follow */
+	__u8 fin;     /* the segment ends the client's stream */
+	__u8 pad[7];
+	/* the bytes follow */
+};
+
+/* tp_config: one entry, what may change while programs run. */
+struct tp_config {
+	__u32 abi_version;
+	__u32 draining;        /* 1: no new connection is taken, only live ones are served */
+	__u64 reassembler_ns;  /* last sign of life of an agent that handles pieces; 0: none */
+	__u64 reassembler_netns; /* where it does */
+};
+
+/* How long the agent's last sign of life counts. */
+#define TP_REASSEMBLER_TIMEOUT_NS 2000000000ull
+
+#ifdef __cplusplus
+#define TP_ASSERT(c) static_assert(c)
+#else
+#define TP_ASSERT(c) _Static_assert(c, #c)
+#endif
+TP_ASSERT(sizeof(struct tp_endpoint) == 20);
+TP_ASSERT(sizeof(struct tp_header) == 56);
+TP_ASSERT(sizeof(struct tp_service_key) == 32);
+TP_ASSERT(sizeof(struct tp_service) == 24);
+TP_ASSERT(sizeof(struct tp_policy_key) == 24);
+TP_ASSERT(sizeof(struct tp_flow) == 48);
+TP_ASSERT(sizeof(struct tp_peer) == 128);
+TP_ASSERT(sizeof(struct tp_pending) == 152);
+TP_ASSERT(sizeof(struct tp_action) == 72);
+TP_ASSERT(sizeof(struct tp_piece) == 88);
+TP_ASSERT(sizeof(struct tp_config) == 24);
+#undef TP_ASSERT
+
+#endif

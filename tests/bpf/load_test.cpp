@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The running kernel takes every BPF program: it is loaded, attached, and the
+ * verifier's work on it stays within tests/vm/budget.tsv.
+ */
+#include <gtest/gtest.h>
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include "test_cgroup.hpp"
+
+namespace {
+
+const char *const objects[] = { "build/bpf/truepeer.bpf.o", "build/tests/bpf/parser_test.bpf.o" };
+
+struct CloseObject {
+	void operator()(bpf_object *object) const { bpf_object__close(object); }
+};
+using Object = std::unique_ptr<bpf_object, CloseObject>;
+
+struct Program {
+	std::string path;
+	std::string name;
+};
+
+void PrintTo(const Program &program, std::ostream *out)
+{
+	*out << program.path << " " << program.name;
+}
+
+Object open_object(const std::string &path)
+{
+	return Object(bpf_object__open_file(path.c_str(), nullptr));
+}
+
+// What the objects contain; opening them needs no privilege and loads nothing.
+std::vector<Program> programs()
+{
+	std::vector<Program> list;
+
+	for (const char *path : objects) {
+		Object object = open_object(path);
+		bpf_program *program = nullptr;
+
+		if (!object)
+			continue;
+		while ((program = bpf_object__next_program(object.get(), program)))
+			list.push_back({ path, bpf_program__name(program) });
+	}
+	return list;
+}
+
+// 6.12.117-cloud -> 6012
+int kernel_series(const std::string &release)
+{
+	int major = 0, minor = 0;
+
+	std::sscanf(release.c_str(), "%d.%d", &major, &minor);
+	return major * 1000 + minor;
+}
+
+/*
+ * The budgets for the running kernel, from the newest column that is not newer
+ * than it.  No value: the program is for later kernels.
+ */
+std::map<std::string, std::optional<unsigned>> read_budgets()
+{
+	std::map<std::string, std::optional<unsigned>> budgets;
+	std::ifstream file("tests/vm/budget.tsv");
+	std::string line, word;
+	std::size_t column = 0;
+	utsname kernel;
+
+	uname(&kernel);
+	std::getline(file, line);
+	std::istringstream head(line);
+	for (std::size_t i = 0; head >> word; i++)
+		if (i > 0 && kernel_series(word) <= kernel_series(kernel.release))
+			column = i;
+	while (std::getline(file, line)) {
+		std::istringstream row(line);
+		std::string name, value;
+
+		row >> name;
+		for (std::size_t i = 0; i < column; i++)
+			row >> value;
+		if (value == "-")
+			budgets[name] = std::nullopt;
+		else if (!value.empty())
+			budgets[name] = static_cast<unsigned>(std::stoul(value));
+	}
+	return budgets;
+}
+
+const std::map<std::string, std::optional<unsigned>> &budgets()
+{
+	static const auto values = read_budgets();
+	return values;
+}
+
+bool for_later_kernels(const std::string &name)
+{
+	auto budget = budgets().find(name);
+
+	return budget != budgets().end() && !budget->second;
+}
+
+// The object with its programs in the kernel, loaded once; null where the kernel refuses.
+bpf_object *loaded_object(const std::string &path)
+{
+	static std::map<std::string, Object> loaded;
+	auto found = loaded.find(path);
+
+	if (found != loaded.end())
+		return found->second.get();
+	Object object = open_object(path);
+	bpf_program *program = nullptr;
+	while (object && (program = bpf_object__next_program(object.get(), program)))
+		if (for_later_kernels(bpf_program__name(program)))
+			bpf_program__set_autoload(program, false);
+	if (object && bpf_object__load(object.get()) != 0)
+		object.reset();
+	return (loaded[path] = std::move(object)).get();
+}
+
+class BpfProgram : public testing::TestWithParam<Program> {
+protected:
+	void SetUp() override
+	{
+		if (for_later_kernels(GetParam().name))
+			GTEST_SKIP() << "for kernels newer than this one (tests/vm/budget.tsv)";
+		object_ = loaded_object(GetParam().path);
+		ASSERT_NE(object_, nullptr) << "load object: " << GetParam().path;
+		program_ = bpf_object__find_program_by_name(object_, GetParam().name.c_str());
+		ASSERT_NE(program_, nullptr);
+	}
+
+	bpf_object *object_ = nullptr;
+	bpf_program *program_ = nullptr;
+};
+
+TEST_P(BpfProgram, StaysWithinItsBudget)
+{
+	auto budget = budgets().find(GetParam().name);
+	bpf_prog_info info{};
+	__u32 size = sizeof(info);
+
+	ASSERT_EQ(bpf_obj_get_info_by_fd(bpf_program__fd(program_), &info, &size), 0);
+	ASSERT_TRUE(budget != budgets().end()) << "no budget in tests/vm/budget.tsv; the verifier "
+					   << "processed " << info.verified_insns;
+	std::printf("verified_insns %s %u of %u\n", GetParam().name.c_str(), info.verified_insns,
+		    *budget->second);
+	EXPECT_GT(info.verified_insns, 0u);
+	EXPECT_LE(info.verified_insns, *budget->second);
+}
+
+TEST_P(BpfProgram, Attaches)
+{
+	int fd = bpf_program__fd(program_);
+
+	switch (bpf_program__type(program_)) {
+	case BPF_PROG_TYPE_SOCK_OPS:
+	case BPF_PROG_TYPE_CGROUP_SKB:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR: {
+		test::Cgroup cgroup;
+		std::unique_ptr<bpf_link, decltype(&bpf_link__destroy)> link(
+			bpf_program__attach_cgroup(program_, cgroup.fd()), bpf_link__destroy);
+		EXPECT_NE(link, nullptr) << "attach to cgroup: " << GetParam().name;
+		break;
+	}
+	case BPF_PROG_TYPE_SK_SKB: {
+		int sockets = bpf_object__find_map_fd_by_name(object_, "tp_sockets");
+		EXPECT_EQ(bpf_prog_attach(fd, sockets, BPF_SK_SKB_VERDICT, 0), 0);
+		EXPECT_EQ(bpf_prog_detach2(fd, sockets, BPF_SK_SKB_VERDICT), 0);
+		break;
+	}
+	case BPF_PROG_TYPE_SCHED_CLS: {
+		// of the parser's test program: run, not attached
+		std::uint8_t packet[64] = {};
+		LIBBPF_OPTS(bpf_test_run_opts, options);
+		options.data_in = packet;
+		options.data_size_in = sizeof(packet);
+		EXPECT_EQ(bpf_prog_test_run_opts(fd, &options), 0);
+		break;
+	}
+	default:
+		FAIL() << "program type " << bpf_program__type(program_) << ": how is it attached?";
+	}
+}
+
+INSTANTIATE_TEST_SUITE_P(Objects, BpfProgram, testing::ValuesIn(programs()),
+			 [](const auto &row) { return row.param.name; });
+
+TEST(BpfObjects, AreThere)
+{
+	for (const char *path : objects)
+		EXPECT_NE(open_object(path), nullptr) << "open object: " << path << ": run make";
+}
+
+TEST(BpfBudget, NamesOnlyProgramsThatExist)
+{
+	const auto list = programs();
+
+	EXPECT_FALSE(budgets().empty());
+	for (const auto &[name, budget] : budgets()) {
+		bool exists = false;
+		for (const Program &program : list)
+			exists = exists || program.name == name;
+		EXPECT_TRUE(exists) << "budget of " << name;
+	}
+}
+
+} // namespace

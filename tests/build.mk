@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The tests: every tests/FOLDER/NAME_test.cpp becomes build/tests/NAME_test.  The
+# other .cpp files of a folder are its support, linked into each of its tests; those
+# of tests/unit into all.  tests/bpf/NAME.bpf.c is there as NAME.skel.h.
+#
+# From userspace/build.mk, where it is set: TEST_LIBRARIES, archives that tests link.
+
+TEST_DIRS    := unit bpf net apps
+TEST_SOURCES := $(wildcard $(TEST_DIRS:%=tests/%/*_test.cpp))
+TEST_SUPPORT := $(filter-out $(TEST_SOURCES),$(wildcard $(TEST_DIRS:%=tests/%/*.cpp)))
+TEST_OBJECTS := $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(TEST_SOURCES) $(TEST_SUPPORT))
+TESTS        := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(TEST_SOURCES))))
+
+TEST_BPF   := $(basename $(basename $(notdir $(wildcard tests/bpf/*.bpf.c))))
+TEST_SKELS := $(TEST_BPF:%=$(BUILD)/gen/%.skel.h)
+
+# linked statically as well: they run in virtual machines that have nothing else
+VM_PROGRAMS := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs)
+
+.PHONY: tests test-kernels
+VM_TESTS := $(addprefix $(BUILD)/vm/,$(VM_PROGRAMS) truepeer)
+tests: $(TESTS) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
+
+test-kernels: tests ## run the tests of tests/vm/programs on Debian's kernels (qemu)
+	$(Q)tests/vm/run
+
+# ---- BPF programs of the tests, and what is generated for them ---------------
+
+$(BUILD)/gen/abi_members.inc: tests/bpf/abi_members.awk bpf/abi.h
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ > $@
+
+$(TEST_BPF:%=$(BUILD)/tests/bpf/%.bpf.o): $(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c \
+		$(BUILD)/gen/abi_members.inc vmlinux.h
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -isystem $(BUILD)/gen -MMD -MP -c $< -o $@
+
+$(TEST_SKELS): $(BUILD)/gen/%.skel.h: $(BUILD)/tests/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+
+# ---- programs ------------------------------------------------------------------
+
+# -MMD leaves out what comes in with -isystem, so the generated headers are named here
+$(filter $(BUILD)/tests/obj/bpf/%,$(TEST_OBJECTS)): $(TEST_SKELS)
+$(TEST_OBJECTS): $(BUILD)/tests/obj/%.o: tests/%.cpp
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) -DFMT_HEADER_ONLY -Wno-missing-field-initializers $(INCLUDE) -c $< -o $@
+
+# objects of the support files of folder $(1)
+test_support = $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(filter $(foreach f,$(SUPPORT_OF_$(1)) $(1),tests/$(f)/%),$(TEST_SUPPORT)))
+SUPPORT_OF_apps := net
+
+TEST_LINK = -lgtest -lgtest_main $(LIBBPF)
+
+define test_program # $(1): folder, $(2): name
+$(BUILD)/tests/$(2) $(BUILD)/vm/$(2): $(BUILD)/tests/obj/$(1)/$(2).o \
+		$(sort $(call test_support,$(1)) $(call test_support,unit)) $(TEST_LIBRARIES)
+$(BUILD)/tests/$(2):
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CXX) -pthread -o $$@ $$^ $$(TEST_LINK)
+$(BUILD)/vm/$(2):
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CXX) -pthread -static -o $$@ $$^ $$(TEST_LINK)
+endef
+$(foreach s,$(TEST_SOURCES),$(eval $(call \
+	test_program,$(patsubst tests/%/,%,$(dir $(s))),$(basename $(notdir $(s))))))
+
+# the command, for live tests there
+$(BUILD)/vm/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -pthread -static -o $@ $^ $(LIBBPF)
+
+-include $(TEST_OBJECTS:.o=.d) $(TEST_BPF:%=$(BUILD)/tests/bpf/%.bpf.d)
