@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs share: counting, the service and policy look-ups, the
+ * requests to the agent, and the addresses of a segment.
+ */
+#ifndef TP_COMMON_BPF_H
+#define TP_COMMON_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_core_read.h>
+#include "maps.bpf.h"
+
+/* Written by the loader: flows and services carry their netns cookie. */
+const volatile __u8 tp_netns_aware __weak SEC(".rodata") = 0;
+
+static __always_inline struct tp_counters *tp_service_counters(__u32 service)
+{
+	return bpf_map_lookup_elem(&tp_counters, &service);
+}
+
+/* The one place where an outcome is counted: once for each connection. */
+static __always_inline void tp_count(__u32 service, __u32 outcome)
+{
+	struct tp_counters *c = tp_service_counters(service);
+
+	/* a mask and no comparison: 6.1 does not carry a check over to copies of the register */
+	asm volatile("%0 &= 31" : "+r"(outcome));
+	if (c)
+		c->outcome[outcome]++;
+}
+
+static __always_inline __u32 tp_accepted_outcome(const struct tp_peer *peer)
+{
+	if (peer->version == 1)
+		return peer->transport ? TP_OUT_ACCEPTED_V1_PROXY : TP_OUT_ACCEPTED_V1_UNKNOWN;
+	return peer->command == TP_COMMAND_PROXY ? TP_OUT_ACCEPTED_V2_PROXY :
+						   TP_OUT_ACCEPTED_V2_LOCAL;
+}
+
+/* Ask the agent for what a program cannot do; without it timers do the rest. */
+static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __u8 type,
+				   __u8 reason, __u32 seq, __u32 ack, __u64 cookie)
+{
+	struct tp_action action = {
+		.flow = *flow,
+		.cookie = cookie,
+		.seq = seq,
+		.ack = ack,
+		.type = type,
+		.reason = reason,
+	};
+	struct tp_counters *c;
+
+	if (bpf_ringbuf_output(&tp_actions, &action, sizeof(action), 0) == 0)
+		return;
+	c = tp_service_counters(service);
+	if (c)
+		c->actions_lost++;
+}
+
+static __always_inline int tp_draining(void)
+{
+	__u32 zero = 0;
+	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+
+	return !config || config->draining;
+}
+
+static __always_inline int tp_is_ipv4(const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline void tp_map_ipv4(__u8 *address, __u32 ipv4)
+{
+	__u32 *words = (__u32 *)address;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = ipv4;
+}
+
+/* The exact address first, then any of its family, then any. */
+static __always_inline struct tp_service *tp_find_service(const struct tp_flow *flow)
+{
+	struct tp_service_key key = { .netns = flow->netns, .port = flow->local_port };
+	struct tp_service *service;
+
+	__builtin_memcpy(key.address, flow->local, 16);
+	service = bpf_map_lookup_elem(&tp_services, &key);
+	if (service)
+		return service;
+	if (tp_is_ipv4(flow->local)) {
+		tp_map_ipv4(key.address, 0);
+		service = bpf_map_lookup_elem(&tp_services, &key);
+		if (service)
+			return service;
+	}
+	__builtin_memset(key.address, 0, 16);
+	return bpf_map_lookup_elem(&tp_services, &key);
+}
+
+static __always_inline __u32 tp_find_policy(__u32 service, const __u8 *remote)
+{
+	struct tp_policy_key key = { .prefixlen = 32 + 128, .service = bpf_htonl(service) };
+	struct tp_policy_value *value;
+
+	__builtin_memcpy(key.address, remote, 16);
+	value = bpf_map_lookup_elem(&tp_policies, &key);
+	return value ? value->policy : TP_POLICY_REJECT;
+}
+
+static __always_inline void tp_set_endpoint(struct tp_endpoint *e, const __u8 *address, __u16 port)
+{
+	__builtin_memcpy(e->address, address, 16);
+	e->port = port;
+	e->family = tp_is_ipv4(address) ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
+}
+
+static __always_inline void tp_set_real_endpoints(struct tp_peer *peer, const struct tp_flow *flow)
+{
+	tp_set_endpoint(&peer->proxy, flow->remote, flow->remote_port);
+	tp_set_endpoint(&peer->local, flow->local, flow->local_port);
+	peer->origin = peer->proxy;
+	peer->destination = peer->local;
+	peer->netns = flow->netns;
+}
+
+/* What a complete header says, under the policy for its sender. */
+static __always_inline void tp_set_header(struct tp_peer *peer, const struct tp_header *header,
+					  __u32 policy)
+{
+	peer->header_bytes = (__u16)header->bytes;
+	peer->version = header->version;
+	peer->command = header->command;
+	peer->transport = header->transport;
+	peer->established_ns = bpf_ktime_get_boot_ns();
+	if (header->verdict == TP_ACCEPT && policy != TP_POLICY_IGNORE) {
+		peer->origin = header->origin;
+		peer->destination = header->destination;
+	}
+}
+
+/* Refuses what the service does not allow; TP_OUT_NONE: nothing against it. */
+static __always_inline __u32 tp_check_header(const struct tp_header *header,
+					     const struct tp_service *service)
+{
+	if (header->bytes > TP_MAX_HEADER)
+		return TP_OUT_TOO_LONG;
+	if (header->verdict == TP_REJECT || header->verdict == TP_NO_HEADER)
+		return header->reason;
+	if (header->version && !(service->versions & 1u << (header->version & 31)))
+		return TP_OUT_VERSION;
+	return TP_OUT_NONE;
+}
+
+/*
+ * Copies `length` bytes, 1 to TP_MAX_HEADER, which the caller has checked.  The mask changes
+ * nothing then: 6.1 forgets such a check when the register was stored in between.
+ */
+static __always_inline long tp_load(struct __sk_buff *skb, __u32 offset, __u8 *to, __u32 length)
+{
+	length--;
+	asm volatile("%0 &= 4095" : "+r"(length));
+	return bpf_skb_load_bytes(skb, offset, to, length + 1);
+}
+
+struct tp_segment {
+	struct tp_flow flow;
+	__u32 seq;
+	__u32 ack;
+	__u32 payload; /* its offset in the skb */
+	__u32 length;  /* of the payload */
+	__u8 flags;    /* the TCP header's flag byte */
+};
+
+#define TP_FIN 0x01
+#define TP_SYN 0x02
+#define TP_RST 0x04
+#define TP_ACK 0x10
+
+/* Reads the IP and TCP headers that start at `at`; -1: not a TCP segment. */
+static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, struct tp_segment *s)
+{
+	struct tcphdr tcp;
+	__u32 offset;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr ip;
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.protocol != IPPROTO_TCP)
+			return -1;
+		tp_map_ipv4(s->flow.remote, ip.saddr);
+		tp_map_ipv4(s->flow.local, ip.daddr);
+		offset = at + ip.ihl * 4;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr ip;
+		__u8 next;
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)))
+			return -1;
+		__builtin_memcpy(s->flow.remote, &ip.saddr, 16);
+		__builtin_memcpy(s->flow.local, &ip.daddr, 16);
+		offset = at + sizeof(ip);
+		next = ip.nexthdr;
+		/* hop-by-hop, routing and destination options, at most one of each */
+		for (int i = 0; i < 3 && next != IPPROTO_TCP; i++) {
+			__u8 extension[2];
+
+			if (next != 0 && next != 43 && next != 60)
+				return -1;
+			if (bpf_skb_load_bytes(skb, offset, extension, 2))
+				return -1;
+			next = extension[0];
+			offset += (extension[1] + 1u) * 8;
+		}
+		if (next != IPPROTO_TCP)
+			return -1;
+	} else {
+		return -1;
+	}
+	if (bpf_skb_load_bytes(skb, offset, &tcp, sizeof(tcp)))
+		return -1;
+	s->flow.remote_port = bpf_ntohs(tcp.source);
+	s->flow.local_port = bpf_ntohs(tcp.dest);
+	s->seq = bpf_ntohl(tcp.seq);
+	s->ack = bpf_ntohl(tcp.ack_seq);
+	s->flags = ((__u8 *)&tcp)[13];
+	s->payload = offset + tcp.doff * 4;
+	s->length = skb->len > s->payload ? skb->len - s->payload : 0;
+	return 0;
+}
+
+#endif

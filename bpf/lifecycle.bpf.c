@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The life of a connection: when a service's connection is established, what
+ * is known of it moves from its flow (tp_pending) to its socket cookie
+ * (tp_origins); when it ends, the entry goes.
+ *
+ * The stream engine's sockets enter tp_sockets here, which is what makes the
+ * verdict program (stream.bpf.c) see their data.  Its lag is settled here too:
+ * TCP goes on counting the bytes that the verdict removed as unread, and
+ * SO_RCVLOWAT of lag + 1 makes readiness exact again.
+ */
+#include "common.bpf.h"
+
+/*
+ * The verifier wants context fields read at constant offsets; volatile keeps the
+ * compiler from merging the two branches into a computed one.
+ */
+static __always_inline void tp_sockops_flow(struct bpf_sock_ops *ctx, struct tp_flow *flow)
+{
+	volatile struct bpf_sock_ops *c = ctx;
+	__u32 *remote = (__u32 *)flow->remote, *local = (__u32 *)flow->local;
+
+	if (c->family == TP_FAMILY_IPV4) {
+		tp_map_ipv4(flow->remote, c->remote_ip4);
+		tp_map_ipv4(flow->local, c->local_ip4);
+	} else {
+		for (int i = 0; i < 4; i++) {
+			remote[i] = c->remote_ip6[i];
+			local[i] = c->local_ip6[i];
+		}
+	}
+	flow->remote_port = (__u16)bpf_ntohl(ctx->remote_port);
+	flow->local_port = (__u16)ctx->local_port;
+	if (tp_netns_aware)
+		flow->netns = bpf_get_netns_cookie(ctx);
+}
+
+static __always_inline void tp_set_rcvlowat(struct bpf_sock_ops *ctx, int bytes)
+{
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+}
+
+/*
+ * The low-water mark can be raised now where that cannot make a blocking recv()
+ * fail: it must not be above what is queued when the server reads (see
+ * tp_header_alone() in stream.bpf.c).  Otherwise tp_settle() raises it.
+ */
+static __always_inline void tp_stream_established(struct bpf_sock_ops *ctx, struct tp_peer *peer)
+{
+	peer->next = ctx->rcv_nxt;
+	if (peer->state == TP_PEER_KNOWN)
+		peer->strip_left = peer->header_bytes;
+	if (peer->lag_known)
+		tp_set_rcvlowat(ctx, peer->header_bytes + 1);
+	else if (peer->state != TP_PEER_REFUSED)
+		bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG |
+						       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+}
+
+static __always_inline void tp_refuse_socket(const struct tp_flow *flow, struct tp_peer *peer,
+					     __u64 cookie, __u8 reason)
+{
+	peer->state = TP_PEER_REFUSED;
+	peer->reason = reason;
+	tp_count(peer->service, reason);
+	tp_ask(flow, peer->service, TP_ACTION_DESTROY, reason, 0, 0, cookie);
+}
+
+/* A connection of a service whose handshake no program saw (or saw too late). */
+static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_peer *peer,
+					  __u64 cookie)
+{
+	struct tp_service *service = tp_find_service(flow);
+	__u32 policy;
+
+	if (!service || tp_draining())
+		return -1;
+	peer->service = service->id;
+	tp_set_real_endpoints(peer, flow);
+	policy = tp_find_policy(service->id, flow->remote);
+	if (policy == TP_POLICY_REJECT) {
+		tp_refuse_socket(flow, peer, cookie, TP_OUT_UNTRUSTED);
+		return 0;
+	}
+	if (policy != TP_POLICY_REQUIRE) {
+		/* optional headers are decided before there is a socket or not at all */
+		tp_count(service->id, policy == TP_POLICY_SKIP ? TP_OUT_PASSED_SKIP :
+								 TP_OUT_PASSED_USE);
+		return -1;
+	}
+	peer->engine = TP_ENGINE_STREAM;
+	return 0;
+}
+
+static __always_inline void tp_established(struct bpf_sock_ops *ctx)
+{
+	struct tp_flow flow = {};
+	struct tp_peer peer = {};
+	struct tp_pending *pending;
+	__u64 cookie;
+
+	tp_sockops_flow(ctx, &flow);
+	cookie = bpf_get_socket_cookie(ctx);
+	pending = bpf_map_lookup_elem(&tp_pending, &flow);
+	if (pending) {
+		__u8 state = pending->state;
+
+		peer = pending->peer;
+		if (state == TP_PENDING_PASSED) {
+			tp_count(peer.service, pending->policy == TP_POLICY_SKIP ?
+						       TP_OUT_PASSED_SKIP : TP_OUT_PASSED_USE);
+			bpf_map_delete_elem(&tp_pending, &flow);
+			return;
+		}
+		if (state == TP_PENDING_DECIDED)
+			tp_count(peer.service, tp_accepted_outcome(&peer));
+		else if (state == TP_PENDING_REFUSED) /* counted when it was refused */
+			peer.state = TP_PEER_REFUSED;
+		bpf_map_delete_elem(&tp_pending, &flow);
+	} else if (tp_unannounced(&flow, &peer, cookie)) {
+		return;
+	}
+	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+	if (peer.engine != TP_ENGINE_HANDSHAKE && peer.engine != TP_ENGINE_SENDER)
+		tp_stream_established(ctx, &peer);
+	if (bpf_map_update_elem(&tp_origins, &cookie, &peer, BPF_ANY)) {
+		/* without an entry the verdict program lets nothing through */
+		tp_count(peer.service, TP_OUT_MAP_FULL);
+		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_MAP_FULL, 0, 0, cookie);
+	}
+	if (peer.engine == TP_ENGINE_HANDSHAKE || peer.engine == TP_ENGINE_SENDER)
+		return;
+	if (bpf_sock_hash_update(ctx, &tp_sockets, &cookie, BPF_ANY))
+		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_INTERNAL, 0, 0, cookie);
+}
+
+/*
+ * Called for each segment sent until the lag is settled; mostly for the
+ * acknowledgement of the first payload.
+ */
+static __always_inline void tp_settle(struct bpf_sock_ops *ctx)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
+	int behind;
+
+	/* the header lies alone in the queue, unread */
+	if (peer && peer->strip_left > 0 && ctx->bytes_received <= peer->header_bytes)
+		return;
+	/* first the flag: the new low-water mark may make TCP send again from here */
+	if (!peer || peer->state != TP_PEER_WAITING)
+		bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+	if (!peer)
+		return;
+	behind = peer->lag + peer->strip_left;
+	if (peer->state == TP_PEER_KNOWN)
+		peer->lag_known = 1;
+	if (behind)
+		tp_set_rcvlowat(ctx, behind + 1);
+}
+
+SEC("sockops")
+int tp_sockops(struct bpf_sock_ops *ctx)
+{
+	__u64 cookie;
+
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		tp_established(ctx);
+		break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		tp_settle(ctx);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] != BPF_TCP_CLOSE)
+			break;
+		cookie = bpf_get_socket_cookie(ctx);
+		bpf_map_delete_elem(&tp_origins, &cookie);
+		bpf_map_delete_elem(&tp_collected, &cookie);
+		break;
+	}
+	return 1;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps, shared by all programs: each object that includes this header
+ * carries the definitions, `bpftool gen object` makes one map of each
+ * (__weak), and the agent pins them (docs/PROTOCOL.md).
+ *
+ * Sizes of tp_origins, tp_sockets, tp_pending and tp_collected are set by the
+ * agent before loading.
+ */
+#ifndef TP_MAPS_BPF_H
+#define TP_MAPS_BPF_H
+
+#include "abi.h"
+#include "proxy_header.h"
+
+/* By socket cookie: the live connections. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, __u64);
+	__type(value, struct tp_peer);
+} tp_origins __weak SEC(".maps");
+
+/* By flow: connections that have no socket yet; bounded, the oldest go first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_pending);
+} tp_pending __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_MAX_SERVICES);
+	__type(key, struct tp_service_key);
+	__type(value, struct tp_service);
+} tp_services __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct tp_policy_key);
+	__type(value, struct tp_policy_value);
+} tp_policies __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TP_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct tp_counters);
+} tp_counters __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_config);
+} tp_config __weak SEC(".maps");
+
+/* What only user space can do: resets and aborts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} tp_actions __weak SEC(".maps");
+
+/* Stream engine: the sockets whose receive queue the verdict program filters. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 262144);
+	__type(key, __u64);
+	__type(value, __u64);
+} tp_sockets __weak SEC(".maps");
+
+/*
+ * Where a header is judged.  In map memory, as proxy_header.h asks; twice the
+ * size, so that a piece of any length fits behind any offset.
+ */
+struct tp_collected {
+	struct tp_piece piece; /* its length: bytes collected; sent on as it stands */
+	__u8 bytes[2 * TP_MAX_HEADER];
+	struct tp_parser parser;
+};
+
+/* Before there is a socket: only softirqs use it, which do not nest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_collected);
+} tp_work __weak SEC(".maps");
+
+/*
+ * Stream engine: headers that arrive in pieces on an established socket.  By
+ * socket cookie and not per CPU, because the verdict program runs in process
+ * context too, where a softirq may run it again for another socket.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct tp_collected);
+} tp_collected __weak SEC(".maps");
+
+#endif

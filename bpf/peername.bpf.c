@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * getpeername(), and with it the address that accept() returns.
+ *
+ * The stream engine may have the header still in the receive queue: data that
+ * came before accept() has not passed the verdict program, because it needs a
+ * struct socket.  Writing SO_RCVLOWAT here makes TCP look at the queue, so that
+ * the program runs and the answer is the origin the first time already.
+ */
+#include "common.bpf.h"
+
+static __always_inline void tp_set_lowat(struct bpf_sock_addr *ctx, int bytes)
+{
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+}
+
+/* The connection's origin, or NULL where the real name stands. */
+static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
+	struct tp_counters *c;
+
+	if (!peer)
+		return NULL;
+	if (peer->state == TP_PEER_WAITING || peer->strip_left > 0) {
+		tp_set_lowat(ctx, 1);
+		if (peer->lag + peer->strip_left > 0)
+			tp_set_lowat(ctx, peer->lag + peer->strip_left + 1);
+	}
+	if (peer->state == TP_PEER_KNOWN)
+		return peer;
+	c = tp_service_counters(peer->service);
+	if (c)
+		c->peername_early++;
+	return NULL;
+}
+
+SEC("cgroup/getpeername4")
+int tp_peername4(struct bpf_sock_addr *ctx)
+{
+	struct tp_peer *peer = tp_known_peer(ctx);
+
+	if (!peer || peer->origin.family == TP_FAMILY_UNIX)
+		return 1;
+	if (!tp_is_ipv4(peer->origin.address)) {
+		/* does not fit an AF_INET socket: the library knows it */
+		struct tp_counters *c = tp_service_counters(peer->service);
+
+		if (c)
+			c->peername_family++;
+		return 1;
+	}
+	ctx->user_ip4 = *(__u32 *)&peer->origin.address[12];
+	ctx->user_port = bpf_htons(peer->origin.port);
+	return 1;
+}
+
+SEC("cgroup/getpeername6")
+int tp_peername6(struct bpf_sock_addr *ctx)
+{
+	struct tp_peer *peer = tp_known_peer(ctx);
+	__u32 *words;
+
+	if (!peer || peer->origin.family == TP_FAMILY_UNIX)
+		return 1;
+	words = (__u32 *)peer->origin.address;
+	ctx->user_ip6[0] = words[0];
+	ctx->user_ip6[1] = words[1];
+	ctx->user_ip6[2] = words[2];
+	ctx->user_ip6[3] = words[3];
+	ctx->user_port = bpf_htons(peer->origin.port);
+	return 1;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

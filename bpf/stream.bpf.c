@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The stream engine: takes the header out of the receive queue.
+ *
+ * tp_gate sees each packet that meets a listener, and with it the whole time
+ * before a connection has a socket.  It drops bare ACKs, so that the
+ * connection is born by its first data segment (as with TCP_DEFER_ACCEPT),
+ * reads the header there, and keeps away from the server what it may not
+ * see.  A header in pieces goes to the agent, which acknowledges them and sends
+ * the whole on as one segment, so that here, too, the header is there before the
+ * socket.  Without an agent that can (killed, no CAP_NET_RAW, another network
+ * namespace) the client's retransmission of a piece is let through, and the
+ * rest is collected on the socket.
+ *
+ * tp_verdict sees the data of the sockets in tp_sockets, segment by segment,
+ * and removes what belongs to the header.  What it does not know it drops.
+ */
+#include "common.bpf.h"
+
+#define TP_PASS 1
+#define TP_DROP 0
+#define O_NONBLOCK 04000 /* x86, arm64: asm-generic */
+
+/* ---- before there is a socket ------------------------------------------- */
+
+static __always_inline __u64 tp_listener_netns(struct bpf_sock *sk)
+{
+	struct tcp_sock *listener;
+
+	if (!tp_netns_aware)
+		return 0;
+	listener = bpf_skc_to_tcp_sock(sk);
+	return listener ? listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->net_cookie : 0;
+}
+
+static __always_inline int tp_refuse(const struct tp_segment *s, struct tp_pending *pending,
+				     __u8 type, __u8 reason)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+
+	pending->state = TP_PENDING_REFUSED;
+	pending->peer.reason = reason;
+	tp_count(pending->peer.service, reason);
+	tp_ask(&s->flow, pending->peer.service, type, reason, s->ack, end, 0);
+	return TP_DROP;
+}
+
+/* Not inline: its stack and the parser's together are more than a program may have. */
+static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s, const struct tp_service *service)
+{
+	__u32 policy = tp_find_policy(service->id, s->flow.remote);
+	struct tp_pending *old, new = {};
+
+	if (policy == TP_POLICY_REJECT) {
+		/* as for a closed port: RST with what the SYN expects */
+		tp_count(service->id, TP_OUT_UNTRUSTED);
+		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_UNTRUSTED, 0,
+		       s->seq + 1 + s->length, 0);
+		return TP_DROP;
+	}
+	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	if (old && old->start == s->seq + 1)
+		return TP_PASS; /* a retransmission: the clock runs on */
+	new.peer.service = service->id;
+	new.peer.engine = TP_ENGINE_STREAM;
+	new.peer.syn_ns = bpf_ktime_get_boot_ns();
+	tp_set_real_endpoints(&new.peer, &s->flow);
+	new.start = s->seq + 1;
+	new.policy = (__u8)policy;
+	new.state = policy == TP_POLICY_SKIP ? TP_PENDING_PASSED : TP_PENDING_WAITING;
+	new.header_timeout_ns = service->header_timeout_ns;
+	bpf_map_update_elem(&tp_pending, &s->flow, &new, BPF_ANY);
+	return TP_PASS;
+}
+
+static __always_inline int tp_expired(const struct tp_pending *pending)
+{
+	return bpf_ktime_get_boot_ns() - pending->peer.syn_ns > pending->header_timeout_ns;
+}
+
+static __always_inline int tp_optional(const struct tp_pending *pending)
+{
+	return pending->policy == TP_POLICY_USE || pending->policy == TP_POLICY_IGNORE;
+}
+
+static __always_inline int tp_let_pass(struct tp_pending *pending)
+{
+	pending->state = TP_PENDING_PASSED;
+	return TP_PASS;
+}
+
+static __always_inline int tp_reassembled(const struct tp_flow *flow)
+{
+	__u32 zero = 0;
+	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+
+	return config && config->reassembler_netns == flow->netns &&
+	       bpf_ktime_get_boot_ns() - config->reassembler_ns < TP_REASSEMBLER_TIMEOUT_NS;
+}
+
+/* Hands a segment to the agent; what gets lost the client sends again. */
+static __always_inline void tp_send_piece(const struct tp_segment *s,
+					  const struct tp_pending *pending,
+					  struct tp_collected *work, __u32 length)
+{
+	struct tp_counters *c;
+
+	work->piece.action.flow = s->flow;
+	work->piece.action.cookie = 0;
+	work->piece.action.seq = s->seq;
+	work->piece.action.ack = s->ack;
+	work->piece.action.type = TP_ACTION_PIECE;
+	work->piece.action.reason = 0;
+	work->piece.start = pending->start;
+	work->piece.length = length;
+	work->piece.fin = s->flags & TP_FIN && length == s->length;
+	/* at most TP_MAX_HEADER: for the verifier of 6.1, as in tp_load() */
+	asm volatile("%0 &= 8191" : "+r"(length));
+	if (bpf_ringbuf_output(&tp_actions, &work->piece, sizeof(work->piece) + length, 0) == 0)
+		return;
+	c = tp_service_counters(pending->peer.service);
+	if (c)
+		c->actions_lost++;
+}
+
+/* ACK or FIN without data. */
+static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pending *pending)
+{
+	__u32 zero = 0, offset = s->seq - pending->start;
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+
+	if (pending->state == TP_PENDING_EARLY)
+		return TP_PASS;
+	if (!(s->flags & TP_FIN)) {
+		/* a client that waits for the server to speak, where no header is needed */
+		if (tp_optional(pending) && tp_expired(pending))
+			return tp_let_pass(pending);
+		return TP_DROP;
+	}
+	if (pending->state == TP_PENDING_DECIDED || offset != pending->seen)
+		return TP_DROP; /* what comes before it is still missing */
+	if (tp_optional(pending))
+		return tp_let_pass(pending);
+	if (offset == 0)
+		return tp_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
+	/* the agent has the pieces and may hold the whole header already: it decides */
+	if (work && tp_reassembled(&s->flow))
+		tp_send_piece(s, pending, work, 0);
+	return TP_DROP;
+}
+
+/* A header that is not whole yet: `work` holds the segment's first `length` bytes. */
+static __always_inline int tp_gate_partial(const struct tp_segment *s, struct tp_pending *pending,
+					   struct tp_collected *work, __u32 length)
+{
+	__u32 offset = s->seq - pending->start, end = offset + length;
+	int again = end <= pending->seen;
+
+	if (offset <= pending->seen && end > pending->seen)
+		pending->seen = end;
+	if (offset == 0 && tp_optional(pending)) {
+		/* what is taken on the socket cannot be given back, so decide here */
+		if (s->flags & TP_FIN || tp_expired(pending))
+			return tp_let_pass(pending);
+	} else if (offset == 0 && s->flags & TP_FIN) {
+		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
+	}
+	if (tp_reassembled(&s->flow)) {
+		tp_send_piece(s, pending, work, length);
+	} else if (offset == 0 && again && !tp_optional(pending)) {
+		pending->state = TP_PENDING_EARLY;
+		return TP_PASS;
+	}
+	return TP_DROP;
+}
+
+/*
+ * A header that came alone lies in the queue until somebody makes the verdict
+ * program run: the getpeername hook, the next data, or the server's recv().
+ * Where accept() was called without an address, the server's next call decides
+ * what the low-water mark had better be: for a poll, above the header; for a
+ * blocking recv(), which fails with EAGAIN when it cannot empty the queue, not.
+ * A listener with O_NONBLOCK belongs to a server that polls.
+ */
+static __always_inline int tp_is_event_driven(struct bpf_sock *sk)
+{
+	struct tcp_sock *listener;
+	struct socket *socket;
+	struct file *file;
+
+	if (!tp_netns_aware || !sk) /* both need CAP_PERFMON */
+		return 0;
+	listener = bpf_skc_to_tcp_sock(sk);
+	if (!listener)
+		return 0;
+	socket = listener->inet_conn.icsk_inet.sk.sk_socket;
+	if (!socket)
+		return 0;
+	file = socket->file;
+	return file && file->f_flags & O_NONBLOCK;
+}
+
+static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_segment *s,
+					struct tp_pending *pending,
+					const struct tp_service *service)
+{
+	__u32 zero = 0, length = s->length, refused;
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+	const struct tp_header *header;
+
+	if (pending->state == TP_PENDING_EARLY)
+		return TP_PASS;
+	if (!work || s->seq - pending->start >= TP_MAX_HEADER)
+		return TP_DROP;
+	if (length > TP_MAX_HEADER)
+		length = TP_MAX_HEADER;
+	if (length == 0 || tp_load(skb, s->payload, work->bytes, length))
+		return TP_DROP;
+	if (s->seq != pending->start) /* only the first byte on makes sense */
+		return tp_gate_partial(s, pending, work, length);
+	tp_parse(&work->parser, work->bytes, length);
+	header = &work->parser.header;
+	refused = tp_check_header(header, service);
+	if (refused == TP_OUT_NO_HEADER && tp_optional(pending))
+		return tp_let_pass(pending);
+	if (refused)
+		return tp_refuse(s, pending, TP_ACTION_RESET, (__u8)refused);
+	if (header->verdict == TP_WAIT)
+		return tp_gate_partial(s, pending, work, length);
+	tp_set_real_endpoints(&pending->peer, &s->flow);
+	tp_set_header(&pending->peer, header, pending->policy);
+	pending->peer.state = TP_PEER_KNOWN;
+	pending->peer.lag_known = s->length > header->bytes || tp_is_event_driven(skb->sk);
+	pending->state = TP_PENDING_DECIDED;
+	return TP_PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int tp_gate(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tp_pending *pending;
+	struct tp_service *service;
+	struct tp_segment s = {};
+
+	if (!sk || sk->state != BPF_TCP_LISTEN || tp_read_segment(skb, 0, &s))
+		return TP_PASS;
+	s.flow.netns = tp_listener_netns(sk);
+	service = tp_find_service(&s.flow);
+	if (!service || tp_draining())
+		return TP_PASS;
+	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
+		int pass = tp_gate_syn(&s, service);
+
+		if (pass == TP_DROP || s.length == 0)
+			return pass;
+		s.seq++; /* TCP Fast Open: data in the SYN */
+	}
+	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
+	if (!pending || pending->state == TP_PENDING_PASSED)
+		return TP_PASS; /* no handshake of ours: TCP answers, the verdict guards */
+	if (s.flags & TP_RST) {
+		if (pending->state != TP_PENDING_REFUSED && s.seq == pending->start) {
+			tp_count(pending->peer.service,
+				 pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY);
+			bpf_map_delete_elem(&tp_pending, &s.flow);
+		}
+		return TP_PASS;
+	}
+	if (pending->state == TP_PENDING_REFUSED)
+		return TP_DROP;
+	pending->ack = s.ack;
+	if (s.length == 0)
+		return tp_gate_bare(&s, pending);
+	return tp_gate_data(skb, &s, pending, service);
+}
+
+/* ---- on the socket ------------------------------------------------------- */
+
+static __always_inline void tp_peer_flow(const struct tp_peer *peer, struct tp_flow *flow)
+{
+	flow->netns = peer->netns;
+	__builtin_memcpy(flow->remote, peer->proxy.address, 16);
+	__builtin_memcpy(flow->local, peer->local.address, 16);
+	flow->remote_port = peer->proxy.port;
+	flow->local_port = peer->local.port;
+}
+
+static __always_inline int tp_poison(struct tp_peer *peer, __u64 cookie, __u8 reason)
+{
+	struct tp_flow flow = {};
+
+	peer->state = TP_PEER_REFUSED;
+	peer->reason = reason;
+	tp_count(peer->service, reason);
+	tp_peer_flow(peer, &flow);
+	tp_ask(&flow, peer->service, TP_ACTION_DESTROY, reason, 0, 0, cookie);
+	return SK_DROP;
+}
+
+/* Removes the first `bytes` bytes; one call of the helper takes 4095 at most. */
+static __always_inline int tp_cut(struct __sk_buff *skb, __u32 bytes)
+{
+	for (int i = 0; i < 17 && bytes > 0; i++) { /* the largest segment has 64 KiB */
+		__u32 part = bytes > 4095 ? 4095 : bytes;
+
+		if (bpf_skb_adjust_room(skb, -(__s32)part, 0, 0))
+			return -1;
+		bytes -= part;
+	}
+	return bytes ? -1 : 0;
+}
+
+/*
+ * Takes `header` bytes from the front of a segment.  Always by shortening it, even
+ * to nothing: TCP would account for a segment that is dropped whole, but not
+ * while a recv() is under way, which writes back the count it began with.
+ */
+static __always_inline int tp_strip(struct __sk_buff *skb, struct tp_peer *peer, __u64 cookie,
+				    __u32 header)
+{
+	if (tp_cut(skb, header))
+		return tp_poison(peer, cookie, TP_OUT_INTERNAL);
+	peer->lag += header;
+	return skb->len ? SK_PASS : SK_DROP;
+}
+
+static __always_inline int tp_collect(struct __sk_buff *skb, struct tp_peer *peer, __u64 cookie)
+{
+	struct tp_collected *c = bpf_map_lookup_elem(&tp_collected, &cookie);
+	__u32 room, length = skb->len, before, refused;
+	const struct tp_header *header;
+	struct tp_service *service;
+	struct tp_flow flow = {};
+
+	if (!c) {
+		__u32 zero = 0;
+		struct tp_collected *empty = bpf_map_lookup_elem(&tp_work, &zero);
+
+		/* the work area's bytes serve as the new entry's: only length counts */
+		if (!empty || bpf_map_update_elem(&tp_collected, &cookie, empty, BPF_NOEXIST))
+			return tp_poison(peer, cookie, TP_OUT_MAP_FULL);
+		c = bpf_map_lookup_elem(&tp_collected, &cookie);
+		if (!c)
+			return tp_poison(peer, cookie, TP_OUT_MAP_FULL);
+		c->piece.length = 0;
+	}
+	before = c->piece.length;
+	if (length == 0) /* FIN inside the header */
+		return tp_poison(peer, cookie, before ? TP_OUT_TRUNCATED : TP_OUT_EMPTY);
+	if (before >= TP_MAX_HEADER)
+		return tp_poison(peer, cookie, TP_OUT_TOO_LONG);
+	room = TP_MAX_HEADER - before;
+	if (length > room)
+		length = room;
+	if (tp_load(skb, 0, &c->bytes[before & (TP_MAX_HEADER - 1)], length))
+		return tp_poison(peer, cookie, TP_OUT_INTERNAL);
+	c->piece.length = before + length;
+	tp_parse(&c->parser, c->bytes, c->piece.length);
+	header = &c->parser.header;
+
+	tp_peer_flow(peer, &flow);
+	service = tp_find_service(&flow);
+	if (!service)
+		return tp_poison(peer, cookie, TP_OUT_INTERNAL);
+	refused = tp_check_header(header, service);
+	if (refused)
+		return tp_poison(peer, cookie, (__u8)refused);
+	if (header->verdict == TP_WAIT)
+		return tp_strip(skb, peer, cookie, length);
+	tp_set_header(peer, header, tp_find_policy(service->id, flow.remote));
+	peer->state = TP_PEER_KNOWN;
+	tp_count(peer->service, tp_accepted_outcome(peer));
+	length = header->bytes - before;
+	bpf_map_delete_elem(&tp_collected, &cookie);
+	return tp_strip(skb, peer, cookie, length);
+}
+
+SEC("sk_skb")
+int tp_verdict(struct __sk_buff *skb)
+{
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
+	__u32 seq = skb->cb[0]; /* of struct tcp_skb_cb, which is still in place here */
+	__u32 again, header, length = skb->len;
+
+	if (!peer || peer->state == TP_PEER_REFUSED)
+		return SK_DROP;
+	/*
+	 * A retransmission may begin with bytes that came before.  TCP's own
+	 * reader skips them, the sockmap's does not: the server would get them
+	 * twice, or the header's length would be taken from the wrong place.
+	 */
+	again = peer->next - seq;
+	if (length > 0 && (__s32)again > 0) {
+		if (again > length)
+			again = length;
+		if (tp_cut(skb, again))
+			return tp_poison(peer, cookie, TP_OUT_INTERNAL);
+		if (again == length)
+			return SK_DROP;
+	}
+	peer->next = seq + length;
+	if (peer->state == TP_PEER_WAITING)
+		return tp_collect(skb, peer, cookie);
+	header = peer->strip_left;
+	if (header == 0)
+		return SK_PASS;
+	if (header > skb->len)
+		header = skb->len;
+	peer->strip_left -= header;
+	return tp_strip(skb, peer, cookie, header);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
