@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/agent.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "agent/enforcer.h"
+#include "agent/host.h"
+#include "agent/loop.h"
+#include "agent/pins.h"
+#include "agent/programs.h"
+#include "agent/retire.h"
+#include "base/log.h"
+
+namespace tp {
+
+/* "1 service", "2 services" */
+static std::string count_text(uint64_t count, const char *what)
+{
+	return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+static Result<std::string> check_pin_dir(std::string dir)
+{
+	while (dir.size() > 1 && dir.ends_with('/'))
+		dir.pop_back();
+	if (!dir.starts_with('/') || dir.rfind('/') == 0)
+		return Error{ ErrorCode::usage, "--pin-dir", dir,
+			      "not an absolute path on a bpf file system",
+			      "the default is /sys/fs/bpf/truepeer" };
+	return dir;
+}
+
+static Result<Setup> read_options(const RunOptions &options)
+{
+	Setup setup;
+
+	for (const std::string &text : options.listen) {
+		Result<Listen> listen = parse_listen(text);
+
+		if (!listen)
+			return listen.error();
+		for (const Listen &other : setup.services)
+			if (other.port == listen->port &&
+			    std::memcmp(&other.address, &listen->address, 16) == 0)
+				return Error{ ErrorCode::usage, "--listen", text, "given twice" };
+		setup.services.push_back(*listen);
+	}
+	if (setup.services.empty() || setup.services.size() > TP_MAX_SERVICES)
+		return Error{ ErrorCode::usage, "--listen", "",
+			      fmt::format("give between 1 and {} services", TP_MAX_SERVICES) };
+	if (options.trust.empty())
+		return Error{ ErrorCode::usage, "--trust", "",
+			      "no network is trusted, so no header could ever be believed",
+			      "name your proxies' networks; for anybody write --trust 0.0.0.0/0 "
+			      "--trust ::/0" };
+	for (const std::string &text : options.trust) {
+		Result<Network> network = parse_network(text);
+
+		if (!network)
+			return network.error();
+		setup.trusted.push_back(*network);
+	}
+	setup.trusted_policy = options.header == "use" ? TP_POLICY_USE : TP_POLICY_REQUIRE;
+	setup.header_timeout_ns = (uint64_t)(options.header_timeout * 1e9);
+	setup.max_pending = options.max_pending;
+	setup.max_connections = options.max_connections;
+	return setup;
+}
+
+static void warn_about_search(const std::string &pin_dir)
+{
+	struct stat about;
+	std::string parent = pin_dir.substr(0, pin_dir.rfind('/'));
+
+	if (stat(parent.c_str(), &about) == 0 && !(about.st_mode & S_IXOTH))
+		log("the group cannot reach the pins: {} is not searchable (chmod o+x {})", parent,
+		    parent);
+}
+
+static Result<std::optional<uint32_t>> pin_group(const RunOptions &options,
+						 const std::string &pin_dir)
+{
+	if (options.group.empty())
+		return std::optional<uint32_t>();
+	Result<uint32_t> found = find_group(options.group);
+
+	if (!found)
+		return found.error();
+	warn_about_search(pin_dir);
+	return std::optional<uint32_t>(*found);
+}
+
+/* Puts `fresh` in the place of what an earlier, killed run may have left there. */
+static Status publish(const std::string &fresh, const std::string &pin_dir, Enforcer &enforcer)
+{
+	std::string aside;
+
+	if (pins_exist(pin_dir)) {
+		aside = free_draining_dir(pin_dir);
+		if (rename(pin_dir.c_str(), aside.c_str()))
+			return system_error("move aside", pin_dir);
+	}
+	if (rename(fresh.c_str(), pin_dir.c_str()))
+		return system_error("publish pins", pin_dir);
+	if (aside.empty())
+		return success();
+	Result<uint64_t> live = retire(aside, enforcer);
+	if (!live)
+		return live.error();
+	if (*live) {
+		log("still serving {} of an earlier run, with the pins in {}",
+		    count_text(*live, "live connection"), aside);
+		return success();
+	}
+	return remove_pins(aside);
+}
+
+/*
+ * A killed agent's programs go on working.  They stop taking connections one map
+ * update before the new ones start, so that no connection is taken twice and
+ * hardly any is missed.
+ */
+static Status take_over(Programs &programs, const RunOptions &options,
+			const std::string &pin_dir, Enforcer &enforcer)
+{
+	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
+	Result<std::optional<uint32_t>> group = pin_group(options, pin_dir);
+
+	if (!group)
+		return group.error();
+	Status done = programs.pin(fresh, *group);
+	if (done && pins_exist(pin_dir))
+		done = set_draining(pin_dir);
+	if (done && enforcer.reassembles())
+		done = programs.announce_reassembler();
+	if (done)
+		done = programs.start();
+	if (done)
+		done = publish(fresh, pin_dir, enforcer);
+	if (!done && pins_exist(fresh))
+		(void)bool(remove_pins(fresh)); /* the first error is the one to report */
+	return done;
+}
+
+static void say_ready(const RunOptions &options, const std::string &pin_dir)
+{
+	fmt::print("ready: {}, engine stream, pins in {}\n",
+		   count_text(options.listen.size(), "service"), pin_dir);
+	std::fflush(stdout);
+}
+
+/* Ends what can be ended and unpins what nothing needs any more. */
+static Status stop(const std::string &pin_dir, Enforcer &enforcer, PinLock &lock)
+{
+	Result<uint64_t> live = retire(pin_dir, enforcer);
+
+	if (!live)
+		return live.error();
+	Result<Remaining> older = sweep_draining(pin_dir);
+	if (!older)
+		return older.error();
+	if (*live == 0) {
+		Status removed = remove_pins(pin_dir);
+
+		if (!removed)
+			return removed;
+	}
+	if (*live + older->connections == 0) {
+		lock.remove();
+		return success();
+	}
+	log("for {} pins stay in {}; truepeer unload removes them when nobody needs them",
+	    count_text(*live + older->connections, "live connection"), *live ? pin_dir : pin_dir + "-draining-*");
+	return success();
+}
+
+/* Removes what nobody uses: half-made and half-removed pins, drained directories. */
+static Status clean_up(const std::string &pin_dir)
+{
+	if (pins_exist(pin_dir)) {
+		Status version = check_version(pin_dir);
+
+		if (!version && version.error().code == ErrorCode::not_running)
+			version = remove_pins(pin_dir);
+		if (!version)
+			return version;
+	}
+	for (const std::string &dir : unfinished_dirs(pin_dir)) {
+		Status removed = remove_pins(dir);
+
+		if (!removed)
+			return removed;
+	}
+	Result<Remaining> older = sweep_draining(pin_dir);
+	return older ? success() : Status(older.error());
+}
+
+struct Freed {
+	std::vector<uint32_t> programs, maps;
+};
+
+static Result<Freed> serve(const RunOptions &options, const Setup &setup, int cgroup,
+			   const std::string &pin_dir, Enforcer &enforcer, PinLock &lock)
+{
+	std::vector<uint64_t> timeouts(setup.services.size(), setup.header_timeout_ns);
+	Result<Programs> programs = Programs::load(setup);
+
+	if (!programs)
+		return programs.error();
+	Result<Loop> loop = Loop::create(programs->actions(), enforcer);
+	if (!loop)
+		return loop.error();
+	Status done = programs->attach(cgroup);
+	if (done)
+		done = take_over(*programs, options, pin_dir, enforcer);
+	if (!done)
+		return done.error();
+	say_ready(options, pin_dir);
+	done = loop->run([&] {
+		if (enforcer.reassembles())
+			(void)bool(programs->announce_reassembler()); /* else: the way without */
+		enforcer.expire(programs->pending(), programs->origins(), programs->counts(),
+				timeouts);
+	});
+	if (!done)
+		return done.error();
+	done = stop(pin_dir, enforcer, lock);
+	if (!done)
+		return done.error();
+	if (pins_exist(pin_dir))
+		return Freed{};
+	return Freed{ programs->program_ids(), programs->map_ids() };
+}
+
+Status run_agent(const RunOptions &options)
+{
+	Result<std::string> pin_dir = check_pin_dir(options.pin_dir);
+
+	if (!pin_dir)
+		return pin_dir.error();
+	Result<Setup> setup = read_options(options);
+	if (!setup)
+		return setup.error();
+	Result<Privileges> privileges = check_privileges();
+	if (!privileges)
+		return privileges.error();
+	Result<Fd> cgroup = open_cgroup(options.cgroup);
+	if (!cgroup)
+		return cgroup.error();
+	Status ready = ensure_bpffs(*pin_dir);
+	if (!ready)
+		return ready;
+	setup->netns_aware = privileges->perfmon;
+	if (privileges->perfmon)
+		setup->netns = own_netns_cookie();
+	else
+		log("without CAP_PERFMON services apply in every network namespace");
+	if (!privileges->raw)
+		log("without CAP_NET_RAW refused connections are not reset at once");
+
+	Result<PinLock> lock = PinLock::take(*pin_dir);
+	if (!lock)
+		return lock.error();
+	Result<Enforcer> enforcer = Enforcer::open(own_netns_cookie(), privileges->raw);
+	if (!enforcer)
+		return enforcer.error();
+	Status done = clean_up(*pin_dir);
+	if (!done)
+		return done;
+	Result<Freed> freed = serve(options, *setup, cgroup->get(), *pin_dir, *enforcer, *lock);
+	if (!freed) {
+		if (!pins_exist(*pin_dir))
+			lock->remove();
+		return freed.error();
+	}
+	wait_until_freed(freed->programs, freed->maps);
+	return success();
+}
+
+/* What is still in force in `pin_dir`, once nothing new is taken: how many connections. */
+static Result<uint64_t> unload_current(const std::string &pin_dir, Enforcer &enforcer)
+{
+	if (!pins_exist(pin_dir))
+		return (uint64_t)0;
+	Result<uint64_t> live = retire(pin_dir, enforcer);
+
+	if (live && *live == 0) {
+		Status removed = remove_pins(pin_dir);
+
+		if (!removed)
+			return removed.error();
+	}
+	return live;
+}
+
+Status unload(const std::string &dir)
+{
+	Result<std::string> pin_dir = check_pin_dir(dir);
+
+	if (!pin_dir)
+		return pin_dir.error();
+	Result<Privileges> privileges = check_privileges();
+	if (!privileges)
+		return privileges.error();
+	if (!pins_exist(*pin_dir) && !pins_exist(*pin_dir + "-lock") &&
+	    draining_dirs(*pin_dir).empty() && unfinished_dirs(*pin_dir).empty())
+		return Error{ ErrorCode::not_running, "unload", *pin_dir, "nothing is pinned here" };
+	Result<PinLock> lock = PinLock::take(*pin_dir);
+	if (!lock)
+		return lock.error();
+	Result<Enforcer> enforcer = Enforcer::open(own_netns_cookie(), privileges->raw);
+	if (!enforcer)
+		return enforcer.error();
+	Status done = clean_up(*pin_dir);
+	if (!done)
+		return done;
+	Result<uint64_t> current = unload_current(*pin_dir, *enforcer);
+	if (!current)
+		return current.error();
+	Result<Remaining> older = sweep_draining(*pin_dir);
+	if (!older)
+		return older.error();
+	uint64_t connections = *current + older->connections;
+	if (connections == 0) {
+		lock->remove();
+		return success();
+	}
+	return Error{ ErrorCode::busy, "unload", *pin_dir,
+		      "still needed by " + count_text(connections, "live connection"),
+		      "try again when they have ended; truepeer connections lists them" };
+}
+
+} // namespace tp

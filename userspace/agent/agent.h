@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The agent: truepeer run. */
+#ifndef TP_AGENT_AGENT_H
+#define TP_AGENT_AGENT_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/maps.h"
+#include "base/result.h"
+
+namespace tp {
+
+struct RunOptions {
+	std::vector<std::string> listen;
+	std::vector<std::string> trust;
+	std::string engine = "auto";
+	std::string header = "require";
+	double header_timeout = 5;
+	uint32_t max_pending = 16384;
+	uint32_t max_connections = 262144;
+	std::string cgroup;
+	std::string pin_dir = default_pin_dir;
+	std::string group;
+};
+
+/* Attaches, prints "ready...", serves until SIGINT or SIGTERM, removes all it can. */
+Status run_agent(const RunOptions &options);
+
+/* truepeer unload: removes what a stopped or killed agent left behind. */
+Status unload(const std::string &pin_dir);
+
+} // namespace tp
+
+#endif

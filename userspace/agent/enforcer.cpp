@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/enforcer.h"
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/log.h"
+
+namespace tp {
+
+/* Entries looked at per call of expire(): a few milliseconds' work. */
+static constexpr size_t scan_limit = 16384;
+
+/* After this time the kernel has given up on a request whatever it waited for. */
+static constexpr uint64_t forgotten_ns = 90'000'000'000ull;
+
+/* How long the request for a reset may be under way in the ring buffer. */
+static constexpr uint64_t refusal_ns = 1'000'000'000ull;
+
+static constexpr uint8_t reset_flags = TH_RST | TH_ACK;
+static constexpr uint8_t finish_flags = TH_FIN | TH_ACK;
+
+Result<Enforcer> Enforcer::open(uint64_t netns, bool may_send)
+{
+	Result<SockDiag> diag = SockDiag::open();
+	std::optional<SegmentSender> sender;
+
+	if (!diag)
+		return diag.error();
+	if (may_send) {
+		Result<SegmentSender> opened = SegmentSender::open();
+
+		if (!opened)
+			return opened.error();
+		sender = std::move(*opened);
+	}
+	return Enforcer(netns, std::move(*diag), std::move(sender));
+}
+
+/* One line for each kind of failure: a busy host would fill the log otherwise. */
+void Enforcer::report(const Status &status)
+{
+	if (status)
+		return;
+	int number = status.error().number;
+
+	if (std::find(reported_.begin(), reported_.end(), number) != reported_.end())
+		return;
+	reported_.push_back(number);
+	log("{}; more of these are not reported", status.error().text());
+}
+
+/* From the flow's local to its remote end. */
+void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+	if (!sender_)
+		return;
+	report(sender_->send({
+		.source = flow.local,
+		.destination = flow.remote,
+		.source_port = flow.local_port,
+		.destination_port = flow.remote_port,
+		.seq = seq,
+		.ack = ack,
+		.flags = flags,
+		.window = 0,
+		.payload = {},
+	}));
+}
+
+void Enforcer::end_flow(const tp_flow &flow)
+{
+	Result<std::optional<uint64_t>> found = diag_.find(flow);
+
+	if (!found)
+		report(found.error());
+	else if (*found)
+		report(diag_.destroy(flow, **found));
+}
+
+void Enforcer::act(const tp_action &action)
+{
+	switch (action.type) {
+	case TP_ACTION_RESET:
+	case TP_ACTION_FINISH:
+		send(action.flow, action.type == TP_ACTION_RESET ? reset_flags : finish_flags,
+		     action.seq, action.ack);
+		end_flow(action.flow);
+		refusals_[action.flow] = { boot_time_ns(), true };
+		break;
+	case TP_ACTION_DESTROY:
+		report(diag_.destroy(action.flow, action.cookie));
+		break;
+	}
+}
+
+void Enforcer::handle(std::span<const uint8_t> record)
+{
+	tp_piece piece = {};
+
+	if (record.size() < sizeof(piece.action))
+		return;
+	std::memcpy(&piece, record.data(), std::min(record.size(), sizeof(piece)));
+	if (!is_mine(piece.action.flow.netns))
+		return;
+	if (piece.action.type != TP_ACTION_PIECE)
+		act(piece.action);
+	else if (sender_ && record.size() >= sizeof(piece) &&
+		 piece.length <= record.size() - sizeof(piece))
+		report(reassembler_.take(*sender_, piece,
+					 record.subspan(sizeof(piece), piece.length)));
+}
+
+void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry)
+{
+	if (!is_mine(flow.netns))
+		return;
+	/* no acknowledgement yet: the client does not know of a connection to reset */
+	if (entry.ack)
+		send(flow, reset_flags, entry.ack, entry.start + entry.seen);
+	end_flow(flow);
+	bpf_map_delete_elem(map, &flow);
+}
+
+static tp_flow flow_of(const tp_peer &peer)
+{
+	tp_flow flow = {};
+
+	flow.netns = peer.netns;
+	std::memcpy(flow.remote, peer.proxy.address, 16);
+	std::memcpy(flow.local, peer.local.address, 16);
+	flow.remote_port = peer.proxy.port;
+	flow.local_port = peer.local.port;
+	return flow;
+}
+
+void Enforcer::end_peer(int map, uint64_t cookie, const tp_peer &peer)
+{
+	tp_peer refused = peer;
+
+	if (!is_mine(peer.netns))
+		return;
+	/* from here on the verdict program lets nothing through, and counts nothing */
+	refused.state = TP_PEER_REFUSED;
+	refused.reason = TP_OUT_TIMEOUT;
+	bpf_map_update_elem(map, &cookie, &refused, BPF_EXIST);
+	report(diag_.destroy(flow_of(peer), cookie));
+}
+
+/* An array of our own: the programs' per-CPU counters cannot be added to from here. */
+void Enforcer::count_timeout(int counts, uint32_t service)
+{
+	tp_counters counters = {};
+
+	if (bpf_map_lookup_elem(counts, &service, &counters))
+		return;
+	counters.outcome[TP_OUT_TIMEOUT]++;
+	bpf_map_update_elem(counts, &service, &counters, BPF_ANY);
+}
+
+/* Whether the entry still waits for a header that it must have. */
+static bool must_have_header(const tp_pending &entry)
+{
+	if (entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE)
+		return false; /* the gate lets it through at its time */
+	return entry.state == TP_PENDING_WAITING || entry.state == TP_PENDING_EARLY;
+}
+
+static uint64_t age(const tp_pending &entry, uint64_t now)
+{
+	return now > entry.peer.syn_ns ? now - entry.peer.syn_ns : 0;
+}
+
+/*
+ * What the gate refused stays in the map for a moment, so that late segments are
+ * dropped.  Where its request did not come through (the ring buffer was full), the
+ * client is told now; the gate has counted it already.
+ */
+void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending &entry)
+{
+	uint64_t now = boot_time_ns();
+	auto known = refusals_.try_emplace(flow, Refusal{ now, false }).first;
+
+	if (now - known->second.seen_ns < refusal_ns)
+		return;
+	if (known->second.done)
+		bpf_map_delete_elem(pending, &flow);
+	else
+		end_pending(pending, flow, entry);
+	refusals_.erase(known);
+}
+
+void Enforcer::expire_pending(int pending, int counts)
+{
+	std::vector<tp_flow> due;
+	uint64_t now = boot_time_ns();
+	Result<bool> scanned = pending_scan_.next(
+		pending, "tp_pending", scan_limit, [&](const tp_flow &flow, const tp_pending &entry) {
+			uint64_t limit = entry.state == TP_PENDING_REFUSED ? 0 :
+					 must_have_header(entry) ? entry.header_timeout_ns :
+								   forgotten_ns;
+
+			if (age(entry, now) > limit)
+				due.push_back(flow);
+		});
+
+	if (!scanned)
+		report(scanned.error());
+	for (const tp_flow &flow : due) {
+		tp_pending entry; /* as it is now: the header may just have come */
+
+		if (bpf_map_lookup_elem(pending, &flow, &entry))
+			continue;
+		if (entry.state == TP_PENDING_REFUSED) {
+			finish_refused(pending, flow, entry);
+		} else if (must_have_header(entry) && age(entry, now) > entry.header_timeout_ns) {
+			count_timeout(counts, entry.peer.service);
+			end_pending(pending, flow, entry);
+		} else if (age(entry, now) > forgotten_ns) {
+			bpf_map_delete_elem(pending, &flow);
+		}
+	}
+	std::erase_if(refusals_, [&](const auto &refusal) {
+		return now > refusal.second.seen_ns + 5 * refusal_ns;
+	});
+}
+
+void Enforcer::expire_origins(int origins, int counts, const std::vector<uint64_t> &timeouts)
+{
+	std::vector<uint64_t> late;
+	uint64_t now = boot_time_ns();
+	auto is_late = [&](const tp_peer &peer) {
+		uint64_t since = peer.syn_ns ? peer.syn_ns : peer.established_ns;
+
+		return peer.state == TP_PEER_WAITING && peer.service < timeouts.size() &&
+		       since && now > since && now - since > timeouts[peer.service];
+	};
+	Result<bool> scanned = origins_scan_.next(origins, "tp_origins", scan_limit,
+						  [&](uint64_t cookie, const tp_peer &peer) {
+							  if (is_late(peer))
+								  late.push_back(cookie);
+						  });
+
+	if (!scanned)
+		report(scanned.error());
+	for (uint64_t cookie : late) {
+		tp_peer peer;
+
+		if (bpf_map_lookup_elem(origins, &cookie, &peer) || !is_late(peer))
+			continue;
+		count_timeout(counts, peer.service);
+		end_peer(origins, cookie, peer);
+	}
+}
+
+void Enforcer::expire(int pending, int origins, int counts, const std::vector<uint64_t> &timeouts)
+{
+	if (sender_)
+		report(reassembler_.tick(*sender_, pending));
+	expire_pending(pending, counts);
+	expire_origins(origins, counts, timeouts);
+}
+
+void Enforcer::end_undecided(int pending, int origins)
+{
+	std::vector<std::pair<tp_flow, tp_pending>> flows;
+	std::vector<std::pair<uint64_t, tp_peer>> peers;
+
+	report(pending_scan_.all(pending, "tp_pending",
+				 [&](const tp_flow &flow, const tp_pending &entry) {
+					 flows.emplace_back(flow, entry);
+				 }));
+	for (const auto &[flow, entry] : flows) {
+		if (entry.state == TP_PENDING_REFUSED || entry.state == TP_PENDING_PASSED)
+			bpf_map_delete_elem(pending, &flow);
+		else
+			end_pending(pending, flow, entry);
+	}
+	report(origins_scan_.all(origins, "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
+		if (peer.state != TP_PEER_KNOWN)
+			peers.emplace_back(cookie, peer);
+	}));
+	for (const auto &[cookie, peer] : peers)
+		end_peer(origins, cookie, peer);
+}
+
+} // namespace tp

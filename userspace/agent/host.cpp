@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/host.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "base/log.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+namespace tp {
+
+static constexpr const char *usual_bpffs = "/sys/fs/bpf";
+
+static bool has_capability(const __user_cap_data_struct *sets, unsigned capability)
+{
+	return sets[capability / 32].effective >> capability % 32 & 1;
+}
+
+Result<Privileges> check_privileges()
+{
+	__user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	__user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+	std::string missing;
+
+	if (syscall(SYS_capget, &header, sets) < 0)
+		return system_error("read privileges", "capget");
+	bool admin = has_capability(sets, CAP_SYS_ADMIN);
+
+	if (!admin && !has_capability(sets, CAP_BPF))
+		missing = "CAP_BPF";
+	if (!has_capability(sets, CAP_NET_ADMIN))
+		missing += missing.empty() ? "CAP_NET_ADMIN" : " and CAP_NET_ADMIN";
+	if (!missing.empty())
+		return Error{ ErrorCode::permission, "check privileges", "truepeer run",
+			      "missing " + missing,
+			      "run it as root, or with CAP_BPF and CAP_NET_ADMIN", EPERM };
+	return Privileges{ has_capability(sets, CAP_NET_RAW),
+			   admin || has_capability(sets, CAP_PERFMON) };
+}
+
+/* mountinfo writes blanks and backslashes as \ and three octal digits. */
+static std::string unescape(const std::string &text)
+{
+	std::string out;
+
+	for (size_t i = 0; i < text.size(); i++) {
+		if (text[i] == '\\' && i + 3 < text.size()) {
+			out += (char)std::stoi(text.substr(i + 1, 3), nullptr, 8);
+			i += 3;
+		} else {
+			out += text[i];
+		}
+	}
+	return out;
+}
+
+Result<std::string> find_cgroup()
+{
+	std::ifstream file("/proc/self/mountinfo");
+	std::string line;
+
+	while (std::getline(file, line)) {
+		std::istringstream fields(line);
+		std::string field, mount_point, type;
+
+		for (int i = 0; i < 5 && fields >> field; i++)
+			mount_point = field;
+		while (fields >> field && field != "-")
+			;
+		fields >> type;
+		if (type == "cgroup2")
+			return unescape(mount_point);
+	}
+	return Error{ ErrorCode::incompatible, "find cgroup", "/proc/self/mountinfo",
+		      "no cgroup version 2 hierarchy is mounted",
+		      "mount -t cgroup2 none /sys/fs/cgroup/unified, or name one with --cgroup" };
+}
+
+static bool is_on(const std::string &path, unsigned magic)
+{
+	struct statfs about;
+
+	return statfs(path.c_str(), &about) == 0 && (unsigned)about.f_type == magic;
+}
+
+Result<Fd> open_cgroup(const std::string &path)
+{
+	std::string dir = path;
+
+	if (dir.empty()) {
+		Result<std::string> found = find_cgroup();
+
+		if (!found)
+			return found.error();
+		dir = *found;
+	}
+	Fd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (!fd)
+		return system_error("open cgroup", dir);
+	if (!is_on(dir, CGROUP2_SUPER_MAGIC))
+		return Error{ ErrorCode::usage, "open cgroup", dir,
+			      "not a directory of a cgroup version 2 hierarchy" };
+	return fd;
+}
+
+Status ensure_bpffs(const std::string &pin_dir)
+{
+	std::string parent = pin_dir.substr(0, pin_dir.rfind('/'));
+
+	if (is_on(parent, BPF_FS_MAGIC))
+		return success();
+	if (parent == usual_bpffs || parent.starts_with(std::string(usual_bpffs) + "/")) {
+		if (!is_on(usual_bpffs, BPF_FS_MAGIC)) {
+			if (mount("bpf", usual_bpffs, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+				  "mode=0755"))
+				return system_error("mount bpf file system", usual_bpffs, errno,
+						    "mount -t bpf bpf /sys/fs/bpf");
+			log("mounted a bpf file system at {}", usual_bpffs);
+		}
+		if (is_on(parent, BPF_FS_MAGIC))
+			return success();
+	}
+	return Error{ ErrorCode::usage, "check pin directory", pin_dir,
+		      access(parent.c_str(), F_OK) ? parent + " does not exist" :
+						     parent + " is not on a bpf file system",
+		      "the default is /sys/fs/bpf/truepeer" };
+}
+
+uint64_t own_netns_cookie()
+{
+	Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (!fd || getsockopt(fd.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
+		return 0;
+	return cookie;
+}
+
+Result<uint32_t> find_group(const std::string &name)
+{
+	std::vector<char> buffer(65536);
+	struct group entry, *found = nullptr;
+	char *end = nullptr;
+
+	getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+	if (found)
+		return (uint32_t)found->gr_gid;
+	unsigned long number = std::strtoul(name.c_str(), &end, 10);
+	if (!name.empty() && *end == '\0' && number < UINT32_MAX)
+		return (uint32_t)number;
+	return Error{ ErrorCode::usage, "--group", name, "no such group" };
+}
+
+} // namespace tp

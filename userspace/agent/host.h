@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the agent needs of the host: privileges, a cgroup, a bpf file system. */
+#ifndef TP_AGENT_HOST_H
+#define TP_AGENT_HOST_H
+
+#include <cstdint>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp {
+
+struct Privileges {
+	bool raw;     /* CAP_NET_RAW: may send resets */
+	bool perfmon; /* CAP_PERFMON: programs may read kernel structs */
+};
+
+/* Fails, naming what is missing, without CAP_BPF and CAP_NET_ADMIN. */
+Result<Privileges> check_privileges();
+
+/* The mount point of the unified hierarchy, from /proc/self/mountinfo. */
+Result<std::string> find_cgroup();
+
+/* Opens the cgroup to attach to; an empty path means find_cgroup(). */
+Result<Fd> open_cgroup(const std::string &path);
+
+/* Sees to it that `pin_dir` lies on a bpf file system, mounting the usual one. */
+Status ensure_bpffs(const std::string &pin_dir);
+
+/* This network namespace's cookie, or 0 where the kernel does not say. */
+uint64_t own_netns_cookie();
+
+/* The group's id, by name or number. */
+Result<uint32_t> find_group(const std::string &name);
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/loop.h"
+
+#include <bpf/libbpf.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+namespace tp {
+
+static constexpr long tick_ns = 200'000'000;
+
+void Loop::FreeRing::operator()(ring_buffer *ring) const
+{
+	ring_buffer__free(ring);
+}
+
+static int handle_record(void *context, void *data, size_t size)
+{
+	((Enforcer *)context)->handle({ (const uint8_t *)data, size });
+	return 0;
+}
+
+static bool add(int epoll, int fd)
+{
+	epoll_event event = {};
+
+	event.events = EPOLLIN;
+	event.data.fd = fd;
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+Result<Loop> Loop::create(int actions, Enforcer &enforcer)
+{
+	itimerspec interval = { { 0, tick_ns }, { 0, tick_ns } };
+	sigset_t mask;
+	Loop loop;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, nullptr);
+	loop.epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+	loop.signals_ = Fd(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+	loop.clock_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+	if (!loop.epoll_ || !loop.signals_ || !loop.clock_ ||
+	    timerfd_settime(loop.clock_.get(), 0, &interval, nullptr))
+		return system_error("set up", "event loop");
+	loop.ring_.reset(ring_buffer__new(actions, handle_record, &enforcer, nullptr));
+	if (!loop.ring_)
+		return system_error("open", "ring buffer tp_actions");
+	if (!add(loop.epoll_.get(), loop.signals_.get()) ||
+	    !add(loop.epoll_.get(), loop.clock_.get()) ||
+	    !add(loop.epoll_.get(), ring_buffer__epoll_fd(loop.ring_.get())))
+		return system_error("set up", "event loop");
+	return loop;
+}
+
+Status Loop::run(const std::function<void()> &tick)
+{
+	for (;;) {
+		epoll_event events[3];
+		int count = epoll_wait(epoll_.get(), events, 3, -1);
+
+		if (count < 0 && errno != EINTR)
+			return system_error("wait for", "events");
+		for (int i = 0; i < count; i++) {
+			if (events[i].data.fd == signals_.get())
+				return success();
+			if (events[i].data.fd == clock_.get()) {
+				uint64_t expirations;
+
+				if (read(clock_.get(), &expirations, sizeof(expirations)) > 0)
+					tick();
+			} else {
+				ring_buffer__consume(ring_.get());
+			}
+		}
+	}
+}
+
+} // namespace tp

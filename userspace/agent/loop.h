@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The agent's event loop: actions from the programs, a clock, signals. */
+#ifndef TP_AGENT_LOOP_H
+#define TP_AGENT_LOOP_H
+
+#include <functional>
+#include <memory>
+
+#include "agent/enforcer.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+struct ring_buffer;
+
+namespace tp {
+
+class Loop {
+public:
+	/* SIGINT and SIGTERM are for the loop from here on. */
+	static Result<Loop> create(int actions, Enforcer &enforcer);
+
+	/* Calls `tick` five times a second, until a signal. */
+	Status run(const std::function<void()> &tick);
+
+private:
+	struct FreeRing {
+		void operator()(ring_buffer *ring) const;
+	};
+	Loop() = default;
+
+	Fd epoll_, signals_, clock_;
+	std::unique_ptr<ring_buffer, FreeRing> ring_;
+};
+
+} // namespace tp
+
+#endif

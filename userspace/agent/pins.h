@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pin directory and its siblings.  bpffs reserves names with dots, hence:
+ *
+ *   DIR             what is in force, put in place by one rename
+ *   DIR-new-PID     under construction
+ *   DIR-draining-N  an earlier run's, still needed by live connections
+ *   DIR-lock        held (flock) by the agent, or by who removes pins
+ */
+#ifndef TP_AGENT_PINS_H
+#define TP_AGENT_PINS_H
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp {
+
+/* The process that holds the directory's lock; 0: nobody, -1: one we cannot see. */
+pid_t lock_holder(const std::string &pin_dir);
+
+class PinLock {
+public:
+	static Result<PinLock> take(const std::string &pin_dir);
+	PinLock(PinLock &&) = default;
+
+	/* Removes the lock directory; the lock itself goes with the object. */
+	void remove();
+
+private:
+	PinLock(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+	std::string path_;
+	Fd fd_;
+};
+
+bool pins_exist(const std::string &dir);
+
+/* DIR-draining-*, sorted. */
+std::vector<std::string> draining_dirs(const std::string &pin_dir);
+std::string free_draining_dir(const std::string &pin_dir);
+
+/* DIR-new-*: left behind by an agent that died while starting. */
+std::vector<std::string> unfinished_dirs(const std::string &pin_dir);
+
+/* How many live connections the maps pinned in `dir` still serve. */
+Result<uint64_t> live_connections(const std::string &dir);
+
+/* Detaches the link pinned under `name`, if there is one, and unpins it. */
+Status drop_link(const std::string &dir, const char *name);
+
+/* Detaches every link in `dir` and removes it with all pins. */
+Status remove_pins(const std::string &dir);
+
+/* Removes what no live connection needs any more; returns what still serves. */
+struct Remaining {
+	uint64_t connections = 0;
+	uint64_t dirs = 0;
+};
+Result<Remaining> sweep_draining(const std::string &pin_dir);
+
+} // namespace tp
+
+#endif

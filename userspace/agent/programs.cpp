@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/programs.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <sys/stat.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+#include "base/log.h"
+#include "base/maps.h"
+#include "truepeer.skel.h"
+
+namespace tp {
+
+/* What libbpf says while loading is worth reading only when loading fails. */
+static std::string libbpf_output;
+
+static int keep_output(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char *text = nullptr;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	int length = vasprintf(&text, format, arguments);
+	if (length > 0)
+		libbpf_output.append(text, (size_t)length);
+	free(text);
+	return length;
+}
+
+/* The verifier gives its reason in the last lines of a long log. */
+static std::string end_of_output()
+{
+	static constexpr size_t enough = 2000;
+
+	if (libbpf_output.size() <= enough)
+		return libbpf_output;
+	size_t line = libbpf_output.find('\n', libbpf_output.size() - enough);
+	return "[...]" + libbpf_output.substr(line == std::string::npos ? 0 : line);
+}
+
+void Programs::Destroy::operator()(tp_truepeer *skeleton) const
+{
+	tp_truepeer__destroy(skeleton);
+}
+
+Result<Programs> Programs::load(const Setup &setup)
+{
+	libbpf_output.clear();
+	libbpf_set_print(keep_output);
+	std::unique_ptr<tp_truepeer, Destroy> opened(tp_truepeer__open());
+	Programs programs(std::move(opened));
+	tp_truepeer *skeleton = programs.skeleton_.get();
+
+	if (!skeleton)
+		return system_error("open BPF object", "truepeer.bpf.o");
+	skeleton->rodata->tp_netns_aware = setup.netns_aware;
+	bpf_map__set_max_entries(skeleton->maps.tp_origins, setup.max_connections);
+	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections);
+	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
+	int failed = tp_truepeer__load(skeleton);
+	if (failed) {
+		log("{}", end_of_output());
+		return system_error("load BPF programs", "truepeer.bpf.o", failed,
+				    setup.netns_aware ? "needs Linux 6.1 or later; see above" :
+							"without CAP_PERFMON the verifier is "
+							"stricter: grant it; see above");
+	}
+	Status filled = programs.create_counts();
+	if (filled)
+		filled = programs.fill(setup);
+	if (!filled)
+		return filled.error();
+	return programs;
+}
+
+Status Programs::create_counts()
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options);
+	const btf *types = bpf_object__btf(skeleton_->obj);
+	int key = btf__find_by_name_kind(types, "unsigned int", BTF_KIND_INT);
+	int value = btf__find_by_name_kind(types, "tp_counters", BTF_KIND_STRUCT);
+
+	if (key > 0 && value > 0) { /* so that bpftool can show the fields */
+		options.btf_fd = (uint32_t)bpf_object__btf_fd(skeleton_->obj);
+		options.btf_key_type_id = (uint32_t)key;
+		options.btf_value_type_id = (uint32_t)value;
+	}
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tp_agent_counts", sizeof(uint32_t),
+				sizeof(tp_counters), TP_MAX_SERVICES, &options);
+	if (fd < 0)
+		return system_error("create map", "tp_agent_counts", fd);
+	counts_ = Fd(fd);
+	return success();
+}
+
+static Status update(const bpf_map *map, const void *key, const void *value)
+{
+	int failed = bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY);
+
+	return failed ? Status(system_error("fill map", bpf_map__name(map), failed)) : success();
+}
+
+/*
+ * ::/0 and its like mean IPv6: in 16 bytes they also hold the IPv4-mapped
+ * addresses, which a longer prefix takes out again, unless 0.0.0.0/0 was given.
+ */
+static bool covers_all_ipv4(const Network &network)
+{
+	static const Address mapped = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 } };
+
+	if (network.bits >= 96)
+		return false;
+	for (uint32_t bit = 0; bit < network.bits; bit++)
+		if ((network.address.bytes[bit / 8] ^ mapped.bytes[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+static Status trust(const bpf_map *map, uint32_t service, const Network &network, uint32_t policy)
+{
+	tp_policy_key key = {};
+	tp_policy_value value = { policy };
+
+	key.prefixlen = 32 + network.bits;
+	key.service = htonl(service);
+	std::memcpy(key.address, network.address.bytes, 16);
+	return update(map, &key, &value);
+}
+
+Status Programs::fill(const Setup &setup)
+{
+	Network all_ipv4 = { { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 } }, 96 };
+	uint32_t id = 0;
+
+	config_.abi_version = TP_ABI_VERSION;
+	config_.draining = 1;
+	config_.reassembler_netns = setup.netns;
+	Status done = write_config();
+
+	for (const Listen &listen : setup.services) {
+		tp_service_key key = {};
+		tp_service service = {};
+
+		key.netns = setup.netns;
+		key.port = listen.port;
+		std::memcpy(key.address, listen.address.bytes, 16);
+		service.id = id;
+		service.engines = 1u << TP_ENGINE_STREAM;
+		service.header_timeout_ns = setup.header_timeout_ns;
+		service.versions = 1u << 1 | 1u << 2;
+		for (const Network &network : setup.trusted)
+			if (done && covers_all_ipv4(network))
+				done = trust(skeleton_->maps.tp_policies, id, all_ipv4,
+					     TP_POLICY_REJECT);
+		for (const Network &network : setup.trusted)
+			if (done)
+				done = trust(skeleton_->maps.tp_policies, id, network,
+					     setup.trusted_policy);
+		if (done)
+			done = update(skeleton_->maps.tp_services, &key, &service);
+		id++;
+	}
+	return done;
+}
+
+Status Programs::attach(int cgroup)
+{
+	const struct {
+		const char *name;
+		bpf_program *program;
+		bpf_attach_type type;
+	} points[] = {
+		{ "link_sockops", skeleton_->progs.tp_sockops, BPF_CGROUP_SOCK_OPS },
+		{ "link_peername4", skeleton_->progs.tp_peername4, BPF_CGROUP_INET4_GETPEERNAME },
+		{ "link_peername6", skeleton_->progs.tp_peername6, BPF_CGROUP_INET6_GETPEERNAME },
+		{ "link_gate", skeleton_->progs.tp_gate, BPF_CGROUP_INET_INGRESS },
+	};
+	/* a link to a sockmap exists only from Linux 6.10 on */
+	int failed = bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_verdict),
+				     bpf_map__fd(skeleton_->maps.tp_sockets), BPF_SK_SKB_VERDICT,
+				     0);
+
+	if (failed)
+		return system_error("attach", "tp_verdict to tp_sockets", failed);
+	for (const auto &point : points) {
+		int fd = bpf_link_create(bpf_program__fd(point.program), cgroup, point.type, nullptr);
+
+		if (fd < 0)
+			return system_error("attach",
+					    std::string(bpf_program__name(point.program)) +
+						    " to the cgroup",
+					    fd);
+		links_.emplace_back(point.name, fd);
+	}
+	return success();
+}
+
+Status Programs::write_config() const
+{
+	uint32_t zero = 0;
+
+	return update(skeleton_->maps.tp_config, &zero, &config_);
+}
+
+Status Programs::start()
+{
+	config_.draining = 0;
+	return write_config();
+}
+
+Status Programs::announce_reassembler()
+{
+	config_.reassembler_ns = boot_time_ns();
+	return write_config();
+}
+
+static Status pin_one(int fd, const std::string &path, mode_t mode, std::optional<uint32_t> group)
+{
+	int failed = bpf_obj_pin(fd, path.c_str());
+
+	if (failed)
+		return system_error("pin", path, failed);
+	if (group && chown(path.c_str(), (uid_t)-1, *group))
+		return system_error("give to the group", path);
+	if (chmod(path.c_str(), mode))
+		return system_error("set the mode of", path);
+	return success();
+}
+
+Status Programs::pin(const std::string &dir, std::optional<uint32_t> group) const
+{
+	bpf_map *map;
+	Status done = success();
+
+	if (mkdir(dir.c_str(), 0750))
+		return system_error("create", dir);
+	bpf_object__for_each_map(map, skeleton_->obj) {
+		std::string name = bpf_map__name(map);
+
+		if (done && !bpf_map__is_internal(map)) /* .rodata: programs hold it */
+			done = pin_one(bpf_map__fd(map), dir + "/" + name, 0640, group);
+	}
+	if (done)
+		done = pin_one(counts_.get(), dir + "/tp_agent_counts", 0640, group);
+	for (const auto &[name, fd] : links_)
+		if (done)
+			done = pin_one(fd.get(), dir + "/" + name, 0600, group);
+	if (done && group && chown(dir.c_str(), (uid_t)-1, *group))
+		done = system_error("give to the group", dir);
+	if (done && chmod(dir.c_str(), 0750))
+		done = system_error("set the mode of", dir);
+	return done;
+}
+
+int Programs::pending() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_pending);
+}
+
+int Programs::origins() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_origins);
+}
+
+int Programs::actions() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_actions);
+}
+
+std::vector<uint32_t> Programs::program_ids() const
+{
+	std::vector<uint32_t> ids;
+	bpf_program *program;
+
+	bpf_object__for_each_program(program, skeleton_->obj) {
+		bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+			ids.push_back(info.id);
+	}
+	return ids;
+}
+
+std::vector<uint32_t> Programs::map_ids() const
+{
+	std::vector<uint32_t> ids;
+	std::vector<int> fds = { counts_.get() };
+	bpf_map *map;
+
+	bpf_object__for_each_map(map, skeleton_->obj)
+		fds.push_back(bpf_map__fd(map));
+	for (int fd : fds) {
+		bpf_map_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+			ids.push_back(info.id);
+	}
+	return ids;
+}
+
+/* The kernel frees after a grace period; -EPERM (no CAP_SYS_ADMIN) ends the wait. */
+void wait_until_freed(const std::vector<uint32_t> &programs, const std::vector<uint32_t> &maps)
+{
+	for (int round = 0; round < 100; round++) {
+		bool left = false;
+
+		for (uint32_t id : programs)
+			left |= bool(Fd(bpf_prog_get_fd_by_id(id)));
+		for (uint32_t id : maps)
+			left |= bool(Fd(bpf_map_get_fd_by_id(id)));
+		if (!left)
+			return;
+		timespec pause = { 0, 20'000'000 };
+		nanosleep(&pause, nullptr);
+	}
+}
+
+} // namespace tp

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The BPF object: loaded, filled with the configuration, attached, pinned. */
+#ifndef TP_AGENT_PROGRAMS_H
+#define TP_AGENT_PROGRAMS_H
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+struct tp_truepeer;
+
+namespace tp {
+
+struct Setup {
+	std::vector<Listen> services;
+	std::vector<Network> trusted;
+	uint32_t trusted_policy = TP_POLICY_REQUIRE;
+	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
+	uint32_t max_pending = 16384;
+	uint32_t max_connections = 262144;
+	bool netns_aware = false;
+	uint64_t netns = 0; /* of the services, and of the resets: this one's cookie */
+};
+
+class Programs {
+public:
+	/* Loads, and fills the maps: no connection is taken before start(). */
+	static Result<Programs> load(const Setup &setup);
+	Programs(Programs &&) = default;
+
+	/* The gate last: by then everything behind it is in place. */
+	Status attach(int cgroup);
+
+	/* From here on connections are taken. */
+	Status start();
+
+	/* For the gate: now there is somebody here who puts headers together. */
+	Status announce_reassembler();
+
+	/* Pins maps and links in `dir`, readable for `group` if one is given. */
+	Status pin(const std::string &dir, std::optional<uint32_t> group) const;
+
+	int pending() const;
+	int origins() const;
+	int actions() const;
+	int counts() const { return counts_.get(); }
+
+	/* For waiting until the kernel has let go of them. */
+	std::vector<uint32_t> program_ids() const;
+	std::vector<uint32_t> map_ids() const;
+
+private:
+	struct Destroy {
+		void operator()(tp_truepeer *skeleton) const;
+	};
+	explicit Programs(std::unique_ptr<tp_truepeer, Destroy> skeleton)
+		: skeleton_(std::move(skeleton))
+	{
+	}
+	Status fill(const Setup &setup);
+	Status create_counts();
+	Status write_config() const;
+
+	std::unique_ptr<tp_truepeer, Destroy> skeleton_;
+	tp_config config_ = {};
+	Fd counts_; /* tp_agent_counts: outcomes that the agent decides */
+	std::vector<std::pair<std::string, Fd>> links_;
+};
+
+/* Waits, for at most a second or two, until the kernel has freed these. */
+void wait_until_freed(const std::vector<uint32_t> &programs, const std::vector<uint32_t> &maps);
+
+} // namespace tp
+
+#endif

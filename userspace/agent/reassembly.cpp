@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/reassembly.h"
+
+#include <bpf/bpf.h>
+#include <netinet/tcp.h>
+
+#include "base/maps.h"
+#include "bpf/proxy_header.h"
+
+namespace tp {
+
+/* More than the gate's tp_pending holds by default never wait at once. */
+static constexpr size_t max_headers = 16384;
+
+/* Segments behind a gap, for each connection. */
+static constexpr size_t max_later = 64;
+
+/*
+ * The window announced with an acknowledgement, before scaling, which is not
+ * known here: enough for a header's next piece without scaling, and no more than the
+ * initial congestion window fills with the largest scale in use.
+ */
+static constexpr uint16_t ack_window = 1024;
+
+void Reassembler::add(Header &header, uint32_t offset, std::span<const uint8_t> bytes)
+{
+	size_t have = header.bytes.size();
+
+	if (offset > have) {
+		if (header.later.size() < max_later)
+			header.later[offset].assign(bytes.begin(), bytes.end());
+		return;
+	}
+	if (offset + bytes.size() > have)
+		header.bytes.insert(header.bytes.end(), bytes.begin() + (have - offset), bytes.end());
+	while (!header.later.empty() && header.later.begin()->first <= header.bytes.size()) {
+		auto next = header.later.extract(header.later.begin());
+		size_t known = header.bytes.size() - next.key();
+
+		if (next.mapped().size() > known)
+			header.bytes.insert(header.bytes.end(), next.mapped().begin() + known,
+					    next.mapped().end());
+	}
+}
+
+/* The segment as the client would have sent it in one piece. */
+Status Reassembler::pass_on(SegmentSender &sender, const tp_flow &flow, const Header &header)
+{
+	bool ends = header.fin == header.bytes.size();
+
+	return sender.send({
+		.source = flow.remote,
+		.destination = flow.local,
+		.source_port = flow.remote_port,
+		.destination_port = flow.local_port,
+		.seq = header.start,
+		.ack = header.ack,
+		.flags = (uint8_t)(TH_ACK | TH_PUSH | (ends ? TH_FIN : 0)),
+		.window = ack_window,
+		.payload = header.bytes,
+	});
+}
+
+Status Reassembler::take(SegmentSender &sender, const tp_piece &piece,
+			 std::span<const uint8_t> bytes)
+{
+	const tp_flow &flow = piece.action.flow;
+	uint32_t offset = piece.action.seq - piece.start;
+	tp_parser parser;
+
+	if (offset > TP_MAX_HEADER)
+		return success();
+	if (!headers_.contains(flow) && headers_.size() >= max_headers)
+		return success(); /* the client sends it again */
+	Header &header = headers_[flow];
+
+	if (header.start != piece.start) { /* new, or the port's next connection */
+		header = {};
+		header.start = piece.start;
+	}
+	if (header.whole)
+		return success();
+	header.ack = piece.action.ack;
+	add(header, offset, bytes);
+	if (piece.fin)
+		header.fin = offset + (uint32_t)bytes.size();
+
+	tp_parse(&parser, header.bytes.data(), (uint32_t)header.bytes.size());
+	if (parser.header.verdict != TP_WAIT || parser.header.bytes > TP_MAX_HEADER ||
+	    header.fin == header.bytes.size()) {
+		header.whole = true;
+		return pass_on(sender, flow, header);
+	}
+	return sender.send({
+		.source = flow.local,
+		.destination = flow.remote,
+		.source_port = flow.local_port,
+		.destination_port = flow.remote_port,
+		.seq = header.ack,
+		.ack = header.start + (uint32_t)header.bytes.size(),
+		.flags = TH_ACK,
+		.window = ack_window,
+		.payload = {},
+	});
+}
+
+static bool is_optional(const tp_pending &entry)
+{
+	return entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE;
+}
+
+Status Reassembler::tick(SegmentSender &sender, int pending)
+{
+	Status status = success();
+
+	for (auto it = headers_.begin(); it != headers_.end();) {
+		tp_pending entry;
+
+		if (bpf_map_lookup_elem(pending, &it->first, &entry) ||
+		    entry.start != it->second.start || entry.state == TP_PENDING_REFUSED) {
+			it = headers_.erase(it);
+			continue;
+		}
+		/* where a header is optional, the time decides that there is none */
+		if (is_optional(entry) && boot_time_ns() - entry.peer.syn_ns > entry.header_timeout_ns)
+			it->second.whole = true;
+		if (it->second.whole)
+			status = pass_on(sender, it->first, it->second);
+		++it;
+	}
+	return status;
+}
+
+} // namespace tp

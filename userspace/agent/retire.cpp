@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/retire.h"
+
+#include "agent/pins.h"
+#include "base/maps.h"
+
+namespace tp {
+
+Status set_draining(const std::string &dir)
+{
+	Result<Fd> map = open_map(dir, "tp_config", Access::write);
+	tp_config config = {};
+	uint32_t zero = 0;
+
+	if (!map)
+		return map.error();
+	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
+	config.draining = 1;
+	config.reassembler_ns = 0;
+	if (!failed)
+		failed = bpf_map_update_elem(map->get(), &zero, &config, BPF_ANY);
+	return failed ? Status(system_error("write map", dir + "/tp_config", failed)) : success();
+}
+
+Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer)
+{
+	Status done = check_version(dir);
+
+	if (done)
+		done = set_draining(dir);
+	if (!done)
+		return done.error();
+	Result<Fd> pending = open_map(dir, "tp_pending", Access::write);
+	if (!pending)
+		return pending.error();
+	Result<Fd> origins = open_map(dir, "tp_origins", Access::write);
+	if (!origins)
+		return origins.error();
+	/* twice: a program that is running now may still be about to add an entry */
+	enforcer.end_undecided(pending->get(), origins->get());
+	done = drop_link(dir, "link_gate");
+	if (!done)
+		return done.error();
+	enforcer.end_undecided(pending->get(), origins->get());
+	return live_connections(dir);
+}
+
+} // namespace tp

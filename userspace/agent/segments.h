@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sending a single TCP segment for a connection that has no socket. */
+#ifndef TP_AGENT_SEGMENTS_H
+#define TP_AGENT_SEGMENTS_H
+
+#include <cstdint>
+#include <span>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp {
+
+/* Addresses as in the maps (16 bytes), ports and numbers in host order. */
+struct Segment {
+	const uint8_t *source;
+	const uint8_t *destination;
+	uint16_t source_port;
+	uint16_t destination_port;
+	uint32_t seq;
+	uint32_t ack;
+	uint8_t flags; /* TH_* of <netinet/tcp.h> */
+	uint16_t window;
+	std::span<const uint8_t> payload;
+};
+
+class SegmentSender {
+public:
+	/* Needs CAP_NET_RAW. */
+	static Result<SegmentSender> open();
+
+	Status send(const Segment &segment);
+
+private:
+	SegmentSender(Fd ipv4, Fd ipv6) : ipv4_(std::move(ipv4)), ipv6_(std::move(ipv6)) {}
+
+	Fd ipv4_;
+	Fd ipv6_; /* not there where IPv6 is switched off */
+};
+
+} // namespace tp
+
+#endif

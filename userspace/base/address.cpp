@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "base/address.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace tp {
+
+static constexpr uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+bool Address::is_ipv4() const
+{
+	return std::memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
+std::string format_ipv4(const uint8_t *bytes)
+{
+	return fmt::format("{}.{}.{}.{}", bytes[0], bytes[1], bytes[2], bytes[3]);
+}
+
+std::string format_ipv6(const uint8_t *bytes)
+{
+	unsigned groups[8];
+	int gap = -1, gap_length = 1; /* a single zero group is not shortened */
+	std::string text;
+
+	for (int i = 0; i < 8; i++)
+		groups[i] = bytes[2 * i] << 8 | bytes[2 * i + 1];
+	for (int i = 0; i < 8; i++) {
+		int end = i;
+
+		while (end < 8 && groups[end] == 0)
+			end++;
+		if (end - i > gap_length) {
+			gap = i;
+			gap_length = end - i;
+		}
+		i = std::max(i, end - 1);
+	}
+	for (int i = 0; i < 8; i++) {
+		if (i == gap) {
+			text += "::";
+			i += gap_length - 1;
+			continue;
+		}
+		if (!text.empty() && text.back() != ':')
+			text += ':';
+		text += fmt::format("{:x}", groups[i]);
+	}
+	return text;
+}
+
+std::string format_endpoint(const tp_endpoint &endpoint)
+{
+	switch (endpoint.family) {
+	case TP_FAMILY_IPV4:
+		return fmt::format("{}:{}", format_ipv4(endpoint.address + 12), endpoint.port);
+	case TP_FAMILY_IPV6:
+		return fmt::format("[{}]:{}", format_ipv6(endpoint.address), endpoint.port);
+	case TP_FAMILY_UNIX:
+		return "unix:";
+	default:
+		return {};
+	}
+}
+
+std::string format_service(const uint8_t *address, uint16_t port)
+{
+	tp_endpoint endpoint = {};
+
+	std::memcpy(endpoint.address, address, 16);
+	endpoint.port = port;
+	endpoint.family = std::memcmp(address, mapped_prefix, 12) == 0 ? TP_FAMILY_IPV4 :
+									 TP_FAMILY_IPV6;
+	return format_endpoint(endpoint);
+}
+
+static bool parse_address(std::string_view text, int family, Address &out)
+{
+	std::string copy(text);
+
+	if (family == AF_INET) {
+		std::memcpy(out.bytes, mapped_prefix, sizeof(mapped_prefix));
+		return inet_pton(AF_INET, copy.c_str(), out.bytes + 12) == 1;
+	}
+	return inet_pton(AF_INET6, copy.c_str(), out.bytes) == 1;
+}
+
+static std::optional<unsigned> parse_number(std::string_view text, unsigned limit)
+{
+	unsigned value = 0;
+	auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+
+	if (text.empty() || failed != std::errc() || end != text.data() + text.size() ||
+	    value > limit)
+		return std::nullopt;
+	return value;
+}
+
+Result<Listen> parse_listen(std::string_view text)
+{
+	Listen listen = {};
+	size_t colon = text.rfind(':');
+	std::string_view host = text.substr(0, colon == text.npos ? 0 : colon);
+	std::optional<unsigned> port;
+	int family = AF_INET;
+	Error bad = { ErrorCode::usage, "--listen", std::string(text), "not ADDRESS:PORT",
+		      "as in 192.0.2.1:80, [2001:db8::1]:80, 0.0.0.0:80 or [::]:80" };
+
+	if (colon == text.npos)
+		return bad;
+	if (host.starts_with('[') && host.ends_with(']')) {
+		host = host.substr(1, host.size() - 2);
+		family = AF_INET6;
+	}
+	if (!parse_address(host, family, listen.address)) {
+		bad.reason = fmt::format("{} is not a numeric IP{} address", host,
+					 family == AF_INET6 ? "v6" : "v4");
+		return bad;
+	}
+	port = parse_number(text.substr(colon + 1), 65535);
+	if (!port || *port == 0) {
+		bad.reason = "the port is not a number from 1 to 65535";
+		return bad;
+	}
+	listen.port = (uint16_t)*port;
+	return listen;
+}
+
+Result<Network> parse_network(std::string_view text)
+{
+	Network network = {};
+	size_t slash = text.find('/');
+	std::string_view host = text.substr(0, slash);
+	int family = host.find(':') == host.npos ? AF_INET : AF_INET6;
+	unsigned width = family == AF_INET ? 32 : 128;
+	Error bad = { ErrorCode::usage, "--trust", std::string(text), "not a network",
+		      "as in 192.0.2.0/24, 192.0.2.7 or 2001:db8::/32" };
+
+	network.bits = width;
+	if (!parse_address(host, family, network.address))
+		return bad;
+	if (slash != text.npos) {
+		std::optional<unsigned> bits = parse_number(text.substr(slash + 1), width);
+
+		if (!bits) {
+			bad.reason = fmt::format("the prefix length is not a number from 0 to {}",
+						 width);
+			return bad;
+		}
+		network.bits = *bits;
+	}
+	network.bits += 128 - width;
+	for (unsigned bit = network.bits; bit < 128; bit++)
+		network.address.bytes[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+	return network;
+}
+
+} // namespace tp

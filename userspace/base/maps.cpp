@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "base/maps.h"
+
+#include <bpf/libbpf.h>
+
+#include <ctime>
+
+#include <fmt/format.h>
+
+namespace tp {
+
+Result<Fd> open_map(const std::string &dir, const std::string &name, Access access)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, options);
+	std::string path = dir + "/" + name;
+
+	options.file_flags = access == Access::read ? BPF_F_RDONLY : 0;
+	int fd = bpf_obj_get_opts(path.c_str(), &options);
+	if (fd >= 0)
+		return Fd(fd);
+	if (fd == -ENOENT)
+		return Error{ ErrorCode::not_running, "open map", path, "no truepeer is running here",
+			      "start one with truepeer run, or name its --pin-dir", ENOENT };
+	if (fd == -EACCES || fd == -EPERM)
+		return system_error("open map", path, fd,
+				    "reading takes root or the group given to truepeer run --group");
+	return system_error("open map", path, fd);
+}
+
+Status check_version(const std::string &dir)
+{
+	Result<Fd> map = open_map(dir, "tp_config", Access::read);
+	tp_config config = {};
+	uint32_t zero = 0;
+
+	if (!map)
+		return map.error();
+	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
+	if (failed)
+		return system_error("read map", dir + "/tp_config", failed);
+	if (config.abi_version != TP_ABI_VERSION)
+		return Error{ ErrorCode::incompatible, "read pins", dir,
+			      fmt::format("map layout version {}, this is for version {}",
+					  config.abi_version, TP_ABI_VERSION),
+			      "use the truepeer that runs there" };
+	return success();
+}
+
+void add_counters(tp_counters &sum, const tp_counters &more)
+{
+	for (int i = 0; i < TP_OUT_MAX; i++)
+		sum.outcome[i] += more.outcome[i];
+	sum.peername_early += more.peername_early;
+	sum.peername_family += more.peername_family;
+	sum.actions_lost += more.actions_lost;
+}
+
+Result<tp_counters> read_counters(int fd, uint32_t service)
+{
+	std::vector<tp_counters> cpus((size_t)libbpf_num_possible_cpus());
+	tp_counters sum = {};
+	int failed = bpf_map_lookup_elem(fd, &service, cpus.data());
+
+	if (failed)
+		return system_error("read map", "tp_counters", failed);
+	for (const tp_counters &cpu : cpus)
+		add_counters(sum, cpu);
+	return sum;
+}
+
+uint64_t boot_time_ns()
+{
+	timespec now = {};
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+} // namespace tp

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading the pinned maps. */
+#ifndef TP_BASE_MAPS_H
+#define TP_BASE_MAPS_H
+
+#include <bpf/bpf.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "bpf/abi.h"
+
+namespace tp {
+
+inline constexpr const char *default_pin_dir = "/sys/fs/bpf/truepeer";
+
+enum class Access { read, write };
+
+/* A pinned map; ErrorCode::not_running when there is no such pin. */
+Result<Fd> open_map(const std::string &dir, const std::string &name, Access access);
+
+/* Which truepeer pinned this: refuses another ABI version. */
+Status check_version(const std::string &dir);
+
+/* One service's counters, summed over all CPUs. */
+Result<tp_counters> read_counters(int fd, uint32_t service);
+void add_counters(tp_counters &sum, const tp_counters &more);
+
+uint64_t boot_time_ns();
+
+/* Calls `each(key, value)` for the entries of a small map. */
+template <typename Key, typename Value, typename Each>
+Status for_each_entry(int fd, const char *name, Each each)
+{
+	Key key, next;
+	Value value;
+	int failed = bpf_map_get_next_key(fd, nullptr, &next);
+
+	for (; failed == 0; failed = bpf_map_get_next_key(fd, &key, &next)) {
+		key = next;
+		if (bpf_map_lookup_elem(fd, &key, &value) == 0)
+			each(key, value);
+	}
+	if (failed != -ENOENT)
+		return system_error("read map", name, failed);
+	return success();
+}
+
+/*
+ * Walks a hash map in batches, over several calls if the caller wants to bound
+ * the work of each.  Entries that come and go meanwhile may be missed.
+ */
+template <typename Key, typename Value> class HashScan {
+public:
+	/*
+	 * Up to about `limit` entries from where the last call stopped; returns true
+	 * when the end was reached, and the next call starts over.
+	 */
+	template <typename Each> Result<bool> next(int fd, const char *name, size_t limit, Each each)
+	{
+		for (size_t done = 0; done < limit;) {
+			uint32_t count = (uint32_t)keys_.size();
+			int failed = bpf_map_lookup_batch(fd, started_ ? &position_ : nullptr,
+							  &position_, keys_.data(), values_.data(),
+							  &count, nullptr);
+
+			if (failed == -ENOSPC) { /* one bucket holds more than the batch */
+				keys_.resize(2 * keys_.size());
+				values_.resize(keys_.size());
+				continue;
+			}
+			if (failed && failed != -ENOENT)
+				return system_error("read map", name, failed);
+			for (uint32_t i = 0; i < count; i++)
+				each(keys_[i], values_[i]);
+			started_ = failed == 0;
+			if (failed)
+				return true;
+			done += count;
+		}
+		return false;
+	}
+
+	template <typename Each> Status all(int fd, const char *name, Each each)
+	{
+		started_ = false;
+		Result<bool> end = next(fd, name, SIZE_MAX, each);
+
+		return end ? success() : Status(end.error());
+	}
+
+private:
+	bool started_ = false;
+	uint64_t position_ = 0; /* the kernel's: a bucket number */
+	std::vector<Key> keys_ = std::vector<Key>(512);
+	std::vector<Value> values_ = std::vector<Value>(512);
+};
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What can fail returns Result<T>: a value or an Error that says what failed, on
+ * what, why, and what can be done about it.  Nothing below main prints errors.
+ */
+#ifndef TP_BASE_RESULT_H
+#define TP_BASE_RESULT_H
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace tp {
+
+enum class ErrorCode {
+	system,       /* a system call failed: number holds errno */
+	usage,        /* the caller asked for something that makes no sense */
+	not_running,  /* no pins where they should be */
+	permission,   /* a privilege is missing */
+	busy,         /* another agent, or live connections */
+	not_found,    /* no such connection */
+	incompatible, /* pins of another version, a kernel that lacks something */
+};
+
+struct Error {
+	ErrorCode code = ErrorCode::system;
+	std::string operation; /* what failed, as in "attach" */
+	std::string object;    /* on what, as in "/sys/fs/bpf/truepeer" */
+	std::string reason = {};
+	std::string hint = {};
+	int number = 0; /* errno, where there is one */
+
+	/* "what failed: object: reason (hint)" */
+	std::string text() const
+	{
+		std::string line = operation;
+
+		for (const std::string *part : { &object, &reason })
+			if (!part->empty())
+				line += ": " + *part;
+		if (!hint.empty())
+			line += " (" + hint + ")";
+		return line;
+	}
+};
+
+/* An Error from errno (or a libbpf return value, negative). */
+inline Error system_error(std::string operation, std::string object, int number = errno,
+			  std::string hint = {})
+{
+	number = number < 0 ? -number : number;
+	ErrorCode code = number == EACCES || number == EPERM ? ErrorCode::permission :
+							       ErrorCode::system;
+
+	return { code, std::move(operation), std::move(object), std::strerror(number),
+		 std::move(hint), number };
+}
+
+struct Nothing {};
+
+template <typename T = Nothing> class [[nodiscard]] Result {
+public:
+	Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
+	Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
+
+	explicit operator bool() const { return content_.index() == 0; }
+	T &operator*() { return std::get<0>(content_); }
+	const T &operator*() const { return std::get<0>(content_); }
+	T *operator->() { return &std::get<0>(content_); }
+	const Error &error() const { return std::get<1>(content_); }
+	Error &error() { return std::get<1>(content_); }
+
+private:
+	std::variant<T, Error> content_;
+};
+
+using Status = Result<Nothing>;
+
+inline Status success()
+{
+	return Nothing{};
+}
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The command and the library.  STATIC=1 links the command without any shared
+# library, for machines (and virtual machines) that have none.
+
+STATIC ?= 0
+
+TP_BASE  := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/base/*.cpp))
+TP_NAMES := $(BUILD)/userspace/lib/names.o
+TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/agent/*.cpp))
+TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/cli/*.cpp))
+
+ifeq ($(STATIC),1)
+TP_LINK := -static
+TP_LIBS := $(LIBBPF)
+else
+TP_LINK :=
+TP_LIBS := $(LIBBPF_STATIC)
+endif
+
+# Debian has no static libfmt
+TP_DEFINES := -DFMT_HEADER_ONLY
+
+ALL += $(BUILD)/truepeer
+
+$(BUILD)/userspace/%.o: userspace/%.cpp
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_DEFINES) $(TP_EXTRA) -c $< -o $@
+
+# the only file that needs the skeleton
+$(BUILD)/userspace/agent/programs.o: $(BUILD)/gen/truepeer.skel.h
+
+$(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(CXXFLAGS) -pthread $(TP_LINK) $^ -o $@ $(TP_LIBS)
+
+-include $(patsubst %.o,%.d,$(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI))
+
+# ---- the library -------------------------------------------------------------
+
+# without the C++ run-time library: C programs link it with libbpf alone
+TP_LIB_SONAME := libtruepeer.so.0
+TP_LIB_OBJ    := $(BUILD)/userspace/lib/truepeer.o
+TP_LIB_MAP    := userspace/lib/libtruepeer.map
+TP_LIB_FLAGS  := -fPIC -fno-exceptions -fno-rtti -fvisibility=hidden
+TP_EXAMPLES   := $(patsubst userspace/lib/examples/%.cpp,$(BUILD)/examples/%,\
+		   $(wildcard userspace/lib/examples/*.cpp))
+
+ALL += $(BUILD)/libtruepeer.a $(BUILD)/libtruepeer.so $(TP_EXAMPLES)
+
+$(TP_LIB_OBJ): TP_EXTRA := $(TP_LIB_FLAGS)
+
+$(BUILD)/libtruepeer.a: $(TP_LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# the exported symbols are those of the map, no more and no less
+$(BUILD)/$(TP_LIB_SONAME): $(TP_LIB_OBJ) $(TP_LIB_MAP)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(TP_LIB_SONAME) -Wl,-z,defs -Wl,--version-script=$(TP_LIB_MAP) \
+		$(TP_LIB_OBJ) -o $@ -lbpf
+	$(Q)nm -D --defined-only $@ | sed -n 's/.* T \([a-z_]*\)@.*/\1/p' | sort > $@.symbols
+	$(Q)sed -n 's/^\t\(truepeer_[a-z_]*\);/\1/p' $(TP_LIB_MAP) | sort | diff - $@.symbols
+	$(Q)! readelf -d $@ | grep 'NEEDED.*libstdc++'
+
+$(BUILD)/libtruepeer.so: $(BUILD)/$(TP_LIB_SONAME)
+	$(Q)ln -sf $(TP_LIB_SONAME) $@
+
+.SECONDARY: $(TP_EXAMPLES:$(BUILD)/examples/%=$(BUILD)/userspace/lib/examples/%.o)
+
+# statically: the example runs from the build folder
+$(BUILD)/examples/%: $(BUILD)/userspace/lib/examples/%.o $(BUILD)/libtruepeer.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(TP_LINK) $^ -o $@ $(TP_LIBS)
+
+-include $(TP_LIB_OBJ:.o=.d) $(wildcard $(BUILD)/userspace/lib/examples/*.d)
+
+# what the tests may call directly
+TEST_LIBRARIES := $(BUILD)/libtruepeer.a

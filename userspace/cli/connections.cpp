@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* truepeer connections, truepeer lookup. */
+#include <charconv>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/maps.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "cli/view.h"
+#include "lib/names.h"
+
+namespace tp {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Connection {
+	uint64_t cookie;
+	std::string service;
+	tp_peer peer;
+};
+
+std::string cookie_text(uint64_t cookie)
+{
+	return fmt::format("sk:{:x}", cookie);
+}
+
+/* Absent keys are what does not apply: the origin while the header is outstanding. */
+Json to_json(const Connection &connection)
+{
+	const tp_peer &peer = connection.peer;
+	Json out = { { "cookie", cookie_text(connection.cookie) },
+		     { "service", connection.service },
+		     { "engine", engine_name(peer.engine) },
+		     { "state", peer_state_name(peer.state) } };
+
+	if (peer.version) {
+		out["version"] = peer.version;
+		out["command"] = command_name(peer.command);
+	}
+	if (peer.state == TP_PEER_KNOWN) {
+		out["origin"] = format_endpoint(peer.origin);
+		out["destination"] = format_endpoint(peer.destination);
+	}
+	out["proxy"] = format_endpoint(peer.proxy);
+	out["local"] = format_endpoint(peer.local);
+	if (peer.state == TP_PEER_KNOWN)
+		out["header_bytes"] = peer.header_bytes;
+	if (peer.state == TP_PEER_REFUSED)
+		out["reason"] = outcome_name(peer.reason);
+	return out;
+}
+
+std::string cell(const Json &object, const char *key)
+{
+	auto found = object.find(key);
+
+	if (found == object.end())
+		return "-";
+	return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+void print(const std::vector<Connection> &connections)
+{
+	static const char *const columns[] = { "cookie",  "service", "engine",      "state",
+					       "version", "command", "origin",      "destination",
+					       "proxy",   "local",   "header_bytes" };
+	std::vector<Row> rows(1);
+
+	for (const char *column : columns) {
+		std::string heading = column;
+
+		for (char &c : heading)
+			c = c == '_' ? ' ' : (char)std::toupper(c);
+		rows[0].push_back(heading);
+	}
+	for (const Connection &connection : connections) {
+		Json object = to_json(connection);
+		Row row;
+
+		for (const char *column : columns)
+			row.push_back(cell(object, column));
+		rows.push_back(row);
+	}
+	fmt::print("{}", format_table(rows));
+}
+
+std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id)
+{
+	auto found = services.find(id);
+
+	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
+}
+
+Status read_connections(const std::string &dir, std::vector<Connection> &out)
+{
+	Result<std::map<uint32_t, Service>> services = read_services(dir);
+	HashScan<uint64_t, tp_peer> scan;
+
+	if (!services)
+		return services.error();
+	Result<Fd> map = open_map(dir, "tp_origins", Access::read);
+	if (!map)
+		return map.error();
+	return scan.all(map->get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
+		out.push_back({ cookie, service_text(*services, peer.service), peer });
+	});
+}
+
+Result<uint64_t> parse_cookie(const std::string &text)
+{
+	std::string_view digits = text;
+	uint64_t cookie = 0;
+
+	if (digits.starts_with("sk:"))
+		digits.remove_prefix(3);
+	else if (digits.starts_with("0x"))
+		digits.remove_prefix(2);
+	auto [end, failed] =
+		std::from_chars(digits.data(), digits.data() + digits.size(), cookie, 16);
+	if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size())
+		return Error{ ErrorCode::usage, "lookup", text, "not a socket cookie",
+			      "as ss -e prints it: sk:1a2b" };
+	return cookie;
+}
+
+} // namespace
+
+Status show_connections(const ViewOptions &options)
+{
+	Result<std::vector<std::string>> dirs = find_dirs(options.pin_dir);
+	std::vector<Connection> connections;
+
+	if (!dirs)
+		return dirs.error();
+	for (const std::string &dir : *dirs) {
+		Status read = read_connections(dir, connections);
+
+		if (!read)
+			return read;
+	}
+	if (!options.json) {
+		print(connections);
+		return success();
+	}
+	Json list = Json::array();
+	for (const Connection &connection : connections)
+		list.push_back(to_json(connection));
+	fmt::print("{}\n", list.dump());
+	return success();
+}
+
+Status show_connection(const ViewOptions &options, const std::string &text)
+{
+	Result<uint64_t> cookie = parse_cookie(text);
+
+	if (!cookie)
+		return cookie.error();
+	Result<std::vector<std::string>> dirs = find_dirs(options.pin_dir);
+	if (!dirs)
+		return dirs.error();
+	for (const std::string &dir : *dirs) {
+		Result<Fd> map = open_map(dir, "tp_origins", Access::read);
+		Connection connection = { *cookie, {}, {} };
+
+		if (!map)
+			return map.error();
+		int failed = bpf_map_lookup_elem(map->get(), &*cookie, &connection.peer);
+		if (failed == -ENOENT)
+			continue;
+		if (failed)
+			return system_error("lookup", cookie_text(*cookie), failed);
+		Result<std::map<uint32_t, Service>> services = read_services(dir);
+		if (!services)
+			return services.error();
+		connection.service = service_text(*services, connection.peer.service);
+		if (options.json)
+			fmt::print("{}\n", to_json(connection).dump());
+		else
+			print({ connection });
+		return success();
+	}
+	return Error{ ErrorCode::not_found, "lookup", cookie_text(*cookie),
+		      "not a live connection of a truepeer service" };
+}
+
+} // namespace tp

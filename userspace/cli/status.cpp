@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* truepeer status. */
+#include <arpa/inet.h>
+
+#include <cstring>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/pins.h"
+#include "base/maps.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "cli/view.h"
+#include "lib/names.h"
+
+namespace tp {
+
+using Json = nlohmann::ordered_json;
+
+static Json counters_json(const tp_counters &counters)
+{
+	Json out = Json::object();
+
+	for (unsigned i = TP_OUT_NONE + 1; i < TP_OUT_MAX; i++)
+		out[outcome_name(i)] = counters.outcome[i];
+	out["peername_early"] = counters.peername_early;
+	out["peername_family"] = counters.peername_family;
+	out["actions_lost"] = counters.actions_lost;
+	return out;
+}
+
+/* What the programs counted and what the agent did. */
+static Result<tp_counters> service_counters(const std::string &dir, uint32_t id)
+{
+	Result<Fd> map = open_map(dir, "tp_counters", Access::read);
+	Result<Fd> agent = open_map(dir, "tp_agent_counts", Access::read);
+	tp_counters own = {};
+
+	if (!map)
+		return map.error();
+	if (!agent)
+		return agent.error();
+	Result<tp_counters> sum = read_counters(map->get(), id);
+	int failed = bpf_map_lookup_elem(agent->get(), &id, &own);
+	if (failed)
+		return system_error("read map", "tp_agent_counts", failed);
+	if (sum)
+		add_counters(*sum, own);
+	return sum;
+}
+
+static std::string network_text(const tp_policy_key &key)
+{
+	uint32_t bits = key.prefixlen - 32;
+	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+	if (bits >= 96 && std::memcmp(key.address, mapped, 12) == 0)
+		return fmt::format("{}/{}", format_ipv4(key.address + 12), bits - 96);
+	return fmt::format("{}/{}", format_ipv6(key.address), bits);
+}
+
+static Result<Json> read_networks(const std::string &dir, uint32_t id)
+{
+	Result<Fd> map = open_map(dir, "tp_policies", Access::read);
+	Json networks = Json::object();
+
+	if (!map)
+		return map.error();
+	Status read = for_each_entry<tp_policy_key, tp_policy_value>(
+		map->get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
+			if (ntohl(key.service) == id)
+				networks[network_text(key)] = policy_name(v.policy);
+		});
+	if (!read)
+		return read.error();
+	return networks;
+}
+
+static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
+{
+	Json list = Json::array();
+
+	for (unsigned i = 0; i < 32; i++)
+		if (bits >> i & 1)
+			list.push_back(name ? Json(name(i)) : Json(i));
+	return list;
+}
+
+static Result<Json> service_json(const std::string &dir, uint32_t id, const Service &service)
+{
+	Result<tp_counters> counters = service_counters(dir, id);
+
+	if (!counters)
+		return counters.error();
+	Result<Json> networks = read_networks(dir, id);
+	if (!networks)
+		return networks.error();
+	return Json{ { "id", id },
+		     { "listen", service.listen() },
+		     { "engines", bits_json(service.value.engines, engine_name) },
+		     { "header_versions", bits_json(service.value.versions, nullptr) },
+		     { "header_timeout_seconds", (double)service.value.header_timeout_ns / 1e9 },
+		     { "networks", *networks },
+		     { "counters", counters_json(*counters) } };
+}
+
+/* The program behind a pinned link; only root may open links. */
+static Json link_json(const std::string &dir, const char *name)
+{
+	Json out = { { "link", name } };
+	Fd link(bpf_obj_get((dir + "/" + name).c_str()));
+	bpf_link_info about = {};
+	bpf_prog_info program = {};
+	uint32_t size = sizeof(about), program_size = sizeof(program);
+
+	if (!link) {
+		out["attached"] = errno == ENOENT ? Json(false) : Json();
+		return out;
+	}
+	if (bpf_obj_get_info_by_fd(link.get(), &about, &size))
+		return out;
+	out["attached"] = about.cgroup.cgroup_id != 0; /* 0: the cgroup has been removed */
+	out["cgroup_id"] = about.cgroup.cgroup_id;
+	out["program_id"] = about.prog_id;
+	Fd fd(bpf_prog_get_fd_by_id(about.prog_id));
+	if (fd && bpf_obj_get_info_by_fd(fd.get(), &program, &program_size) == 0) {
+		out["program"] = program.name;
+		out["instructions"] = program.verified_insns;
+	}
+	return out;
+}
+
+static Json programs_json(const std::string &dir)
+{
+	Json list = Json::array();
+
+	for (const char *name : { "link_gate", "link_sockops", "link_peername4", "link_peername6" })
+		list.push_back(link_json(dir, name));
+	return list;
+}
+
+static Result<uint64_t> count_pending(const std::string &dir)
+{
+	Result<Fd> map = open_map(dir, "tp_pending", Access::read);
+	HashScan<tp_flow, tp_pending> scan;
+	uint64_t count = 0;
+
+	if (!map)
+		return map.error();
+	Status read = scan.all(map->get(), "tp_pending",
+			       [&](const tp_flow &, const tp_pending &entry) {
+				       count += entry.state != TP_PENDING_REFUSED;
+			       });
+	return read ? Result<uint64_t>(count) : Result<uint64_t>(read.error());
+}
+
+static Status add_current(const std::string &dir, Json &out)
+{
+	Result<std::map<uint32_t, Service>> services = read_services(dir);
+
+	if (!services)
+		return services.error();
+	Result<uint64_t> connections = live_connections(dir);
+	if (!connections)
+		return connections.error();
+	Result<uint64_t> pending = count_pending(dir);
+	if (!pending)
+		return pending.error();
+	out["connections"] = *connections;
+	out["pending"] = *pending;
+	out["services"] = Json::array();
+	tp_counters total = {};
+	for (const auto &[id, service] : *services) {
+		Result<Json> object = service_json(dir, id, service);
+		Result<tp_counters> counters = service_counters(dir, id);
+
+		if (!object)
+			return object.error();
+		if (!counters)
+			return counters.error();
+		out["services"].push_back(*object);
+		add_counters(total, *counters);
+	}
+	out["programs"] = programs_json(dir);
+	out["counters"] = counters_json(total);
+	return success();
+}
+
+static Result<Json> collect(const std::string &pin_dir)
+{
+	Result<std::vector<std::string>> dirs = find_dirs(pin_dir);
+	pid_t agent = lock_holder(pin_dir);
+	Json out = { { "version", TP_VERSION },
+		     { "pin_dir", pin_dir },
+		     { "agent", agent ? "running" : "stopped" } };
+
+	if (!dirs)
+		return dirs.error();
+	if (agent > 0)
+		out["agent_pid"] = agent;
+	if (dirs->front() == pin_dir) {
+		Status added = add_current(pin_dir, out);
+
+		if (!added)
+			return added.error();
+	}
+	out["draining"] = Json::array();
+	for (const std::string &dir : *dirs) {
+		Result<uint64_t> live = live_connections(dir);
+
+		if (!live)
+			return live.error();
+		if (dir != pin_dir)
+			out["draining"].push_back({ { "pin_dir", dir }, { "connections", *live } });
+	}
+	return out;
+}
+
+static std::string join(const Json &list)
+{
+	std::string text;
+
+	for (const Json &item : list)
+		text += (text.empty() ? "" : ",") +
+			(item.is_string() ? item.get<std::string>() : item.dump());
+	return text;
+}
+
+static void print_services(const Json &services)
+{
+	std::vector<Row> rows = { { "SERVICE", "ENGINES", "TIMEOUT", "NETWORKS" } };
+
+	for (const Json &service : services) {
+		std::string networks;
+
+		for (const auto &[network, policy] : service["networks"].items())
+			networks += (networks.empty() ? "" : ", ") + network + " " +
+				    policy.get<std::string>();
+		rows.push_back({ service["listen"].get<std::string>(), join(service["engines"]),
+				 fmt::format("{} s", service["header_timeout_seconds"].get<double>()),
+				 networks });
+	}
+	fmt::print("\n{}", format_table(rows));
+}
+
+static void print_programs(const Json &programs)
+{
+	std::vector<Row> rows = { { "LINK", "PROGRAM", "STATE" } };
+
+	for (const Json &program : programs) {
+		const Json attached = program.value("attached", Json());
+
+		rows.push_back({ program["link"].get<std::string>(),
+				 program.value("program", "-"),
+				 attached.is_null() ? "only root can tell" :
+				 attached           ? "attached" :
+						      "not attached" });
+	}
+	fmt::print("\n{}", format_table(rows));
+}
+
+static void print_counters(const Json &counters)
+{
+	std::vector<Row> rows = { { "COUNTER", "CONNECTIONS" } };
+
+	for (const auto &[name, count] : counters.items())
+		if (count != 0)
+			rows.push_back({ name, count.dump() });
+	fmt::print("\n{}", rows.size() > 1 ? format_table(rows) : "nothing counted yet\n");
+}
+
+Status show_status(const ViewOptions &options)
+{
+	Result<Json> collected = collect(options.pin_dir);
+
+	if (!collected)
+		return collected.error();
+	const Json &out = *collected;
+	if (options.json) {
+		fmt::print("{}\n", out.dump());
+		return success();
+	}
+	fmt::print("agent {}{}, pins in {}\n", out["agent"].get<std::string>(),
+		   out.contains("agent_pid") ? fmt::format(" (process {})", out["agent_pid"].dump()) :
+					       "",
+		   options.pin_dir);
+	if (out.contains("services")) {
+		fmt::print("connections: {} live, {} without a socket yet\n", out["connections"].dump(),
+			   out["pending"].dump());
+		print_services(out["services"]);
+		print_programs(out["programs"]);
+		print_counters(out["counters"]);
+	}
+	for (const Json &draining : out["draining"])
+		fmt::print("\ndraining: {} (connections of an earlier run: {})\n",
+			   draining["pin_dir"].get<std::string>(), draining["connections"].dump());
+	return success();
+}
+
+} // namespace tp

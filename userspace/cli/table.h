@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Left-aligned columns, two blanks apart. */
+#ifndef TP_CLI_TABLE_H
+#define TP_CLI_TABLE_H
+
+#include <string>
+#include <vector>
+
+namespace tp {
+
+using Row = std::vector<std::string>;
+
+/* The first row is the heading. */
+std::string format_table(const std::vector<Row> &rows);
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/view.h"
+
+#include "agent/pins.h"
+#include "base/maps.h"
+
+namespace tp {
+
+Result<std::vector<std::string>> find_dirs(const std::string &pin_dir)
+{
+	std::vector<std::string> dirs = draining_dirs(pin_dir);
+	Result<Fd> probe = open_map(pin_dir, "tp_config", Access::read);
+
+	if (probe)
+		dirs.insert(dirs.begin(), pin_dir);
+	else if (probe.error().code != ErrorCode::not_running || dirs.empty())
+		return probe.error();
+	for (const std::string &dir : dirs) {
+		Status version = check_version(dir);
+
+		if (!version)
+			return version.error();
+	}
+	return dirs;
+}
+
+Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
+{
+	std::map<uint32_t, Service> services;
+	Result<Fd> map = open_map(dir, "tp_services", Access::read);
+
+	if (!map)
+		return map.error();
+	Status read = for_each_entry<tp_service_key, tp_service>(
+		map->get(), "tp_services",
+		[&](const tp_service_key &key, const tp_service &value) {
+			services[value.id] = { key, value };
+		});
+	if (!read)
+		return read.error();
+	return services;
+}
+
+} // namespace tp

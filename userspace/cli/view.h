@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the showing commands read: the maps in force and those that drain. */
+#ifndef TP_CLI_VIEW_H
+#define TP_CLI_VIEW_H
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+
+namespace tp {
+
+/* The pin directory, if there is one, then its draining siblings. */
+Result<std::vector<std::string>> find_dirs(const std::string &pin_dir);
+
+struct Service {
+	tp_service_key key;
+	tp_service value;
+
+	std::string listen() const { return format_service(key.address, key.port); }
+};
+
+/* The services pinned in `dir`, by id. */
+Result<std::map<uint32_t, Service>> read_services(const std::string &dir);
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libtruepeer: who is the real peer of this connection?
+ *
+ * truepeer takes PROXY protocol headers out of TCP connections before the server
+ * reads them.  getpeername() and accept() answer with the header's source address;
+ * this library gives the rest: the destination, the proxy, the header's version,
+ * and IPv6 origins of connections whose socket is AF_INET.
+ *
+ * Privileges: the pinned maps are opened read-only, which takes root or membership
+ * in the group given to `truepeer run --group`, and the right to search the
+ * directories above them.
+ *
+ * Thread safety: all functions may be called at any time from any thread, with the
+ * same handle too; only truepeer_close() must not run while the handle is in use.
+ * A handle survives fork(), and restarts of the agent.
+ *
+ * Byte order: addresses and ports are those of struct sockaddr, in network byte
+ * order; all other numbers are in host byte order.
+ */
+#ifndef TRUEPEER_H
+#define TRUEPEER_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRUEPEER_VERSION_MAJOR 0
+#define TRUEPEER_VERSION_MINOR 1
+#define TRUEPEER_VERSION_PATCH 0
+
+/* Every function that can fail returns 0, or one of these. */
+enum truepeer_error {
+	TRUEPEER_OK = 0,
+	/* Nothing is pinned in the directory: the agent was never started, or was stopped. */
+	TRUEPEER_ERROR_NOT_RUNNING = -1,
+	/* This process may not open the pinned maps. */
+	TRUEPEER_ERROR_PERMISSION = -2,
+	/*
+	 * Not a live connection of a truepeer service: another socket, one that was
+	 * passed on without a header by policy, one that has been closed or is being
+	 * refused.
+	 */
+	TRUEPEER_ERROR_NOT_FOUND = -3,
+	/* The connection is there, its header is not complete yet. */
+	TRUEPEER_ERROR_PENDING = -4,
+	/* A null pointer, a descriptor that is not a socket, an unknown struct size. */
+	TRUEPEER_ERROR_INVALID = -5,
+	/* The maps were pinned by a truepeer with another map layout. */
+	TRUEPEER_ERROR_INCOMPATIBLE = -6,
+	/* A system call failed; errno says why. */
+	TRUEPEER_ERROR_SYSTEM = -7,
+};
+
+enum truepeer_command {
+	TRUEPEER_COMMAND_LOCAL = 0, /* the proxy's own connection, such as a health check */
+	TRUEPEER_COMMAND_PROXY = 1, /* on behalf of a client */
+};
+
+enum truepeer_transport {
+	TRUEPEER_TRANSPORT_UNSPEC = 0,
+	TRUEPEER_TRANSPORT_STREAM = 1,
+	TRUEPEER_TRANSPORT_DGRAM = 2,
+};
+
+/* How the header was taken out. */
+enum truepeer_engine {
+	TRUEPEER_ENGINE_NONE = 0,
+	TRUEPEER_ENGINE_HANDSHAKE = 1,
+	TRUEPEER_ENGINE_SENDER = 2,
+	TRUEPEER_ENGINE_STREAM = 3,
+};
+
+/*
+ * One connection.  The first version of this struct is what is here; later ones
+ * only add fields at the end.  Set size to sizeof(struct truepeer_peer) before each
+ * call (TRUEPEER_PEER_INIT does); on success the library sets it to the number of bytes
+ * it knows, and never writes behind the size it was given.
+ */
+struct truepeer_peer {
+	uint32_t size;
+	uint32_t service;      /* index, as in `truepeer status` */
+	uint64_t cookie;       /* the socket's SO_COOKIE */
+	uint64_t syn_ns;       /* CLOCK_BOOTTIME: when the handshake began; 0 if not seen */
+	uint64_t header_ns;    /* CLOCK_BOOTTIME: when the header was complete; 0 without one */
+	uint16_t header_bytes; /* length of the header; 0 without one */
+	uint8_t version;       /* of the header: 1 or 2; 0 without one */
+	uint8_t command;       /* enum truepeer_command */
+	uint8_t transport;     /* enum truepeer_transport */
+	uint8_t engine;        /* enum truepeer_engine */
+	uint8_t reserved[2];
+	/*
+	 * The real client, and what it connected to.  ss_family is AF_INET, AF_INET6 or
+	 * AF_UNIX (without a path).  With TRUEPEER_COMMAND_LOCAL, and where the header
+	 * names no address, these are the proxy's and this host's.
+	 */
+	struct sockaddr_storage origin;
+	struct sockaddr_storage destination;
+	struct sockaddr_storage proxy; /* the TCP peer */
+	struct sockaddr_storage local; /* this host's end of the TCP connection */
+};
+
+#define TRUEPEER_PEER_INIT { .size = sizeof(struct truepeer_peer) }
+
+typedef struct truepeer_handle truepeer_handle;
+
+/*
+ * Opens the maps pinned in `pin_dir`; NULL means /sys/fs/bpf/truepeer.  On success
+ * *out is a handle for truepeer_close().  Otherwise *out is NULL and the result is
+ * NOT_RUNNING, PERMISSION, INCOMPATIBLE, INVALID (`out` is NULL, the path is too
+ * long) or SYSTEM.
+ */
+int truepeer_open(const char *pin_dir, truepeer_handle **out);
+
+/* Frees the handle.  NULL is allowed. */
+void truepeer_close(truepeer_handle *handle);
+
+/*
+ * Looks a connection up by socket cookie (getsockopt SO_COOKIE, `ss -e`).  Returns
+ * NOT_RUNNING (the pins have been removed since), PERMISSION, NOT_FOUND, PENDING,
+ * INVALID, INCOMPATIBLE (another version runs now) or SYSTEM; *peer is then unchanged.
+ */
+int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, struct truepeer_peer *peer);
+
+/*
+ * The same for the connection of the socket `fd`, which need not be this process's
+ * own creation.  A descriptor that is closed or not a socket is INVALID.
+ */
+int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *peer);
+
+/* A description of an error, in English; never NULL, never to be freed. */
+const char *truepeer_strerror(int error);
+
+/* The version of the library, such as "0.1.0"; never to be freed. */
+const char *truepeer_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The C++ side of libtruepeer, header only, C++17: truepeer.h says what the
+ * functions need, which errors there are, and what threads may do.
+ */
+#ifndef TRUEPEER_HPP
+#define TRUEPEER_HPP
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <truepeer/truepeer.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace truepeer {
+
+enum class Errc {
+	not_running = TRUEPEER_ERROR_NOT_RUNNING,
+	permission = TRUEPEER_ERROR_PERMISSION,
+	not_found = TRUEPEER_ERROR_NOT_FOUND,
+	pending = TRUEPEER_ERROR_PENDING,
+	invalid = TRUEPEER_ERROR_INVALID,
+	incompatible = TRUEPEER_ERROR_INCOMPATIBLE,
+	system = TRUEPEER_ERROR_SYSTEM, /* see errno, right after the call */
+};
+
+inline const char *message(Errc error)
+{
+	return truepeer_strerror(static_cast<int>(error));
+}
+
+/* A value, or why there is none. */
+template <typename T> class [[nodiscard]] Result {
+public:
+	Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
+	Result(Errc error) : content_(std::in_place_index<1>, error) {}
+
+	explicit operator bool() const { return content_.index() == 0; }
+
+	/* Only with a value: std::bad_variant_access otherwise. */
+	T &operator*() { return std::get<0>(content_); }
+	const T &operator*() const { return std::get<0>(content_); }
+	T *operator->() { return &std::get<0>(content_); }
+	const T *operator->() const { return &std::get<0>(content_); }
+
+	/* Only without one. */
+	Errc error() const { return std::get<1>(content_); }
+
+private:
+	std::variant<T, Errc> content_;
+};
+
+using Peer = truepeer_peer;
+
+/* The handle: closes itself, can be moved and not copied. */
+class Lookup {
+public:
+	/* An empty path means /sys/fs/bpf/truepeer. */
+	static Result<Lookup> open(const std::string &pin_dir = {})
+	{
+		truepeer_handle *handle = nullptr;
+		int failed = truepeer_open(pin_dir.empty() ? nullptr : pin_dir.c_str(), &handle);
+
+		if (failed)
+			return static_cast<Errc>(failed);
+		return Lookup(handle);
+	}
+
+	Result<Peer> by_cookie(std::uint64_t cookie) const
+	{
+		Peer peer = empty();
+		int failed = truepeer_lookup_cookie(handle_.get(), cookie, &peer);
+
+		return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
+	}
+
+	Result<Peer> by_fd(int fd) const
+	{
+		Peer peer = empty();
+		int failed = truepeer_lookup_fd(handle_.get(), fd, &peer);
+
+		return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
+	}
+
+private:
+	struct Close {
+		void operator()(truepeer_handle *handle) const { truepeer_close(handle); }
+	};
+	explicit Lookup(truepeer_handle *handle) : handle_(handle) {}
+	static Peer empty()
+	{
+		Peer peer = {};
+
+		peer.size = sizeof(peer);
+		return peer;
+	}
+
+	std::unique_ptr<truepeer_handle, Close> handle_;
+};
+
+/* "203.0.113.9:4242", "[2001:db8::1]:443", "unix:"; "?" for anything else. */
+inline std::string to_string(const sockaddr_storage &address)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	socklen_t size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) :
+							 sizeof(sockaddr_in);
+
+	if (address.ss_family == AF_UNIX)
+		return std::string("unix:") +
+		       reinterpret_cast<const sockaddr_un &>(address).sun_path;
+	if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
+		return "?";
+	if (getnameinfo(reinterpret_cast<const sockaddr *>(&address), size, host, sizeof(host), port,
+			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		return "?";
+	std::string text = address.ss_family == AF_INET6 ? "[" + std::string(host) + "]" :
+							   std::string(host);
+	return text + ":" + port;
+}
+
+} // namespace truepeer
+
+#endif

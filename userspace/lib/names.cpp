@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "lib/names.h"
+
+#include "bpf/abi.h"
+
+namespace tp {
+
+template <unsigned size>
+static const char *name_of(const char *const (&names)[size], unsigned number)
+{
+	return number < size && names[number] ? names[number] : "unknown";
+}
+
+const char *verdict_name(unsigned verdict)
+{
+	static const char *const names[] = { "accept", "accept-real", "wait", "reject",
+					     "no-header" };
+
+	return name_of(names, verdict);
+}
+
+const char *outcome_name(unsigned outcome)
+{
+	static const char *const names[TP_OUT_MAX] = {
+		"none",
+		"accepted_v1_proxy",
+		"accepted_v1_unknown",
+		"accepted_v2_proxy",
+		"accepted_v2_local",
+		"passed_use",
+		"passed_skip",
+		"no_header",
+		"bad_v1",
+		"bad_v2",
+		"bad_command",
+		"bad_family",
+		"bad_length",
+		"bad_tlv",
+		"bad_crc",
+		"too_long",
+		"truncated",
+		"timeout",
+		"empty",
+		"untrusted",
+		"version",
+		"special_origin",
+		"pending_full",
+		"map_full",
+		"internal",
+	};
+
+	static_assert(TP_OUT_INTERNAL + 1 == TP_OUT_MAX, "a new outcome needs a name here");
+	return name_of(names, outcome);
+}
+
+const char *engine_name(unsigned engine)
+{
+	static const char *const names[] = { "none", "handshake", "sender", "stream" };
+
+	return name_of(names, engine);
+}
+
+const char *policy_name(unsigned policy)
+{
+	static const char *const names[] = { "reject", "require", "use", "ignore", "skip" };
+
+	return name_of(names, policy);
+}
+
+const char *command_name(unsigned command)
+{
+	return command == TP_COMMAND_PROXY ? "proxy" : "local";
+}
+
+const char *transport_name(unsigned transport)
+{
+	static const char *const names[] = { "unspec", "stream", "dgram" };
+
+	return name_of(names, transport);
+}
+
+const char *family_name(unsigned family)
+{
+	switch (family) {
+	case TP_FAMILY_NONE:
+		return "unspec";
+	case TP_FAMILY_UNIX:
+		return "unix";
+	case TP_FAMILY_IPV4:
+		return "ipv4";
+	case TP_FAMILY_IPV6:
+		return "ipv6";
+	default:
+		return "unknown";
+	}
+}
+
+const char *peer_state_name(unsigned state)
+{
+	static const char *const names[] = { "waiting", "known", "refused" };
+
+	return name_of(names, state);
+}
+
+} // namespace tp

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The names of the numbers in bpf/abi.h: one table for output, counters and
+ * metrics.  An unknown number gives "unknown".
+ */
+#ifndef TP_LIB_NAMES_H
+#define TP_LIB_NAMES_H
+
+namespace tp {
+
+const char *verdict_name(unsigned verdict);     /* enum tp_verdict */
+const char *outcome_name(unsigned outcome);     /* enum tp_outcome */
+const char *engine_name(unsigned engine);       /* enum tp_engine */
+const char *policy_name(unsigned policy);       /* enum tp_policy */
+const char *command_name(unsigned command);     /* enum tp_command */
+const char *transport_name(unsigned transport); /* enum tp_transport */
+const char *family_name(unsigned family);       /* enum tp_family */
+const char *peer_state_name(unsigned state);    /* enum tp_peer_state */
+
+} // namespace tp
+
+#endif
