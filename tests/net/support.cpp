@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "support.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <sstream>
+
+namespace live {
+
+std::vector<std::string> engines()
+{
+	const char *chosen = std::getenv("TP_ENGINES");
+	std::istringstream list(chosen ? chosen : "stream");
+	std::vector<std::string> result;
+	std::string engine;
+
+	while (std::getline(list, engine, ','))
+		result.push_back(engine);
+	return result;
+}
+
+std::vector<Case> cases(const std::vector<ServerKind> &servers)
+{
+	std::vector<Case> result;
+
+	for (const std::string &engine : engines())
+		for (bool ipv6 : { false, true })
+			for (ServerKind server : servers)
+				result.push_back({ engine, ipv6, server });
+	return result;
+}
+
+testing::internal::ParamGenerator<Case> all_cases()
+{
+	return testing::ValuesIn(cases({ ServerKind::blocking, ServerKind::epoll }));
+}
+
+testing::internal::ParamGenerator<Case> blocking_cases()
+{
+	return testing::ValuesIn(cases({ ServerKind::blocking }));
+}
+
+static std::string case_text(const Case &c)
+{
+	const char *server = c.server == ServerKind::blocking ? "_blocking" :
+			     c.server == ServerKind::epoll    ? "_epoll" :
+								"_edge";
+
+	return c.engine + (c.ipv6 ? "_ipv6" : "_ipv4") + server;
+}
+
+std::string case_name(const testing::TestParamInfo<Case> &info)
+{
+	return case_text(info.param);
+}
+
+void PrintTo(const Case &c, std::ostream *out)
+{
+	*out << case_text(c);
+}
+
+Client World::connect()
+{
+	connections++;
+	return Client(service, proxy);
+}
+
+std::string World::header(int version, uint16_t port) const
+{
+	auto make = version == 1 ? v1_header : v2_header;
+
+	return make(origin_host, port, destination_host, 443);
+}
+
+std::string World::origin(uint16_t port) const
+{
+	return endpoint(origin_host, port).text();
+}
+
+void World::expect_refused(const Client &client, const std::string &outcome, Ms limit)
+{
+	size_t before = server ? server->count() : 0;
+	Received answer = client.receive(1, limit);
+
+	EXPECT_EQ(answer.end, End::reset) << "not reset; received: " << answer.bytes;
+	EXPECT_LT(client.age(), limit);
+	if (server) {
+		EXPECT_EQ(server->count(), before) << "the server saw a refused connection";
+	}
+	EXPECT_TRUE(agent->counts(outcome, 1))
+		<< "counted: " << nlohmann::json(agent->counters()).dump();
+}
+
+void World::expect_session(size_t index, const std::string &origin, const std::string &bytes)
+{
+	Session session = server->wait_bytes(index, bytes.size());
+
+	EXPECT_EQ(session.accepted.text(), origin) << "from accept()";
+	EXPECT_EQ(session.peer.text(), origin) << "from getpeername()";
+	EXPECT_EQ(session.bytes, bytes);
+	EXPECT_EQ(session.errors, std::vector<int>()) << "of recv()";
+	EXPECT_EQ(session.phantoms, 0) << "reported readable without data";
+}
+
+void expect_clean_stop(Agent &agent)
+{
+	BpfIds ids = agent.ids();
+
+	EXPECT_FALSE(ids.programs.empty());
+	EXPECT_FALSE(ids.maps.empty());
+	EXPECT_EQ(agent.stop(), 0) << agent.process().err();
+	EXPECT_FALSE(std::filesystem::exists(agent.pin_dir())) << agent.process().err();
+	EXPECT_EQ(left_over(ids), std::vector<std::string>());
+}
+
+void run_world(const Case &c, const WorldOptions &options,
+	       const std::function<void(World &)> &body)
+{
+	auto inside = [&](Sandbox &box) {
+		World w = { box, c, options, endpoint(c.ipv6 ? server_ipv6 : server_ipv4, 8080),
+			    {}, {}, 0,
+			    c.ipv6 ? proxy_ipv6 : proxy_ipv4,
+			    c.ipv6 ? untrusted_ipv6 : untrusted_ipv4,
+			    c.ipv6 ? "2001:db8::9" : "203.0.113.9",
+			    c.ipv6 ? "2001:db8::1" : "198.51.100.1" };
+		AgentOptions agent;
+
+		w.options.server.kind = c.server;
+		agent.engine = c.engine;
+		Endpoint local = options.listen.empty() ? w.service : endpoint(options.listen, 8080);
+		agent.listen = { local.text() };
+		agent.more = options.agent;
+		if (options.start_server)
+			w.server = std::make_unique<Server>(local, w.options.server);
+		w.agent = std::make_unique<Agent>(box, agent);
+		body(w);
+		if (w.server)
+			w.server->stop();
+		EXPECT_TRUE(eventually([&] { return w.agent->entries("tp_origins") == 0; }))
+			<< w.agent->entries("tp_origins") << " entries of closed connections";
+		if (options.check_totals) {
+			EXPECT_TRUE(eventually([&] { return w.agent->total() == w.connections; }))
+				<< w.connections << " connections, counted: "
+				<< nlohmann::json(w.agent->counters()).dump();
+		}
+		expect_clean_stop(*w.agent);
+	};
+
+	in_sandbox(inside, options.timeout);
+}
+
+} // namespace live
