@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Run the built tests and count the results.
+
+Programs of tests/unit and tests/bpf run whole.  Those of tests/net and tests/apps
+are taken apart: a process for a few tests of one suite, so that a crash or a
+hang costs one test and two processes can run side by side.  What a crash
+kept from running is run again.  The kernel matrix (tests/vm) is one more step.
+
+Every planned test has one result; a crash, a time-out, a program without a
+test, an exit code that disagrees with the results are failures.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import leftovers
+from gtest_report import before_crash, between, list_tests, read_report
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+LIVE = ("net", "apps")
+CHUNK = 8
+
+
+class Results:
+    """One result for each test, printed when it comes in."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+        self.lock = threading.Lock()
+
+    def add(self, name, status, detail=""):
+        with self.lock:
+            if status == "passed":
+                self.passed += 1
+            elif status == "skipped":
+                self.skipped.append((name, detail))
+            else:
+                self.failed.append(name)
+                print(f"FAILED   {name}\n{indent(detail)}", flush=True)
+
+    def note(self, text):
+        with self.lock:
+            print(text, flush=True)
+
+
+def indent(text, most=60):
+    lines = text.rstrip().splitlines()
+    if len(lines) > most:
+        lines = [f"... {len(lines) - most} lines left out ..."] + lines[-most:]
+    return "\n".join("         " + line for line in lines)
+
+
+class Job:
+    """One process: some tests of one test program."""
+
+    running = set()  # sessions, by the id of their first process
+
+    def __init__(self, program, tests, test_timeout, total=None):
+        self.program, self.tests = program, tests
+        self.test_timeout = test_timeout
+        self.total_timeout = total or test_timeout * (1 + len(tests) // 4)
+
+    def run(self, results):
+        """Add a result for each test; return a job for those that a crash kept from running."""
+        self.name = f"{self.program.name} {self.tests[0]}"
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
+            report = pathlib.Path(folder, "report.json")
+            code, output, hung = self.execute(report)
+            try:
+                outcome = read_report(report.read_text())
+            except (OSError, ValueError):
+                outcome = None
+        seconds = time.monotonic() - started
+        if outcome is None:
+            return self.crashed(results, code, output, hung)
+        missing = [t for t in self.tests if t not in outcome]
+        for test, (status, detail) in outcome.items():
+            if status != "passed":  # what the test's processes printed belongs to it
+                detail = between(output, test) or detail
+            results.add(f"{self.program.name} {test}", status, detail)
+        for test in missing:
+            results.add(f"{self.program.name} {test}", "failed", "did not run")
+        failed = [t for t, (status, _) in outcome.items() if status == "failed"]
+        if code != 0 and not failed and not missing:
+            results.add(self.name, "failed", f"exit code {code} after its tests passed\n{output}")
+        done = len(outcome) - len(failed)
+        results.note(f"{'ok' if not failed and not missing else 'NOT OK':8} "
+                     f"{self.name}{' ...' if len(self.tests) > 1 else ''}: "
+                     f"{done} of {len(self.tests)} in {seconds:.1f} s")
+        return None
+
+    def execute(self, report):
+        command = [str(self.program), f"--gtest_output=json:{report}", "--gtest_color=no"]
+        if len(self.tests) < len(list_tests(self.program, TOP)):
+            command.append("--gtest_filter=" + ":".join(self.tests))
+        output, last = [], [time.monotonic()]
+        process = subprocess.Popen(command, cwd=TOP, stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   errors="replace", start_new_session=True)
+        self.running.add(process.pid)
+
+        def read():
+            for line in process.stdout:
+                output.append(line)
+                if "[ RUN      ]" in line:
+                    last[0] = time.monotonic()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        started, hung = time.monotonic(), False
+        while process.poll() is None:
+            now = time.monotonic()
+            if now - last[0] > self.test_timeout or now - started > self.total_timeout:
+                hung = True
+                leftovers.end_session(process.pid)
+                process.wait()
+            time.sleep(0.05)
+        leftovers.end_session(process.pid)
+        self.running.discard(process.pid)
+        reader.join(5)  # a child that left the session may still hold the pipe
+        return process.returncode, "".join(output), hung
+
+    def crashed(self, results, code, output, hung):
+        """No report: the test that was running has failed, those before it have their line."""
+        outcome, culprit = before_crash(output, self.tests)
+        for test, (status, detail) in outcome.items():
+            results.add(f"{self.program.name} {test}", status, detail)
+        why = "timed out" if hung else f"crashed (exit code {code})"
+        results.add(f"{self.program.name} {culprit}", "failed",
+                    f"{why}\n{between(output, culprit) or output}")
+        rest = [t for t in self.tests if t not in outcome and t != culprit]
+        return Job(self.program, rest, self.test_timeout) if rest else None
+
+
+def plan(program, live, wanted, test_timeout):
+    """The jobs of a test program."""
+    tests = [t for t in list_tests(program, TOP) if wanted in f"{program.name} {t}"]
+    if not live:
+        return [Job(program, tests, test_timeout, total=600)] if tests else []
+    suites = {}
+    for test in tests:
+        suites.setdefault(test.partition(".")[0], []).append(test)
+    return [Job(program, names[i:i + CHUNK], test_timeout)
+            for names in suites.values() for i in range(0, len(names), CHUNK)]
+
+
+def run_jobs(jobs, results, workers):
+    stopping = threading.Event()
+
+    def work(job):
+        while job is not None and not stopping.is_set():
+            job = job.run(results)
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        try:
+            list(pool.map(work, jobs))
+        except BaseException:
+            stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            for session in list(Job.running):
+                leftovers.end_session(session)
+            raise
+
+
+def run_kernel_matrix(results):
+    """tests/vm/run writes a line of JSON for each of its results."""
+    with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
+        report = pathlib.Path(folder, "results")
+        process = subprocess.run([str(TOP / "tests/vm/run"), "--results", str(report)], cwd=TOP,
+                                 stdin=subprocess.DEVNULL, check=False)
+        lines = report.read_text().splitlines() if report.exists() else []
+    statuses = []
+    for line in lines:
+        entry = json.loads(line)
+        statuses.append(entry["status"])
+        results.add(entry["name"], entry["status"], entry.get("detail", ""))
+    if not statuses or (process.returncode != 0 and "failed" not in statuses):
+        results.add("kernel matrix", "failed", f"tests/vm/run: exit code {process.returncode}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default="", metavar="TEXT",
+                        help="run only tests whose 'program suite.test' contains TEXT")
+    parser.add_argument("--no-kernels", action="store_true", help="leave the kernel matrix out")
+    parser.add_argument("--workers", type=int, default=2, help="live tests side by side")
+    parser.add_argument("--test-timeout", type=float, default=120, metavar="SECONDS",
+                        help="for one test")
+    args = parser.parse_args()
+
+    leftovers.adopt_orphans()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    results = Results()
+    quick, live = [], []
+    for source in sorted(TOP.glob("tests/*/*_test.cpp")):
+        program = TOP / "build/tests" / source.stem
+        is_live = source.parent.name in LIVE
+        if not program.exists():
+            results.add(source.stem, "failed", "not built")
+        elif not list_tests(program, TOP):
+            results.add(source.stem, "failed", "runs no test")
+        else:
+            jobs = plan(program, is_live, args.only, args.test_timeout)
+            (live if is_live else quick).extend(jobs)
+    try:
+        run_jobs(quick, results, os.cpu_count())
+        run_jobs(live, results, args.workers)
+        if not args.no_kernels and not args.only:
+            run_kernel_matrix(results)
+    finally:
+        left = leftovers.clean()
+    for what in left:
+        results.note(f"cleaned  {what}")
+
+    for name, why in results.skipped:
+        print(f"SKIPPED  {name}: {' '.join(why.split())}")
+    for name in results.failed:
+        print(f"FAILED   {name}")
+    if results.passed == 0 and not results.failed:
+        results.failed.append("no test ran")
+    line = f"{results.passed} passed, {len(results.failed)} failed"
+    if results.skipped:
+        line += f", {len(results.skipped)} skipped"
+    print(line)
+    return 1 if results.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
