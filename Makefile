@@ -33,7 +33,7 @@ include tests/build.mk
 
 # ---- BPF -------------------------------------------------------------------
 
-BPF_PARTS := lifecycle peername stream
+BPF_PARTS := lifecycle peername stream handshake
 BPF_OBJ   := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

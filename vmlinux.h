@@ -616,8 +616,46 @@ struct bpf_tcp_req_attrs {
 	u8 reserved[3];
 };
 
+struct netns_ipv4 {
+	int sysctl_tcp_rmem[3];
+	u8 sysctl_tcp_ecn;
+	u8 sysctl_ip_default_ttl;
+	u8 sysctl_tcp_syncookies;
+	u8 sysctl_tcp_sack;
+	u8 sysctl_tcp_window_scaling;
+	u8 sysctl_tcp_timestamps;
+	u8 sysctl_tcp_rfc1337;
+	u8 sysctl_tcp_workaround_signed_windows;
+	u8 sysctl_tcp_reflect_tos;
+} __attribute__((preserve_access_index));
+
+struct netns_sysctl_ipv6 {
+	u8 auto_flowlabels;
+	u8 flowlabel_state_ranges;
+} __attribute__((preserve_access_index));
+
+struct netns_ipv6 {
+	struct netns_sysctl_ipv6 sysctl;
+} __attribute__((preserve_access_index));
+
 struct net {
 	u64 net_cookie;
+	struct netns_ipv4 ipv4;
+	struct netns_ipv6 ipv6;
+} __attribute__((preserve_access_index));
+
+struct ipv6_devconf {
+	__s32 hop_limit;
+	__s32 mtu6;
+} __attribute__((preserve_access_index));
+
+struct inet6_dev {
+	struct ipv6_devconf cnf;
+} __attribute__((preserve_access_index));
+
+struct net_device {
+	unsigned int mtu;
+	struct inet6_dev *ip6_ptr;
 } __attribute__((preserve_access_index));
 
 struct file {
@@ -654,6 +692,7 @@ struct sk_buff_head {
 
 struct sk_buff {
 	struct sock *sk;
+	struct net_device *dev;
 	char cb[48];
 	unsigned int len;
 	unsigned int data_len;
@@ -661,6 +700,7 @@ struct sk_buff {
 	__u32 priority;
 	unsigned char *head;
 	unsigned char *data;
+	__u8 ip_summed: 2;
 } __attribute__((preserve_access_index));
 
 struct tcp_skb_cb {
@@ -681,15 +721,41 @@ struct sock {
 	u32 sk_max_ack_backlog;
 	struct socket *sk_socket;
 	u32 sk_mark;
+	u8 sk_userlocks;
+} __attribute__((preserve_access_index));
+
+struct ipv6_pinfo {
+	s16 hop_limit;
+	u8 tclass;
 } __attribute__((preserve_access_index));
 
 struct inet_sock {
 	struct sock sk;
+	struct ipv6_pinfo *pinet6;
+	__s16 uc_ttl;
 	__u8 tos;
+} __attribute__((preserve_access_index));
+
+struct fastopen_queue {
+	int max_qlen;
+} __attribute__((preserve_access_index));
+
+struct request_sock_queue {
+	struct fastopen_queue fastopenq;
+} __attribute__((preserve_access_index));
+
+struct tcp_congestion_ops {
+	u32 flags;
 } __attribute__((preserve_access_index));
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
+	const struct tcp_congestion_ops *icsk_ca_ops;
+} __attribute__((preserve_access_index));
+
+struct tcp_options_received {
+	u16 user_mss;
 } __attribute__((preserve_access_index));
 
 struct tcp_sock {
@@ -702,7 +768,13 @@ struct tcp_sock {
 	u16 urg_data;
 	u32 urg_seq;
 	u32 rcv_wnd;
+	u32 window_clamp;
+	u8 scaling_ratio;
+	struct tcp_options_received rx_opt;
+	u8 save_syn: 2;
 	bool is_mptcp;
+	void *md5sig_info;
+	void *ao_info;
 } __attribute__((preserve_access_index));
 
 struct inet_timewait_sock {

@@ -131,7 +131,25 @@ struct tp_service {
 	__u32 engines; /* bit 1 << enum tp_engine */
 	__u64 header_timeout_ns;
 	__u32 versions; /* bit 1 << version */
+	__u32 flags;    /* enum tp_service_flag */
+	__u32 passed_on; /* enum tp_passed_on: why the handshake engine left the last one it did */
 	__u32 pad;
+};
+
+/* What the handshake engine leaves to TCP, and so to the stream engine. */
+enum tp_passed_on {
+	TP_PASSED_NOTHING = 0,
+	TP_PASSED_MPTCP = 1,      /* the listener is MPTCP */
+	TP_PASSED_MD5 = 2,        /* ... or wants TCP MD5 or TCP-AO */
+	TP_PASSED_SAVE_SYN = 3,   /* ... TCP_SAVE_SYN */
+	TP_PASSED_FAST_OPEN = 4,  /* ... TCP_FASTOPEN */
+	TP_PASSED_SYNCOOKIES = 5, /* net.ipv4.tcp_syncookies is 0 */
+	TP_PASSED_OPTIONS = 6,    /* the client's TCP options: a segment size that is too small */
+	TP_PASSED_TIME_WAIT = 7,  /* a port in TIME_WAIT that may not be used again now */
+};
+
+enum tp_service_flag {
+	TP_SERVICE_NO_SPECIAL = 1, /* refuse origins that are loopback, unspecified, multicast */
 };
 
 /* tp_policy: longest prefix match; prefixlen counts from the service field. */
@@ -193,6 +211,14 @@ enum tp_pending_state {
 	TP_PENDING_REFUSED = 4,
 };
 
+/* What SYN and SYN-ACK agreed on (handshake engine). */
+enum tp_option {
+	TP_OPTION_TIMESTAMPS = 1,
+	TP_OPTION_SACK = 2,
+	TP_OPTION_SCALING = 4,
+	TP_OPTION_ECN = 8,
+};
+
 /* tp_pending: one entry for each connection that has no socket yet. */
 struct tp_pending {
 	struct tp_peer peer;
@@ -201,8 +227,20 @@ struct tp_pending {
 	__u32 seen;  /* bytes of the header seen so far, contiguous from start */
 	__u8 state;  /* enum tp_pending_state */
 	__u8 policy; /* enum tp_policy */
-	__u8 pad[2];
+	__u8 versions; /* as in tp_service */
+	__u8 flags;    /* enum tp_service_flag */
 	__u64 header_timeout_ns;
+	/* the rest: handshake engine */
+	__u32 timestamp_offset; /* from the clock to this host's timestamps */
+	__u32 answered_ms; /* clock (ms) when the SYN-ACK was sent */
+	__u32 rtt_ms;      /* until its acknowledgement, at least 1; 0: not known yet */
+	__u32 client_timestamp; /* the client's latest */
+	__u16 mss;         /* the client's */
+	__u16 window;      /* this host's, scaled */
+	__u8 options;      /* enum tp_option */
+	__u8 snd_wscale;   /* the client's */
+	__u8 rcv_wscale;   /* this host's */
+	__u8 pad;
 };
 
 /* tp_counters: per CPU, by service id. */
@@ -211,6 +249,7 @@ struct tp_counters {
 	__u64 peername_early;  /* name asked for before the header was there */
 	__u64 peername_family; /* IPv6 origin on an AF_INET socket */
 	__u64 actions_lost;    /* ring buffer full: the client was not reset at once */
+	__u64 accept_queue_full; /* handshake: segments dropped because of it */
 };
 
 enum tp_action_type {
@@ -218,6 +257,7 @@ enum tp_action_type {
 	TP_ACTION_FINISH = 2,  /* answer the client's FIN, forget the request socket */
 	TP_ACTION_DESTROY = 3, /* the connection has a socket: abort it */
 	TP_ACTION_PIECE = 4,   /* struct tp_piece: part of a header that comes in segments */
+	TP_ACTION_SEGMENT = 5, /* struct tp_piece: put together from fragments; send it in again */
 };
 
 /* tp_actions: ring buffer, what BPF programs cannot do and ask the agent for. */
@@ -249,7 +289,9 @@ struct tp_config {
 	__u32 abi_version;
 	__u32 draining;        /* 1: no new connection is taken, only live ones are served */
 	__u64 reassembler_ns;  /* last sign of life of an agent that handles pieces; 0: none */
-	__u64 reassembler_netns; /* where it does */
+	__u32 rmem_max; /* net.core.rmem_max */
+	__u32 pad;
+	char no_handshake[128]; /* why services do without that engine; empty: they have it */
 };
 
 /* How long the agent's last sign of life counts. */
@@ -263,14 +305,14 @@ struct tp_config {
 TP_ASSERT(sizeof(struct tp_endpoint) == 20);
 TP_ASSERT(sizeof(struct tp_header) == 56);
 TP_ASSERT(sizeof(struct tp_service_key) == 32);
-TP_ASSERT(sizeof(struct tp_service) == 24);
+TP_ASSERT(sizeof(struct tp_service) == 32);
 TP_ASSERT(sizeof(struct tp_policy_key) == 24);
 TP_ASSERT(sizeof(struct tp_flow) == 48);
 TP_ASSERT(sizeof(struct tp_peer) == 128);
-TP_ASSERT(sizeof(struct tp_pending) == 152);
+TP_ASSERT(sizeof(struct tp_pending) == 176);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
-TP_ASSERT(sizeof(struct tp_config) == 24);
+TP_ASSERT(sizeof(struct tp_config) == 152);
 #undef TP_ASSERT
 
 #endif

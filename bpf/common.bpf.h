@@ -146,17 +146,58 @@ static __always_inline void tp_set_header(struct tp_peer *peer, const struct tp_
 	}
 }
 
+/* Loopback, unspecified or multicast: nobody out there has such an address. */
+static __always_inline int tp_is_special(const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	if (tp_is_ipv4(address))
+		return address[12] == 127 || (address[12] & 0xf0) == 0xe0 || words[3] == 0;
+	if (address[0] == 0xff)
+		return 1;
+	return (words[0] | words[1] | words[2]) == 0 &&
+	       (words[3] == 0 || words[3] == bpf_htonl(1));
+}
+
 /* Refuses what the service does not allow; TP_OUT_NONE: nothing against it. */
-static __always_inline __u32 tp_check_header(const struct tp_header *header,
-					     const struct tp_service *service)
+static __always_inline __u32 tp_check_header(const struct tp_header *header, __u32 versions,
+					     __u32 flags)
 {
 	if (header->bytes > TP_MAX_HEADER)
 		return TP_OUT_TOO_LONG;
 	if (header->verdict == TP_REJECT || header->verdict == TP_NO_HEADER)
 		return header->reason;
-	if (header->version && !(service->versions & 1u << (header->version & 31)))
+	if (header->version && !(versions & 1u << (header->version & 31)))
 		return TP_OUT_VERSION;
+	if (header->verdict == TP_ACCEPT && flags & TP_SERVICE_NO_SPECIAL &&
+	    header->origin.family != TP_FAMILY_UNIX && tp_is_special(header->origin.address))
+		return TP_OUT_SPECIAL_ORIGIN;
 	return TP_OUT_NONE;
+}
+
+/* A connection whose SYN has come, as far as that tells. */
+static __always_inline void tp_set_pending(struct tp_pending *pending, const struct tp_flow *flow,
+					   const struct tp_service *service, __u32 policy,
+					   __u32 start)
+{
+	pending->peer.service = service->id;
+	pending->peer.syn_ns = bpf_ktime_get_boot_ns();
+	tp_set_real_endpoints(&pending->peer, flow);
+	pending->start = start;
+	pending->policy = (__u8)policy;
+	pending->versions = (__u8)service->versions;
+	pending->flags = (__u8)service->flags;
+	pending->header_timeout_ns = service->header_timeout_ns;
+}
+
+static __always_inline int tp_expired(const struct tp_pending *pending)
+{
+	return bpf_ktime_get_boot_ns() - pending->peer.syn_ns > pending->header_timeout_ns;
+}
+
+static __always_inline int tp_optional(const struct tp_pending *pending)
+{
+	return pending->policy == TP_POLICY_USE || pending->policy == TP_POLICY_IGNORE;
 }
 
 /*
@@ -174,15 +215,24 @@ struct tp_segment {
 	struct tp_flow flow;
 	__u32 seq;
 	__u32 ack;
-	__u32 payload; /* its offset in the skb */
+	__u32 tcp;     /* offset of the TCP header in the skb */
+	__u32 payload; /* of the payload */
 	__u32 length;  /* of the payload */
+	__u16 window;  /* as it is on the wire */
+	__u16 urgent;  /* the urgent pointer */
 	__u8 flags;    /* the TCP header's flag byte */
+	__u8 tos;      /* or traffic class */
+	__u8 ttl;      /* or hop limit */
 };
 
 #define TP_FIN 0x01
 #define TP_SYN 0x02
 #define TP_RST 0x04
+#define TP_PSH 0x08
 #define TP_ACK 0x10
+#define TP_URG 0x20
+#define TP_ECE 0x40
+#define TP_CWR 0x80
 
 /* Reads the IP and TCP headers that start at `at`; -1: not a TCP segment. */
 static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, struct tp_segment *s)
@@ -198,6 +248,8 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 		tp_map_ipv4(s->flow.remote, ip.saddr);
 		tp_map_ipv4(s->flow.local, ip.daddr);
 		offset = at + ip.ihl * 4;
+		s->tos = ip.tos;
+		s->ttl = ip.ttl;
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr ip;
 		__u8 next;
@@ -208,6 +260,8 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 		__builtin_memcpy(s->flow.local, &ip.daddr, 16);
 		offset = at + sizeof(ip);
 		next = ip.nexthdr;
+		s->tos = (__u8)(ip.priority << 4 | ip.flow_lbl[0] >> 4);
+		s->ttl = ip.hop_limit;
 		/* hop-by-hop, routing and destination options, at most one of each */
 		for (int i = 0; i < 3 && next != IPPROTO_TCP; i++) {
 			__u8 extension[2];
@@ -231,6 +285,9 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 	s->seq = bpf_ntohl(tcp.seq);
 	s->ack = bpf_ntohl(tcp.ack_seq);
 	s->flags = ((__u8 *)&tcp)[13];
+	s->tcp = offset;
+	s->window = tcp.window;
+	s->urgent = bpf_ntohs(tcp.urg_ptr);
 	s->payload = offset + tcp.doff * 4;
 	s->length = skb->len > s->payload ? skb->len - s->payload : 0;
 	return 0;

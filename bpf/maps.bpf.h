@@ -104,4 +104,13 @@ struct {
 	__type(value, struct tp_collected);
 } tp_collected __weak SEC(".maps");
 
+/* Handshake engine: headers that arrive in pieces, before there is a socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_collected);
+} tp_pieces __weak SEC(".maps");
+
 #endif

@@ -61,26 +61,11 @@ static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s, con
 	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	if (old && old->start == s->seq + 1)
 		return TP_PASS; /* a retransmission: the clock runs on */
-	new.peer.service = service->id;
+	tp_set_pending(&new, &s->flow, service, policy, s->seq + 1);
 	new.peer.engine = TP_ENGINE_STREAM;
-	new.peer.syn_ns = bpf_ktime_get_boot_ns();
-	tp_set_real_endpoints(&new.peer, &s->flow);
-	new.start = s->seq + 1;
-	new.policy = (__u8)policy;
 	new.state = policy == TP_POLICY_SKIP ? TP_PENDING_PASSED : TP_PENDING_WAITING;
-	new.header_timeout_ns = service->header_timeout_ns;
 	bpf_map_update_elem(&tp_pending, &s->flow, &new, BPF_ANY);
 	return TP_PASS;
-}
-
-static __always_inline int tp_expired(const struct tp_pending *pending)
-{
-	return bpf_ktime_get_boot_ns() - pending->peer.syn_ns > pending->header_timeout_ns;
-}
-
-static __always_inline int tp_optional(const struct tp_pending *pending)
-{
-	return pending->policy == TP_POLICY_USE || pending->policy == TP_POLICY_IGNORE;
 }
 
 static __always_inline int tp_let_pass(struct tp_pending *pending)
@@ -89,19 +74,18 @@ static __always_inline int tp_let_pass(struct tp_pending *pending)
 	return TP_PASS;
 }
 
-static __always_inline int tp_reassembled(const struct tp_flow *flow)
+static __always_inline int tp_reassembled(void)
 {
 	__u32 zero = 0;
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 
-	return config && config->reassembler_netns == flow->netns &&
-	       bpf_ktime_get_boot_ns() - config->reassembler_ns < TP_REASSEMBLER_TIMEOUT_NS;
+	return config && bpf_ktime_get_boot_ns() - config->reassembler_ns < TP_REASSEMBLER_TIMEOUT_NS;
 }
 
 /* Hands a segment to the agent; what gets lost the client sends again. */
 static __always_inline void tp_send_piece(const struct tp_segment *s,
 					  const struct tp_pending *pending,
-					  struct tp_collected *work, __u32 length)
+					  struct tp_collected *work, __u32 length, __u8 type)
 {
 	struct tp_counters *c;
 
@@ -109,7 +93,7 @@ static __always_inline void tp_send_piece(const struct tp_segment *s,
 	work->piece.action.cookie = 0;
 	work->piece.action.seq = s->seq;
 	work->piece.action.ack = s->ack;
-	work->piece.action.type = TP_ACTION_PIECE;
+	work->piece.action.type = type;
 	work->piece.action.reason = 0;
 	work->piece.start = pending->start;
 	work->piece.length = length;
@@ -144,8 +128,8 @@ static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pe
 	if (offset == 0)
 		return tp_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
 	/* the agent has the pieces and may hold the whole header already: it decides */
-	if (work && tp_reassembled(&s->flow))
-		tp_send_piece(s, pending, work, 0);
+	if (work && tp_reassembled())
+		tp_send_piece(s, pending, work, 0, TP_ACTION_PIECE);
 	return TP_DROP;
 }
 
@@ -165,8 +149,8 @@ static __always_inline int tp_gate_partial(const struct tp_segment *s, struct tp
 	} else if (offset == 0 && s->flags & TP_FIN) {
 		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
 	}
-	if (tp_reassembled(&s->flow)) {
-		tp_send_piece(s, pending, work, length);
+	if (tp_reassembled()) {
+		tp_send_piece(s, pending, work, length, TP_ACTION_PIECE);
 	} else if (offset == 0 && again && !tp_optional(pending)) {
 		pending->state = TP_PENDING_EARLY;
 		return TP_PASS;
@@ -201,8 +185,7 @@ static __always_inline int tp_is_event_driven(struct bpf_sock *sk)
 }
 
 static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_segment *s,
-					struct tp_pending *pending,
-					const struct tp_service *service)
+					struct tp_pending *pending)
 {
 	__u32 zero = 0, length = s->length, refused;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
@@ -220,7 +203,7 @@ static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_s
 		return tp_gate_partial(s, pending, work, length);
 	tp_parse(&work->parser, work->bytes, length);
 	header = &work->parser.header;
-	refused = tp_check_header(header, service);
+	refused = tp_check_header(header, pending->versions, pending->flags);
 	if (refused == TP_OUT_NO_HEADER && tp_optional(pending))
 		return tp_let_pass(pending);
 	if (refused)
@@ -233,6 +216,30 @@ static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_s
 	pending->peer.lag_known = s->length > header->bytes || tp_is_event_driven(skb->sk);
 	pending->state = TP_PENDING_DECIDED;
 	return TP_PASS;
+}
+
+/*
+ * Of the other engine's segments these meet a listener: the one that gives birth to
+ * the socket; one that TCP is to answer with a reset; and what tc does not read, with IP
+ * options or put together from fragments: the agent sends that in again without them.
+ */
+static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct tp_segment *s,
+					     struct tp_pending *pending)
+{
+	__u32 zero = 0, length = s->length;
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+
+	if (pending->state != TP_PENDING_WAITING || s->ack != pending->ack || s->flags & TP_RST)
+		return TP_PASS;
+	if (length == 0)
+		return TP_DROP; /* a bare ACK, which waits for its header */
+	if (s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
+		return TP_PASS;
+	if (length > TP_MAX_HEADER)
+		length = TP_MAX_HEADER;
+	if (work && tp_load(skb, s->payload, work->bytes, length) == 0)
+		tp_send_piece(s, pending, work, length, TP_ACTION_SEGMENT);
+	return TP_DROP;
 }
 
 SEC("cgroup_skb/ingress")
@@ -259,6 +266,8 @@ int tp_gate(struct __sk_buff *skb)
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (!pending || pending->state == TP_PENDING_PASSED)
 		return TP_PASS; /* no handshake of ours: TCP answers, the verdict guards */
+	if (pending->peer.engine == TP_ENGINE_HANDSHAKE)
+		return tp_gate_handshake(skb, &s, pending);
 	if (s.flags & TP_RST) {
 		if (pending->state != TP_PENDING_REFUSED && s.seq == pending->start) {
 			tp_count(pending->peer.service,
@@ -272,7 +281,7 @@ int tp_gate(struct __sk_buff *skb)
 	pending->ack = s.ack;
 	if (s.length == 0)
 		return tp_gate_bare(&s, pending);
-	return tp_gate_data(skb, &s, pending, service);
+	return tp_gate_data(skb, &s, pending);
 }
 
 /* ---- on the socket ------------------------------------------------------- */
@@ -363,7 +372,7 @@ static __always_inline int tp_collect(struct __sk_buff *skb, struct tp_peer *pee
 	service = tp_find_service(&flow);
 	if (!service)
 		return tp_poison(peer, cookie, TP_OUT_INTERNAL);
-	refused = tp_check_header(header, service);
+	refused = tp_check_header(header, service->versions, service->flags);
 	if (refused)
 		return tp_poison(peer, cookie, (__u8)refused);
 	if (header->verdict == TP_WAIT)

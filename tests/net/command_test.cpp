@@ -91,7 +91,7 @@ TEST_P(Command, status_names_services_engines_and_programs)
 
 		ASSERT_EQ(status.at("services").size(), 1u);
 		EXPECT_EQ(status["services"][0]["listen"], w.service.text());
-		EXPECT_EQ(status["services"][0]["engines"], nlohmann::json({ w.c.engine }));
+		EXPECT_EQ(status["services"][0]["engines"][0], w.c.engine);
 		EXPECT_EQ(status["services"][0]["networks"].at(trusted_ipv4), "require");
 		for (const auto &program : status.at("programs")) {
 			EXPECT_EQ(program.at("attached"), true) << program;

@@ -72,7 +72,7 @@ uint64_t Agent::total() const
 {
 	/* what is counted beside outcomes */
 	static const std::set<std::string> others = { "peername_early", "peername_family",
-						      "actions_lost" };
+						      "actions_lost", "accept_queue_full" };
 	uint64_t sum = 0;
 
 	for (const auto &[name, value] : counters())

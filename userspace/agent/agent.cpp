@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "agent/enforcer.h"
 #include "agent/host.h"
+#include "agent/interfaces.h"
 #include "agent/loop.h"
+#include "agent/namespace.h"
 #include "agent/pins.h"
 #include "agent/programs.h"
 #include "agent/retire.h"
@@ -68,6 +71,10 @@ static Result<Setup> read_options(const RunOptions &options)
 	}
 	setup.trusted_policy = options.header == "use" ? TP_POLICY_USE : TP_POLICY_REQUIRE;
 	setup.header_timeout_ns = (uint64_t)(options.header_timeout * 1e9);
+	if (options.header_version != "any")
+		setup.versions = 1u << (options.header_version[0] - '0');
+	if (options.refuse_special_origins)
+		setup.flags |= TP_SERVICE_NO_SPECIAL;
 	setup.max_pending = options.max_pending;
 	setup.max_connections = options.max_connections;
 	return setup;
@@ -126,8 +133,8 @@ static Status publish(const std::string &fresh, const std::string &pin_dir, Enfo
  * update before the new ones start, so that no connection is taken twice and
  * hardly any is missed.
  */
-static Status take_over(Programs &programs, const RunOptions &options,
-			const std::string &pin_dir, Enforcer &enforcer)
+static Status take_over(Programs &programs, std::vector<Interfaces> &interfaces,
+			const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer)
 {
 	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
 	Result<std::optional<uint32_t>> group = pin_group(options, pin_dir);
@@ -137,22 +144,107 @@ static Status take_over(Programs &programs, const RunOptions &options,
 	Status done = programs.pin(fresh, *group);
 	if (done && pins_exist(pin_dir))
 		done = set_draining(pin_dir);
-	if (done && enforcer.reassembles())
-		done = programs.announce_reassembler();
+	for (Interfaces &one : interfaces)
+		if (done)
+			done = one.pin_in(fresh);
+	if (done)
+		done = programs.refresh(enforcer.reassembles());
 	if (done)
 		done = programs.start();
 	if (done)
 		done = publish(fresh, pin_dir, enforcer);
+	for (Interfaces &one : interfaces)
+		one.pins_moved(pin_dir);
 	if (!done && pins_exist(fresh))
 		(void)bool(remove_pins(fresh)); /* the first error is the one to report */
 	return done;
 }
 
-static void say_ready(const RunOptions &options, const std::string &pin_dir)
+static void say_ready(const RunOptions &options, const Programs &programs,
+		      const std::vector<Interfaces> &interfaces, const std::string &pin_dir)
 {
-	fmt::print("ready: {}, engine stream, pins in {}\n",
-		   count_text(options.listen.size(), "service"), pin_dir);
+	size_t count = 0;
+
+	for (const Interfaces &one : interfaces)
+		count += one.count();
+	std::string engine = programs.no_handshake().empty() ?
+				     "handshake on " + count_text(count, "interface") :
+				     "stream";
+	if (options.engine == "auto" && !programs.no_handshake().empty())
+		log("engine stream, not handshake: {}", programs.no_handshake());
+	fmt::print("ready: {}, engine {}, pins in {}\n",
+		   count_text(options.listen.size(), "service"), engine, pin_dir);
 	std::fflush(stdout);
+}
+
+static bool syncookies_are_off()
+{
+	std::ifstream file("/proc/sys/net/ipv4/tcp_syncookies");
+	int value = 1;
+
+	return file >> value && value == 0;
+}
+
+/* Why the handshake engine cannot work here, as far as that shows before loading it. */
+static std::string why_no_handshake(const RunOptions &options, const Privileges &privileges)
+{
+	if (options.engine == "stream")
+		return "--engine stream";
+	if (!privileges.perfmon)
+		return "it needs CAP_PERFMON";
+	if (syncookies_are_off())
+		return "net.ipv4.tcp_syncookies is 0, and then the kernel takes no connection from it";
+	return {};
+}
+
+static Error no_handshake_error(const std::string &why)
+{
+	return { ErrorCode::incompatible, "start", "--engine handshake", why,
+		 "--engine auto uses the best engine that works" };
+}
+
+/* The handshake program on all interfaces; auto does without where that fails. */
+static Result<std::vector<Interfaces>> attach_interfaces(Programs &programs,
+							 const RunOptions &options,
+							 const std::vector<Namespace> &spaces)
+{
+	std::vector<Interfaces> all;
+
+	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
+		Result<Interfaces> one = Interfaces::open(spaces[i], programs.handshake(i),
+							  options.interfaces);
+
+		if (!one)
+			return one.error();
+		Status attached = one->attach(true);
+		if (attached) {
+			all.push_back(std::move(*one));
+			continue;
+		}
+		if (attached.error().code == ErrorCode::usage || options.engine == "handshake")
+			return attached.error();
+		programs.give_up_handshake(attached.error().text());
+		all.clear();
+	}
+	return all;
+}
+
+/* New interfaces get the program while the agent runs. */
+static Status watch_interfaces(Loop &loop, std::vector<Interfaces> &interfaces)
+{
+	for (Interfaces &one : interfaces) {
+		Status watched = loop.watch(one.fd(), [&one] {
+			Status handled = one.handle();
+
+			if (!handled)
+				log("{}; its connections go by the stream engine",
+				    handled.error().text());
+		});
+
+		if (!watched)
+			return watched;
+	}
+	return success();
 }
 
 /* Ends what can be ended and unpins what nothing needs any more. */
@@ -205,7 +297,8 @@ struct Freed {
 	std::vector<uint32_t> programs, maps;
 };
 
-static Result<Freed> serve(const RunOptions &options, const Setup &setup, int cgroup,
+static Result<Freed> serve(const RunOptions &options, const Setup &setup,
+			   const std::vector<Namespace> &spaces, int cgroup,
 			   const std::string &pin_dir, Enforcer &enforcer, PinLock &lock)
 {
 	std::vector<uint64_t> timeouts(setup.services.size(), setup.header_timeout_ns);
@@ -213,20 +306,28 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup, int cg
 
 	if (!programs)
 		return programs.error();
+	if (options.engine == "handshake" && !programs->no_handshake().empty())
+		return no_handshake_error(programs->no_handshake());
 	Result<Loop> loop = Loop::create(programs->actions(), enforcer);
 	if (!loop)
 		return loop.error();
 	Status done = programs->attach(cgroup);
-	if (done)
-		done = take_over(*programs, options, pin_dir, enforcer);
 	if (!done)
 		return done.error();
-	say_ready(options, pin_dir);
+	Result<std::vector<Interfaces>> interfaces = attach_interfaces(*programs, options, spaces);
+	if (!interfaces)
+		return interfaces.error();
+	done = take_over(*programs, *interfaces, options, pin_dir, enforcer);
+	if (done)
+		done = watch_interfaces(*loop, *interfaces);
+	if (!done)
+		return done.error();
+	say_ready(options, *programs, *interfaces, pin_dir);
+	Enforcer::Maps maps = { programs->pending(), programs->origins(), programs->pieces(),
+				programs->counts() };
 	done = loop->run([&] {
-		if (enforcer.reassembles())
-			(void)bool(programs->announce_reassembler()); /* else: the way without */
-		enforcer.expire(programs->pending(), programs->origins(), programs->counts(),
-				timeouts);
+		(void)bool(programs->refresh(enforcer.reassembles())); /* else: the way without */
+		enforcer.expire(maps, timeouts);
 	});
 	if (!done)
 		return done.error();
@@ -256,24 +357,32 @@ Status run_agent(const RunOptions &options)
 	Status ready = ensure_bpffs(*pin_dir);
 	if (!ready)
 		return ready;
+	Result<std::vector<Namespace>> spaces = open_namespaces(options.namespaces);
+	if (!spaces)
+		return spaces.error();
 	setup->netns_aware = privileges->perfmon;
-	if (privileges->perfmon)
-		setup->netns = own_netns_cookie();
-	else
+	for (const Namespace &space : *spaces)
+		setup->namespaces.push_back(space.cookie);
+	if (!privileges->perfmon) {
+		setup->namespaces = { 0 };
 		log("without CAP_PERFMON services apply in every network namespace");
+	}
+	setup->no_handshake = why_no_handshake(options, *privileges);
+	if (options.engine == "handshake" && !setup->no_handshake.empty())
+		return no_handshake_error(setup->no_handshake);
 	if (!privileges->raw)
 		log("without CAP_NET_RAW refused connections are not reset at once");
 
 	Result<PinLock> lock = PinLock::take(*pin_dir);
 	if (!lock)
 		return lock.error();
-	Result<Enforcer> enforcer = Enforcer::open(own_netns_cookie(), privileges->raw);
+	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw);
 	if (!enforcer)
 		return enforcer.error();
 	Status done = clean_up(*pin_dir);
 	if (!done)
 		return done;
-	Result<Freed> freed = serve(options, *setup, cgroup->get(), *pin_dir, *enforcer, *lock);
+	Result<Freed> freed = serve(options, *setup, *spaces, cgroup->get(), *pin_dir, *enforcer, *lock);
 	if (!freed) {
 		if (!pins_exist(*pin_dir))
 			lock->remove();
@@ -314,7 +423,10 @@ Status unload(const std::string &dir)
 	Result<PinLock> lock = PinLock::take(*pin_dir);
 	if (!lock)
 		return lock.error();
-	Result<Enforcer> enforcer = Enforcer::open(own_netns_cookie(), privileges->raw);
+	Result<std::vector<Namespace>> spaces = open_namespaces({});
+	if (!spaces)
+		return spaces.error();
+	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw);
 	if (!enforcer)
 		return enforcer.error();
 	Status done = clean_up(*pin_dir);

@@ -17,9 +17,13 @@ struct RunOptions {
 	std::vector<std::string> trust;
 	std::string engine = "auto";
 	std::string header = "require";
+	std::string header_version = "any";
+	bool refuse_special_origins = false;
 	double header_timeout = 5;
 	uint32_t max_pending = 16384;
 	uint32_t max_connections = 262144;
+	std::vector<std::string> interfaces; /* empty: all */
+	std::vector<std::string> namespaces; /* beside the agent's own */
 	std::string cgroup;
 	std::string pin_dir = default_pin_dir;
 	std::string group;

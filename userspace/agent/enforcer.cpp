@@ -4,7 +4,9 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <memory>
 
 #include "base/log.h"
 
@@ -19,24 +21,49 @@ static constexpr uint64_t forgotten_ns = 90'000'000'000ull;
 /* How long the request for a reset may be under way in the ring buffer. */
 static constexpr uint64_t refusal_ns = 1'000'000'000ull;
 
+/* How long a whole header may wait for its socket before TCP is told again. */
+static constexpr uint64_t nudge_ns = 400'000'000ull;
+
+/* The window of such a segment, before scaling, which is not known here. */
+static constexpr uint16_t nudge_window = 1024;
+
+/* sizeof(struct tp_collected), which only BPF programs see whole. */
+static constexpr size_t pieces_value = 16384;
+
 static constexpr uint8_t reset_flags = TH_RST | TH_ACK;
 static constexpr uint8_t finish_flags = TH_FIN | TH_ACK;
 
-Result<Enforcer> Enforcer::open(uint64_t netns, bool may_send)
+Result<Enforcer> Enforcer::open(const std::vector<Namespace> &spaces, bool may_send)
 {
-	Result<SockDiag> diag = SockDiag::open();
-	std::optional<SegmentSender> sender;
+	std::vector<Place> places;
 
-	if (!diag)
-		return diag.error();
-	if (may_send) {
-		Result<SegmentSender> opened = SegmentSender::open();
+	for (const Namespace &space : spaces) {
+		Result<Inside> inside = Inside::enter(space);
 
-		if (!opened)
-			return opened.error();
-		sender = std::move(*opened);
+		if (!inside)
+			return inside.error();
+		Result<SockDiag> diag = SockDiag::open();
+		if (!diag)
+			return diag.error();
+		places.push_back({ space.cookie, std::move(*diag), {} });
+		if (!may_send)
+			continue;
+		Result<SegmentSender> sender = SegmentSender::open();
+		if (!sender)
+			return sender.error();
+		places.back().sender = std::move(*sender);
 	}
-	return Enforcer(netns, std::move(*diag), std::move(sender));
+	return Enforcer(std::move(places));
+}
+
+Enforcer::Place *Enforcer::place(uint64_t netns)
+{
+	if (netns == 0)
+		return &places_.front();
+	for (Place &place : places_)
+		if (place.netns == netns)
+			return &place;
+	return nullptr;
 }
 
 /* One line for each kind of failure: a busy host would fill the log otherwise. */
@@ -55,9 +82,11 @@ void Enforcer::report(const Status &status)
 /* From the flow's local to its remote end. */
 void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack)
 {
-	if (!sender_)
+	Place *here = place(flow.netns);
+
+	if (!here || !here->sender)
 		return;
-	report(sender_->send({
+	report(here->sender->send({
 		.source = flow.local,
 		.destination = flow.remote,
 		.source_port = flow.local_port,
@@ -72,12 +101,13 @@ void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t a
 
 void Enforcer::end_flow(const tp_flow &flow)
 {
-	Result<std::optional<uint64_t>> found = diag_.find(flow);
+	SockDiag &diag = place(flow.netns)->diag;
+	Result<std::optional<uint64_t>> found = diag.find(flow);
 
 	if (!found)
 		report(found.error());
 	else if (*found)
-		report(diag_.destroy(flow, **found));
+		report(diag.destroy(flow, **found));
 }
 
 void Enforcer::act(const tp_action &action)
@@ -91,7 +121,7 @@ void Enforcer::act(const tp_action &action)
 		refusals_[action.flow] = { boot_time_ns(), true };
 		break;
 	case TP_ACTION_DESTROY:
-		report(diag_.destroy(action.flow, action.cookie));
+		report(place(action.flow.netns)->diag.destroy(action.flow, action.cookie));
 		break;
 	}
 }
@@ -103,24 +133,44 @@ void Enforcer::handle(std::span<const uint8_t> record)
 	if (record.size() < sizeof(piece.action))
 		return;
 	std::memcpy(&piece, record.data(), std::min(record.size(), sizeof(piece)));
-	if (!is_mine(piece.action.flow.netns))
+	Place *here = place(piece.action.flow.netns);
+	if (!here)
 		return;
-	if (piece.action.type != TP_ACTION_PIECE)
+	bool has_bytes = piece.action.type == TP_ACTION_PIECE ||
+			 piece.action.type == TP_ACTION_SEGMENT;
+	if (!has_bytes) {
 		act(piece.action);
-	else if (sender_ && record.size() >= sizeof(piece) &&
-		 piece.length <= record.size() - sizeof(piece))
-		report(reassembler_.take(*sender_, piece,
+		return;
+	}
+	if (!here->sender || record.size() < sizeof(piece) ||
+	    piece.length > record.size() - sizeof(piece))
+		return;
+	if (piece.action.type == TP_ACTION_SEGMENT)
+		report(here->sender->send({
+			.source = piece.action.flow.remote,
+			.destination = piece.action.flow.local,
+			.source_port = piece.action.flow.remote_port,
+			.destination_port = piece.action.flow.local_port,
+			.seq = piece.action.seq,
+			.ack = piece.action.ack,
+			.flags = (uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
+			.window = nudge_window,
+			.payload = record.subspan(sizeof(piece), piece.length),
+		}));
+	else
+		report(reassembler_.take(*here->sender, piece,
 					 record.subspan(sizeof(piece), piece.length)));
 }
 
 void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry)
 {
-	if (!is_mine(flow.netns))
+	if (!place(flow.netns))
 		return;
 	/* no acknowledgement yet: the client does not know of a connection to reset */
 	if (entry.ack)
 		send(flow, reset_flags, entry.ack, entry.start + entry.seen);
-	end_flow(flow);
+	if (entry.peer.engine != TP_ENGINE_HANDSHAKE) /* has no request socket */
+		end_flow(flow);
 	bpf_map_delete_elem(map, &flow);
 }
 
@@ -140,13 +190,15 @@ void Enforcer::end_peer(int map, uint64_t cookie, const tp_peer &peer)
 {
 	tp_peer refused = peer;
 
-	if (!is_mine(peer.netns))
+	Place *here = place(peer.netns);
+
+	if (!here)
 		return;
 	/* from here on the verdict program lets nothing through, and counts nothing */
 	refused.state = TP_PEER_REFUSED;
 	refused.reason = TP_OUT_TIMEOUT;
 	bpf_map_update_elem(map, &cookie, &refused, BPF_EXIST);
-	report(diag_.destroy(flow_of(peer), cookie));
+	report(here->diag.destroy(flow_of(peer), cookie));
 }
 
 /* An array of our own: the programs' per-CPU counters cannot be added to from here. */
@@ -160,10 +212,15 @@ void Enforcer::count_timeout(int counts, uint32_t service)
 	bpf_map_update_elem(counts, &service, &counters, BPF_ANY);
 }
 
+static bool is_optional(const tp_pending &entry)
+{
+	return entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE;
+}
+
 /* Whether the entry still waits for a header that it must have. */
 static bool must_have_header(const tp_pending &entry)
 {
-	if (entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE)
+	if (is_optional(entry))
 		return false; /* the gate lets it through at its time */
 	return entry.state == TP_PENDING_WAITING || entry.state == TP_PENDING_EARLY;
 }
@@ -171,6 +228,59 @@ static bool must_have_header(const tp_pending &entry)
 static uint64_t age(const tp_pending &entry, uint64_t now)
 {
 	return now > entry.peer.syn_ns ? now - entry.peer.syn_ns : 0;
+}
+
+/*
+ * Connections of the handshake engine that have waited long enough for a socket that
+ * the client does nothing for: an optional header that has not come, or a whole one
+ * when the accept queue was full.
+ */
+static bool needs_nudge(const tp_pending &entry, uint64_t now)
+{
+	if (entry.peer.engine != TP_ENGINE_HANDSHAKE || !entry.ack || !entry.rtt_ms)
+		return false;
+	switch (entry.state) {
+	case TP_PENDING_WAITING:
+		return is_optional(entry) && age(entry, now) > entry.header_timeout_ns;
+	case TP_PENDING_DECIDED:
+		return now > entry.peer.established_ns + nudge_ns;
+	default:
+		return entry.state == TP_PENDING_PASSED;
+	}
+}
+
+/* To the local TCP, as the client: what it has sent already, or an acknowledgement. */
+void Enforcer::nudge(const Maps &maps, const tp_flow &flow, tp_pending entry)
+{
+	std::vector<uint8_t> bytes;
+	Place *here = place(flow.netns);
+
+	if (!here || !here->sender)
+		return;
+	if (entry.state == TP_PENDING_WAITING) {
+		entry.state = TP_PENDING_PASSED;
+		bpf_map_update_elem(maps.pending, &flow, &entry, BPF_EXIST);
+	}
+	if (entry.state == TP_PENDING_PASSED && entry.seen > 0) {
+		auto piece = std::make_unique<std::array<uint8_t, pieces_value>>();
+
+		if (entry.seen > TP_MAX_HEADER ||
+		    bpf_map_lookup_elem(maps.pieces, &flow, piece->data()))
+			return;
+		bytes.assign(piece->begin() + sizeof(tp_piece),
+			     piece->begin() + sizeof(tp_piece) + entry.seen);
+	}
+	report(here->sender->send({
+		.source = flow.remote,
+		.destination = flow.local,
+		.source_port = flow.remote_port,
+		.destination_port = flow.local_port,
+		.seq = entry.start + (bytes.empty() ? entry.seen : 0),
+		.ack = entry.ack,
+		.flags = (uint8_t)(TH_ACK | (bytes.empty() ? 0 : TH_PUSH)),
+		.window = nudge_window,
+		.payload = bytes,
+	}));
 }
 
 /*
@@ -192,17 +302,18 @@ void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending
 	refusals_.erase(known);
 }
 
-void Enforcer::expire_pending(int pending, int counts)
+void Enforcer::expire_pending(const Maps &maps)
 {
 	std::vector<tp_flow> due;
 	uint64_t now = boot_time_ns();
+	int pending = maps.pending;
 	Result<bool> scanned = pending_scan_.next(
 		pending, "tp_pending", scan_limit, [&](const tp_flow &flow, const tp_pending &entry) {
 			uint64_t limit = entry.state == TP_PENDING_REFUSED ? 0 :
 					 must_have_header(entry) ? entry.header_timeout_ns :
 								   forgotten_ns;
 
-			if (age(entry, now) > limit)
+			if (age(entry, now) > limit || needs_nudge(entry, now))
 				due.push_back(flow);
 		});
 
@@ -216,10 +327,14 @@ void Enforcer::expire_pending(int pending, int counts)
 		if (entry.state == TP_PENDING_REFUSED) {
 			finish_refused(pending, flow, entry);
 		} else if (must_have_header(entry) && age(entry, now) > entry.header_timeout_ns) {
-			count_timeout(counts, entry.peer.service);
+			count_timeout(maps.counts, entry.peer.service);
 			end_pending(pending, flow, entry);
+			bpf_map_delete_elem(maps.pieces, &flow);
 		} else if (age(entry, now) > forgotten_ns) {
 			bpf_map_delete_elem(pending, &flow);
+			bpf_map_delete_elem(maps.pieces, &flow);
+		} else if (needs_nudge(entry, now)) {
+			nudge(maps, flow, entry);
 		}
 	}
 	std::erase_if(refusals_, [&](const auto &refusal) {
@@ -255,12 +370,17 @@ void Enforcer::expire_origins(int origins, int counts, const std::vector<uint64_
 	}
 }
 
-void Enforcer::expire(int pending, int origins, int counts, const std::vector<uint64_t> &timeouts)
+void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts)
 {
-	if (sender_)
-		report(reassembler_.tick(*sender_, pending));
-	expire_pending(pending, counts);
-	expire_origins(origins, counts, timeouts);
+	auto sender_for = [this](uint64_t netns) {
+		Place *here = place(netns);
+
+		return here && here->sender ? &*here->sender : nullptr;
+	};
+
+	report(reassembler_.tick(sender_for, maps.pending));
+	expire_pending(maps);
+	expire_origins(maps.origins, maps.counts, timeouts);
 }
 
 void Enforcer::end_undecided(int pending, int origins)

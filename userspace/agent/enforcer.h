@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "agent/namespace.h"
 #include "agent/reassembly.h"
 #include "agent/segments.h"
 #include "agent/sock_diag.h"
@@ -23,29 +24,34 @@ namespace tp {
 
 class Enforcer {
 public:
-	/* `netns` is the namespace that resets are sent in: this one. */
-	static Result<Enforcer> open(uint64_t netns, bool may_send);
+	/* Works in these namespaces.  `may_send`: CAP_NET_RAW is there. */
+	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send);
 
 	/* One record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
 	void handle(std::span<const uint8_t> record);
 
 	/* Whether headers in pieces can be put together here. */
-	bool reassembles() const { return sender_.has_value(); }
+	bool reassembles() const { return places_.front().sender.has_value(); }
 
+	struct Maps {
+		int pending, origins, pieces, counts;
+	};
 	/*
 	 * Ends what is over its time, in a bounded part of each map per call.
-	 * `timeouts` is by service id; `counts` the agent's counter map.
+	 * `timeouts` is by service id.
 	 */
-	void expire(int pending, int origins, int counts, const std::vector<uint64_t> &timeouts);
+	void expire(const Maps &maps, const std::vector<uint64_t> &timeouts);
 
 	/* Ends all connections whose header is not decided: nobody will judge it. */
 	void end_undecided(int pending, int origins);
 
 private:
-	Enforcer(uint64_t netns, SockDiag diag, std::optional<SegmentSender> sender)
-		: netns_(netns), diag_(std::move(diag)), sender_(std::move(sender))
-	{
-	}
+	struct Place {
+		uint64_t netns;
+		SockDiag diag;
+		std::optional<SegmentSender> sender;
+	};
+	explicit Enforcer(std::vector<Place> places) : places_(std::move(places)) {}
 
 	struct FlowLess {
 		bool operator()(const tp_flow &a, const tp_flow &b) const
@@ -58,7 +64,8 @@ private:
 		bool done;        /* the client has been told */
 	};
 
-	bool is_mine(uint64_t netns) const { return netns == 0 || netns == netns_; }
+	/* nullptr: a namespace that is not this agent's; 0: its own. */
+	Place *place(uint64_t netns);
 	void report(const Status &status);
 	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack);
 	void act(const tp_action &action);
@@ -66,13 +73,12 @@ private:
 	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);
 	void end_peer(int map, uint64_t cookie, const tp_peer &peer);
 	void count_timeout(int counts, uint32_t service);
-	void expire_pending(int pending, int counts);
+	void expire_pending(const Maps &maps);
 	void finish_refused(int pending, const tp_flow &flow, const tp_pending &entry);
+	void nudge(const Maps &maps, const tp_flow &flow, tp_pending entry);
 	void expire_origins(int origins, int counts, const std::vector<uint64_t> &timeouts);
 
-	uint64_t netns_;
-	SockDiag diag_;
-	std::optional<SegmentSender> sender_;
+	std::vector<Place> places_;
 	HashScan<tp_flow, tp_pending> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;
 	Reassembler reassembler_;

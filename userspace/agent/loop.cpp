@@ -57,6 +57,14 @@ Result<Loop> Loop::create(int actions, Enforcer &enforcer)
 	return loop;
 }
 
+Status Loop::watch(int fd, std::function<void()> handle)
+{
+	if (!add(epoll_.get(), fd))
+		return system_error("watch", "interfaces");
+	watched_[fd] = std::move(handle);
+	return success();
+}
+
 Status Loop::run(const std::function<void()> &tick)
 {
 	for (;;) {
@@ -73,6 +81,9 @@ Status Loop::run(const std::function<void()> &tick)
 
 				if (read(clock_.get(), &expirations, sizeof(expirations)) > 0)
 					tick();
+			} else if (auto found = watched_.find(events[i].data.fd);
+				   found != watched_.end()) {
+				found->second();
 			} else {
 				ring_buffer__consume(ring_.get());
 			}

@@ -4,6 +4,7 @@
 #define TP_AGENT_LOOP_H
 
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "agent/enforcer.h"
@@ -19,6 +20,9 @@ public:
 	/* SIGINT and SIGTERM are for the loop from here on. */
 	static Result<Loop> create(int actions, Enforcer &enforcer);
 
+	/* Calls `handle` whenever `fd` is readable. */
+	Status watch(int fd, std::function<void()> handle);
+
 	/* Calls `tick` five times a second, until a signal. */
 	Status run(const std::function<void()> &tick);
 
@@ -29,6 +33,7 @@ private:
 	Loop() = default;
 
 	Fd epoll_, signals_, clock_;
+	std::map<int, std::function<void()>> watched_;
 	std::unique_ptr<ring_buffer, FreeRing> ring_;
 };
 

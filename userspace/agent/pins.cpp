@@ -158,14 +158,23 @@ Status drop_link(const std::string &dir, const char *name)
 	return success();
 }
 
-Status remove_pins(const std::string &dir)
+Status drop_links(const std::string &dir, const std::string &prefix)
 {
-	for (const std::string &path : list(dir, "link_")) {
+	for (const std::string &path : list(dir, prefix)) {
 		Status dropped = drop_link(dir, path.c_str() + dir.size() + 1);
 
 		if (!dropped)
 			return dropped;
 	}
+	return success();
+}
+
+Status remove_pins(const std::string &dir)
+{
+	Status dropped = drop_links(dir, "link_");
+
+	if (!dropped)
+		return dropped;
 	for (const std::string &path : list(dir, ""))
 		if (unlink(path.c_str()))
 			return system_error("unpin", path);

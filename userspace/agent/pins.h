@@ -54,6 +54,9 @@ Result<uint64_t> live_connections(const std::string &dir);
 /* Detaches the link pinned under `name`, if there is one, and unpins it. */
 Status drop_link(const std::string &dir, const char *name);
 
+/* The same for all links whose name starts with `prefix`. */
+Status drop_links(const std::string &dir, const std::string &prefix);
+
 /* Detaches every link in `dir` and removes it with all pins. */
 Status remove_pins(const std::string &dir);
 

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <cstdarg>
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 
 #include "base/log.h"
 #include "base/maps.h"
@@ -51,13 +53,26 @@ void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 	tp_truepeer__destroy(skeleton);
 }
 
-Result<Programs> Programs::load(const Setup &setup)
+/* What all copies of the handshake program know; `netns` is where this one runs. */
+static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t netns)
+{
+	auto *data = skeleton->rodata;
+
+	if (getrandom((void *)data->tp_isn_key, sizeof(data->tp_isn_key), 0) !=
+	    sizeof(data->tp_isn_key))
+		return system_error("read", "random numbers");
+	data->tp_netns = netns;
+	for (const Listen &listen : setup.services)
+		((uint64_t *)data->tp_ports)[listen.port / 64] |= 1ull << listen.port % 64;
+	return success();
+}
+
+Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool handshake)
 {
 	libbpf_output.clear();
 	libbpf_set_print(keep_output);
-	std::unique_ptr<tp_truepeer, Destroy> opened(tp_truepeer__open());
-	Programs programs(std::move(opened));
-	tp_truepeer *skeleton = programs.skeleton_.get();
+	Skeleton opened(tp_truepeer__open());
+	tp_truepeer *skeleton = opened.get();
 
 	if (!skeleton)
 		return system_error("open BPF object", "truepeer.bpf.o");
@@ -66,20 +81,94 @@ Result<Programs> Programs::load(const Setup &setup)
 	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
+	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
+	if (handshake) {
+		Status set = set_handshake(skeleton, setup, setup.namespaces.front());
+
+		if (!set)
+			return set.error();
+	}
 	int failed = tp_truepeer__load(skeleton);
-	if (failed) {
-		log("{}", end_of_output());
+	if (failed)
 		return system_error("load BPF programs", "truepeer.bpf.o", failed,
 				    setup.netns_aware ? "needs Linux 6.1 or later; see above" :
 							"without CAP_PERFMON the verifier is "
 							"stricter: grant it; see above");
+	return opened;
+}
+
+/*
+ * A program is there when it can be loaded: what a kernel's version promises, or a
+ * probe finds, may not be so.
+ */
+Result<Programs> Programs::load(const Setup &setup)
+{
+	std::string no_handshake = setup.no_handshake;
+	Result<Skeleton> loaded = open_and_load(setup, no_handshake.empty());
+
+	if (!loaded && no_handshake.empty()) {
+		no_handshake = "the kernel does not take tp_handshake: it needs Linux 6.9 or later, "
+			       "with CONFIG_SYN_COOKIES";
+		loaded = open_and_load(setup, false);
 	}
-	Status filled = programs.create_counts();
-	if (filled)
-		filled = programs.fill(setup);
-	if (!filled)
-		return filled.error();
+	if (!loaded) {
+		log("{}", end_of_output());
+		return loaded.error();
+	}
+	Programs programs(std::move(*loaded));
+	Status done = programs.create_counts();
+	programs.give_up_handshake(no_handshake);
+	for (size_t i = 1; i < setup.namespaces.size() && done && no_handshake.empty(); i++)
+		done = programs.load_handshake(setup, setup.namespaces[i]);
+	if (done)
+		done = programs.fill(setup);
+	if (!done)
+		return done.error();
 	return programs;
+}
+
+/* One more copy of the program, on the same maps. */
+Status Programs::load_handshake(const Setup &setup, uint64_t netns)
+{
+	Skeleton copy(tp_truepeer__open());
+	bpf_program *program;
+	bpf_map *map;
+
+	if (!copy)
+		return system_error("open BPF object", "truepeer.bpf.o");
+	bpf_object__for_each_program(program, copy->obj)
+		bpf_program__set_autoload(program, program == copy->progs.tp_handshake);
+	bpf_object__for_each_map(map, copy->obj) {
+		const bpf_map *own = bpf_object__find_map_by_name(skeleton_->obj,
+								  bpf_map__name(map));
+
+		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(own)))
+			return system_error("share map", bpf_map__name(map));
+	}
+	Status set = set_handshake(copy.get(), setup, netns);
+	if (!set)
+		return set;
+	copy->rodata->tp_netns_aware = setup.netns_aware;
+	int failed = tp_truepeer__load(copy.get());
+	if (failed)
+		return system_error("load BPF program", "tp_handshake", failed);
+	more_.push_back(std::move(copy));
+	return success();
+}
+
+int Programs::handshake(size_t space) const
+{
+	if (!no_handshake_.empty())
+		return -1;
+	const Skeleton &skeleton = space == 0 ? skeleton_ : more_[space - 1];
+	return bpf_program__fd(skeleton->progs.tp_handshake);
+}
+
+void Programs::give_up_handshake(const std::string &why)
+{
+	no_handshake_ = why;
+	std::memset(config_.no_handshake, 0, sizeof(config_.no_handshake));
+	why.copy(config_.no_handshake, sizeof(config_.no_handshake) - 1);
 }
 
 Status Programs::create_counts()
@@ -143,20 +232,21 @@ Status Programs::fill(const Setup &setup)
 
 	config_.abi_version = TP_ABI_VERSION;
 	config_.draining = 1;
-	config_.reassembler_netns = setup.netns;
-	Status done = write_config();
+	Status done = refresh(false);
 
 	for (const Listen &listen : setup.services) {
 		tp_service_key key = {};
 		tp_service service = {};
 
-		key.netns = setup.netns;
 		key.port = listen.port;
 		std::memcpy(key.address, listen.address.bytes, 16);
 		service.id = id;
 		service.engines = 1u << TP_ENGINE_STREAM;
+		if (no_handshake_.empty())
+			service.engines |= 1u << TP_ENGINE_HANDSHAKE;
 		service.header_timeout_ns = setup.header_timeout_ns;
-		service.versions = 1u << 1 | 1u << 2;
+		service.versions = setup.versions;
+		service.flags = setup.flags;
 		for (const Network &network : setup.trusted)
 			if (done && covers_all_ipv4(network))
 				done = trust(skeleton_->maps.tp_policies, id, all_ipv4,
@@ -165,8 +255,11 @@ Status Programs::fill(const Setup &setup)
 			if (done)
 				done = trust(skeleton_->maps.tp_policies, id, network,
 					     setup.trusted_policy);
-		if (done)
-			done = update(skeleton_->maps.tp_services, &key, &service);
+		for (uint64_t netns : setup.namespaces) {
+			key.netns = netns;
+			if (done)
+				done = update(skeleton_->maps.tp_services, &key, &service);
+		}
 		id++;
 	}
 	return done;
@@ -217,9 +310,23 @@ Status Programs::start()
 	return write_config();
 }
 
-Status Programs::announce_reassembler()
+static uint32_t read_rmem_max()
 {
-	config_.reassembler_ns = boot_time_ns();
+	std::ifstream file("/proc/sys/net/core/rmem_max");
+	uint32_t value = 0;
+
+	file >> value; /* another network namespace than the first may not see it: then 0 */
+	return value;
+}
+
+Status Programs::refresh(bool reassembles)
+{
+	uint32_t rmem_max = read_rmem_max();
+
+	if (rmem_max)
+		config_.rmem_max = rmem_max;
+	if (reassembles)
+		config_.reassembler_ns = boot_time_ns();
 	return write_config();
 }
 
@@ -266,6 +373,11 @@ int Programs::pending() const
 	return bpf_map__fd(skeleton_->maps.tp_pending);
 }
 
+int Programs::pieces() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_pieces);
+}
+
 int Programs::origins() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_origins);
@@ -279,13 +391,18 @@ int Programs::actions() const
 std::vector<uint32_t> Programs::program_ids() const
 {
 	std::vector<uint32_t> ids;
+	std::vector<int> fds;
 	bpf_program *program;
 
-	bpf_object__for_each_program(program, skeleton_->obj) {
+	for (const Skeleton &copy : more_)
+		fds.push_back(bpf_program__fd(copy->progs.tp_handshake));
+	bpf_object__for_each_program(program, skeleton_->obj)
+		fds.push_back(bpf_program__fd(program));
+	for (int fd : fds) {
 		bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
 			ids.push_back(info.id);
 	}
 	return ids;

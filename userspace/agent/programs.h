@@ -26,12 +26,18 @@ struct Setup {
 	uint32_t max_pending = 16384;
 	uint32_t max_connections = 262144;
 	bool netns_aware = false;
-	uint64_t netns = 0; /* of the services, and of the resets: this one's cookie */
+	std::vector<uint64_t> namespaces; /* of the services: cookies; { 0 } if not aware */
+	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */
+	uint32_t flags = 0;                    /* enum tp_service_flag */
+	std::string no_handshake; /* why the handshake engine is not to be tried; empty: try */
 };
 
 class Programs {
 public:
-	/* Loads, and fills the maps: no connection is taken before start(). */
+	/*
+	 * Loads, and fills the maps: no connection is taken before start().  Where the
+	 * handshake engine cannot be loaded, no_handshake() tells why.
+	 */
 	static Result<Programs> load(const Setup &setup);
 	Programs(Programs &&) = default;
 
@@ -41,13 +47,20 @@ public:
 	/* From here on connections are taken. */
 	Status start();
 
-	/* For the gate: now there is somebody here who puts headers together. */
-	Status announce_reassembler();
+	/* From time to time: what the programs cannot ask the kernel for. */
+	Status refresh(bool reassembles);
+
+	/* By index into Setup::namespaces; -1: not loaded. */
+	int handshake(size_t space) const;
+	const std::string &no_handshake() const { return no_handshake_; }
+	/* It does not work after all. */
+	void give_up_handshake(const std::string &why);
 
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
 	Status pin(const std::string &dir, std::optional<uint32_t> group) const;
 
 	int pending() const;
+	int pieces() const;
 	int origins() const;
 	int actions() const;
 	int counts() const { return counts_.get(); }
@@ -60,15 +73,18 @@ private:
 	struct Destroy {
 		void operator()(tp_truepeer *skeleton) const;
 	};
-	explicit Programs(std::unique_ptr<tp_truepeer, Destroy> skeleton)
-		: skeleton_(std::move(skeleton))
-	{
-	}
+	using Skeleton = std::unique_ptr<tp_truepeer, Destroy>;
+
+	explicit Programs(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
+	static Result<Skeleton> open_and_load(const Setup &setup, bool handshake);
+	Status load_handshake(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
 	Status create_counts();
 	Status write_config() const;
 
-	std::unique_ptr<tp_truepeer, Destroy> skeleton_;
+	Skeleton skeleton_;
+	std::vector<Skeleton> more_; /* the handshake program for further namespaces */
+	std::string no_handshake_;
 	tp_config config_ = {};
 	Fd counts_; /* tp_agent_counts: outcomes that the agent decides */
 	std::vector<std::pair<std::string, Fd>> links_;

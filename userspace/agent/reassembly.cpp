@@ -109,7 +109,8 @@ static bool is_optional(const tp_pending &entry)
 	return entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE;
 }
 
-Status Reassembler::tick(SegmentSender &sender, int pending)
+Status Reassembler::tick(const std::function<SegmentSender *(uint64_t netns)> &sender_for,
+			 int pending)
 {
 	Status status = success();
 
@@ -124,8 +125,9 @@ Status Reassembler::tick(SegmentSender &sender, int pending)
 		/* where a header is optional, the time decides that there is none */
 		if (is_optional(entry) && boot_time_ns() - entry.peer.syn_ns > entry.header_timeout_ns)
 			it->second.whole = true;
-		if (it->second.whole)
-			status = pass_on(sender, it->first, it->second);
+		SegmentSender *sender = sender_for(it->first.netns);
+		if (it->second.whole && sender)
+			status = pass_on(*sender, it->first, it->second);
 		++it;
 	}
 	return status;

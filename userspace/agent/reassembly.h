@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <span>
 #include <vector>
@@ -33,7 +34,7 @@ public:
 	 * From time to time: sends again what TCP has not taken (a full accept
 	 * queue) and forgets connections that are no longer in `pending`.
 	 */
-	Status tick(SegmentSender &sender, int pending);
+	Status tick(const std::function<SegmentSender *(uint64_t netns)> &sender_for, int pending);
 
 private:
 	struct FlowLess {

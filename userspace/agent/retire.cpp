@@ -38,7 +38,9 @@ Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer)
 		return origins.error();
 	/* twice: a program that is running now may still be about to add an entry */
 	enforcer.end_undecided(pending->get(), origins->get());
-	done = drop_link(dir, "link_gate");
+	done = drop_links(dir, "link_tcx_");
+	if (done)
+		done = drop_link(dir, "link_gate");
 	if (!done)
 		return done.error();
 	enforcer.end_undecided(pending->get(), origins->get());

@@ -53,6 +53,7 @@ void add_counters(tp_counters &sum, const tp_counters &more)
 	sum.peername_early += more.peername_early;
 	sum.peername_family += more.peername_family;
 	sum.actions_lost += more.actions_lost;
+	sum.accept_queue_full += more.accept_queue_full;
 }
 
 Result<tp_counters> read_counters(int fd, uint32_t service)

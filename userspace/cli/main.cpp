@@ -47,12 +47,17 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->type_name("CIDR")
 		->allow_extra_args(false);
 	command->add_option("--engine", run.engine, "how the header is removed")
-		->check(CLI::IsMember({ "auto", "stream" }))
+		->check(CLI::IsMember({ "auto", "handshake", "stream" }))
 		->capture_default_str();
 	command->add_option("--header", run.header,
 			    "whether a trusted sender must send a header, or may")
 		->check(CLI::IsMember({ "require", "use" }))
 		->capture_default_str();
+	command->add_option("--header-version", run.header_version, "which header versions to accept")
+		->check(CLI::IsMember({ "any", "1", "2" }))
+		->capture_default_str();
+	command->add_flag("--refuse-special-origins", run.refuse_special_origins,
+			  "refuse origins that are loopback, unspecified or multicast addresses");
 	command->add_option("--header-timeout", run.header_timeout,
 			    "time for the whole header, at least 3")
 		->type_name("SECONDS")
@@ -67,6 +72,14 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->type_name("N")
 		->check(CLI::Range(64, 1 << 24))
 		->capture_default_str();
+	command->add_option("--interface", run.interfaces,
+			    "for the handshake engine; may be repeated (default: all)")
+		->type_name("NAME")
+		->allow_extra_args(false);
+	command->add_option("--netns", run.namespaces,
+			    "one more network namespace to serve; may be repeated")
+		->type_name("PATH")
+		->allow_extra_args(false);
 	command->add_option("--cgroup", run.cgroup,
 			    "the servers' cgroup (default: the whole hierarchy)")
 		->type_name("DIR");

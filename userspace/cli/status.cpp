@@ -27,6 +27,7 @@ static Json counters_json(const tp_counters &counters)
 	out["peername_early"] = counters.peername_early;
 	out["peername_family"] = counters.peername_family;
 	out["actions_lost"] = counters.actions_lost;
+	out["accept_queue_full"] = counters.accept_queue_full;
 	return out;
 }
 

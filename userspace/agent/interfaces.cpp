@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/interfaces.h"
+
+#include <bpf/bpf.h>
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace tp {
+
+/* BPF_TCX_INGRESS of Linux 6.6; libbpf 1.1 does not know it and passes it through. */
+static constexpr bpf_attach_type tcx_ingress = (bpf_attach_type)46;
+
+static Result<Fd> open_rtnetlink(uint32_t groups, int flags)
+{
+	Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE));
+	sockaddr_nl address = {};
+	timeval patience = { 2, 0 };
+
+	address.nl_family = AF_NETLINK;
+	address.nl_groups = groups;
+	if (!fd || bind(fd.get(), (sockaddr *)&address, sizeof(address)))
+		return system_error("open", "rtnetlink socket");
+	setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+Result<Interfaces> Interfaces::open(const Namespace &space, int program,
+				    std::vector<std::string> only)
+{
+	Interfaces interfaces(space);
+	Result<Inside> inside = Inside::enter(space);
+
+	if (!inside)
+		return inside.error();
+	Result<Fd> events = open_rtnetlink(RTMGRP_LINK, SOCK_NONBLOCK);
+	if (!events)
+		return events.error();
+	interfaces.events_ = std::move(*events);
+	interfaces.program_ = program;
+	interfaces.only_ = std::move(only);
+	return interfaces;
+}
+
+/* Attributes of a link that matter here. */
+struct LinkAttributes {
+	std::string name;
+	std::string master_kind; /* of a port: "bridge", "bond", "vrf", ... */
+	bool has_master = false;
+};
+
+static LinkAttributes read_attributes(const nlmsghdr *message)
+{
+	LinkAttributes out;
+	int left = (int)IFLA_PAYLOAD(message);
+
+	for (auto *a = IFLA_RTA(NLMSG_DATA(message)); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_IFNAME) {
+			out.name = (const char *)RTA_DATA(a);
+		} else if (a->rta_type == IFLA_MASTER) {
+			out.has_master = true;
+		} else if (a->rta_type == IFLA_LINKINFO) {
+			int inner = (int)RTA_PAYLOAD(a);
+
+			for (auto *b = (rtattr *)RTA_DATA(a); RTA_OK(b, inner); b = RTA_NEXT(b, inner))
+				if (b->rta_type == IFLA_INFO_SLAVE_KIND)
+					out.master_kind = (const char *)RTA_DATA(b);
+		}
+	}
+	return out;
+}
+
+/*
+ * What comes in through a port belongs to its bridge or bond, and comes in there; other
+ * frames than Ethernet's are not read.
+ */
+Result<std::vector<Interfaces::Interface>> Interfaces::list() const
+{
+	Result<Fd> fd = open_rtnetlink(0, 0);
+	struct {
+		nlmsghdr header;
+		ifinfomsg body;
+	} request = {};
+	std::vector<Interface> found;
+	alignas(nlmsghdr) static char buffer[65536];
+
+	if (!fd)
+		return fd.error();
+	request.header.nlmsg_len = sizeof(request);
+	request.header.nlmsg_type = RTM_GETLINK;
+	request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	if (send(fd->get(), &request, sizeof(request), 0) < 0)
+		return system_error("ask for", "interfaces");
+	for (;;) {
+		ssize_t got = recv(fd->get(), buffer, sizeof(buffer), 0);
+
+		if (got < 0)
+			return system_error("read", "interfaces");
+		for (auto *m = (nlmsghdr *)buffer; NLMSG_OK(m, (size_t)got); m = NLMSG_NEXT(m, got)) {
+			if (m->nlmsg_type == NLMSG_DONE)
+				return found;
+			if (m->nlmsg_type != RTM_NEWLINK)
+				continue;
+			auto *link = (const ifinfomsg *)NLMSG_DATA(m);
+			LinkAttributes attributes = read_attributes(m);
+			bool usable = (link->ifi_type == ARPHRD_ETHER ||
+				       link->ifi_type == ARPHRD_LOOPBACK) &&
+				      (!attributes.has_master || attributes.master_kind == "vrf");
+
+			found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable });
+		}
+	}
+}
+
+std::string Interfaces::pin_path(uint32_t index) const
+{
+	return space_->name.empty() ? fmt::format("{}/link_tcx_{}", dir_, index) :
+				      fmt::format("{}/link_tcx_{}_{}", dir_, space_->cookie, index);
+}
+
+void Interfaces::drop(uint32_t index)
+{
+	auto found = links_.find(index);
+
+	if (found == links_.end())
+		return;
+	bpf_link_detach(found->second.get()); /* fails where the interface has gone */
+	if (!dir_.empty())
+		unlink(pin_path(index).c_str());
+	links_.erase(found);
+}
+
+static Status pin_link(int link, const std::string &path)
+{
+	int failed = bpf_obj_pin(link, path.c_str());
+
+	if (failed)
+		return system_error("pin", path, failed);
+	if (chmod(path.c_str(), 0600))
+		return system_error("set the mode of", path);
+	return success();
+}
+
+Status Interfaces::attach_to(const Interface &interface)
+{
+	Fd link(bpf_link_create(program_, (int)interface.index, tcx_ingress, nullptr));
+
+	if (!link)
+		return system_error("attach", "tp_handshake to interface " + interface.name);
+	if (!dir_.empty()) {
+		Status pinned = pin_link(link.get(), pin_path(interface.index));
+
+		if (!pinned)
+			return pinned;
+	}
+	links_.emplace(interface.index, std::move(link));
+	return success();
+}
+
+Status Interfaces::attach(bool first)
+{
+	Result<Inside> inside = Inside::enter(*space_);
+
+	if (!inside)
+		return inside.error();
+	Result<std::vector<Interface>> all = list();
+	if (!all)
+		return all.error();
+	auto wanted = [this](const std::string &name) {
+		return only_.empty() || std::find(only_.begin(), only_.end(), name) != only_.end();
+	};
+	for (const std::string &name : only_) {
+		auto same = [&](const Interface &i) { return i.name == name; };
+		auto found = std::find_if(all->begin(), all->end(), same);
+
+		if (first && found == all->end())
+			return Error{ ErrorCode::usage, "--interface", name, "no such interface" };
+		if (first && !found->usable)
+			return Error{ ErrorCode::usage, "--interface", name,
+				      "not Ethernet, or a port of a bridge or bond",
+				      "name the bridge or bond" };
+	}
+	std::vector<uint32_t> gone;
+	for (const auto &[index, link] : links_)
+		if (std::none_of(all->begin(), all->end(), [i = index](const Interface &one) {
+			    return one.index == i && one.usable;
+		    }))
+			gone.push_back(index);
+	for (uint32_t index : gone)
+		drop(index);
+	for (const Interface &one : *all) {
+		if (!one.usable || !wanted(one.name) || links_.contains(one.index))
+			continue;
+		Status done = attach_to(one);
+
+		/* between the list and now it may have gone again */
+		if (!done && (first || done.error().number != ENODEV))
+			return done;
+	}
+	return success();
+}
+
+Status Interfaces::pin_in(const std::string &dir)
+{
+	dir_ = dir;
+	for (const auto &[index, link] : links_) {
+		Status pinned = pin_link(link.get(), pin_path(index));
+
+		if (!pinned)
+			return pinned;
+	}
+	return success();
+}
+
+Status Interfaces::handle()
+{
+	char buffer[8192];
+
+	while (recv(events_.get(), buffer, sizeof(buffer), 0) > 0 || errno == ENOBUFS)
+		;
+	return attach(false);
+}
+
+} // namespace tp

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/namespace.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+#include "agent/host.h"
+
+namespace tp {
+
+static constexpr const char *own_path = "/proc/thread-self/ns/net";
+
+Result<Inside> Inside::enter(const Namespace &space)
+{
+	if (space.name.empty()) /* the agent is there, and may lack CAP_SYS_ADMIN */
+		return Inside(Fd());
+	Fd back(open(own_path, O_RDONLY | O_CLOEXEC));
+	if (!back)
+		return system_error("open network namespace", own_path);
+	if (setns(space.fd.get(), CLONE_NEWNET))
+		return system_error("enter network namespace", space.name, errno,
+				    "needs CAP_SYS_ADMIN");
+	return Inside(std::move(back));
+}
+
+Inside::~Inside()
+{
+	if (back_)
+		(void)setns(back_.get(), CLONE_NEWNET);
+}
+
+static Result<Namespace> open_namespace(const std::string &path)
+{
+	Namespace space = { path, Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC)), 0 };
+
+	if (!space.fd)
+		return system_error("open network namespace", path);
+	Result<Inside> inside = Inside::enter(space);
+	if (!inside)
+		return inside.error();
+	space.cookie = own_netns_cookie();
+	return space;
+}
+
+Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &paths)
+{
+	std::vector<Namespace> spaces;
+	Namespace own = { {}, Fd(open(own_path, O_RDONLY | O_CLOEXEC)), own_netns_cookie() };
+
+	if (!own.fd)
+		return system_error("open network namespace", own_path);
+	spaces.push_back(std::move(own));
+	for (const std::string &path : paths) {
+		Result<Namespace> space = open_namespace(path);
+
+		if (!space)
+			return space.error();
+		for (const Namespace &other : spaces)
+			if (other.cookie == space->cookie)
+				return Error{ ErrorCode::usage, "--netns", path,
+					      other.name.empty() ? "is the agent's own, which is "
+								   "always served" :
+								   "given twice" };
+		spaces.push_back(std::move(*space));
+	}
+	return spaces;
+}
+
+} // namespace tp

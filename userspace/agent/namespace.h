@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The network namespaces that services are in. */
+#ifndef TP_AGENT_NAMESPACE_H
+#define TP_AGENT_NAMESPACE_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp {
+
+struct Namespace {
+	std::string name; /* as it was given; empty: the agent's own */
+	Fd fd;
+	uint64_t cookie = 0; /* SO_NETNS_COOKIE */
+};
+
+/* This thread's own first, then those of `paths`. */
+Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &paths);
+
+/* This thread works in the namespace while the object lives. */
+class Inside {
+public:
+	static Result<Inside> enter(const Namespace &space);
+	Inside(Inside &&) = default;
+	~Inside();
+
+private:
+	explicit Inside(Fd back) : back_(std::move(back)) {}
+
+	Fd back_;
+};
+
+} // namespace tp
+
+#endif
