@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support.h"
 
+#include <sys/utsname.h>
+
 #include <cerrno>
 #include <filesystem>
 #include <sstream>
@@ -10,7 +12,7 @@ namespace live {
 std::vector<std::string> engines()
 {
 	const char *chosen = std::getenv("TP_ENGINES");
-	std::istringstream list(chosen ? chosen : "stream");
+	std::istringstream list(chosen ? chosen : "stream,handshake");
 	std::vector<std::string> result;
 	std::string engine;
 
@@ -113,9 +115,21 @@ void expect_clean_stop(Agent &agent)
 	EXPECT_EQ(left_over(ids), std::vector<std::string>());
 }
 
+bool kernel_has(const std::string &engine)
+{
+	utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &major, &minor);
+	return engine != "handshake" || major > 6 || (major == 6 && minor >= 9);
+}
+
 void run_world(const Case &c, const WorldOptions &options,
 	       const std::function<void(World &)> &body)
 {
+	if (!kernel_has(c.engine))
+		GTEST_SKIP() << "the engine needs Linux 6.9";
 	auto inside = [&](Sandbox &box) {
 		World w = { box, c, options, endpoint(c.ipv6 ? server_ipv6 : server_ipv4, 8080),
 			    {}, {}, 0,

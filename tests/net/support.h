@@ -37,6 +37,9 @@ struct Case {
 /* The engines under test: $TP_ENGINES (separated by commas) or all there are. */
 std::vector<std::string> engines();
 
+/* Whether the running kernel is not below the engine's minimum. */
+bool kernel_has(const std::string &engine);
+
 void PrintTo(const Case &c, std::ostream *out);
 
 std::vector<Case> cases(const std::vector<ServerKind> &servers);

@@ -60,6 +60,15 @@ bool pins_exist(const std::string &dir)
 	return stat(dir.c_str(), &about) == 0;
 }
 
+std::vector<std::string> link_names(const std::string &dir, const std::string &prefix)
+{
+	std::vector<std::string> names = list(dir, prefix);
+
+	for (std::string &name : names)
+		name.erase(0, dir.size() + 1);
+	return names;
+}
+
 std::string free_draining_dir(const std::string &pin_dir)
 {
 	for (unsigned n = 1;; n++) {

@@ -48,6 +48,9 @@ std::string free_draining_dir(const std::string &pin_dir);
 /* DIR-new-*: left behind by an agent that died while starting. */
 std::vector<std::string> unfinished_dirs(const std::string &pin_dir);
 
+/* The names in `dir` that start with `prefix`, sorted. */
+std::vector<std::string> link_names(const std::string &dir, const std::string &prefix);
+
 /* How many live connections the maps pinned in `dir` still serve. */
 Result<uint64_t> live_connections(const std::string &dir);
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <cstring>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -88,6 +89,43 @@ static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
 	return list;
 }
 
+/*
+ * The engine that new connections get, and why not a better one: because none of them
+ * can, or because of what the last connection was like that the better one left.
+ */
+static Json engine_json(const Service &service, const tp_config &config)
+{
+	bool handshake = service.value.engines & 1u << TP_ENGINE_HANDSHAKE;
+	uint32_t passed_on = service.value.passed_on;
+	/* what is so for every connection, as long as the listener stays what it is */
+	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES;
+	Json out = { { "engine", engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
+								    TP_ENGINE_STREAM) } };
+
+	if (!handshake)
+		out["why_not_handshake"] = std::string(
+			config.no_handshake, strnlen(config.no_handshake, sizeof(config.no_handshake)));
+	else if (always)
+		out["why_not_handshake"] = passed_on_reason(passed_on);
+	else if (passed_on)
+		out["last_passed_to_stream"] = passed_on_reason(passed_on);
+	return out;
+}
+
+static Result<tp_config> read_config(const std::string &dir)
+{
+	Result<Fd> map = open_map(dir, "tp_config", Access::read);
+	tp_config config = {};
+	uint32_t zero = 0;
+
+	if (!map)
+		return map.error();
+	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
+	if (failed)
+		return system_error("read map", "tp_config", failed);
+	return config;
+}
+
 static Result<Json> service_json(const std::string &dir, uint32_t id, const Service &service)
 {
 	Result<tp_counters> counters = service_counters(dir, id);
@@ -97,13 +135,18 @@ static Result<Json> service_json(const std::string &dir, uint32_t id, const Serv
 	Result<Json> networks = read_networks(dir, id);
 	if (!networks)
 		return networks.error();
-	return Json{ { "id", id },
-		     { "listen", service.listen() },
+	Result<tp_config> config = read_config(dir);
+	if (!config)
+		return config.error();
+	Json out = { { "id", id }, { "listen", service.listen() } };
+	out.update(engine_json(service, *config));
+	out.update(Json{
 		     { "engines", bits_json(service.value.engines, engine_name) },
 		     { "header_versions", bits_json(service.value.versions, nullptr) },
 		     { "header_timeout_seconds", (double)service.value.header_timeout_ns / 1e9 },
 		     { "networks", *networks },
-		     { "counters", counters_json(*counters) } };
+		     { "counters", counters_json(*counters) } });
+	return out;
 }
 
 /* The program behind a pinned link; only root may open links. */
@@ -121,8 +164,16 @@ static Json link_json(const std::string &dir, const char *name)
 	}
 	if (bpf_obj_get_info_by_fd(link.get(), &about, &size))
 		return out;
-	out["attached"] = about.cgroup.cgroup_id != 0; /* 0: the cgroup has been removed */
-	out["cgroup_id"] = about.cgroup.cgroup_id;
+	if (std::string_view(name).starts_with("link_tcx_")) {
+		/* of bpf_link_info's tcx, which libbpf 1.1's headers do not have: the first word */
+		uint32_t interface = (uint32_t)about.cgroup.cgroup_id;
+
+		out["attached"] = interface != 0; /* 0: the interface has gone */
+		out["interface"] = interface;
+	} else {
+		out["attached"] = about.cgroup.cgroup_id != 0; /* 0: the cgroup has been removed */
+		out["cgroup_id"] = about.cgroup.cgroup_id;
+	}
 	out["program_id"] = about.prog_id;
 	Fd fd(bpf_prog_get_fd_by_id(about.prog_id));
 	if (fd && bpf_obj_get_info_by_fd(fd.get(), &program, &program_size) == 0) {
@@ -138,6 +189,8 @@ static Json programs_json(const std::string &dir)
 
 	for (const char *name : { "link_gate", "link_sockops", "link_peername4", "link_peername6" })
 		list.push_back(link_json(dir, name));
+	for (const std::string &name : link_names(dir, "link_tcx_"))
+		list.push_back(link_json(dir, name.c_str()));
 	return list;
 }
 
@@ -218,19 +271,10 @@ static Result<Json> collect(const std::string &pin_dir)
 	return out;
 }
 
-static std::string join(const Json &list)
-{
-	std::string text;
-
-	for (const Json &item : list)
-		text += (text.empty() ? "" : ",") +
-			(item.is_string() ? item.get<std::string>() : item.dump());
-	return text;
-}
-
 static void print_services(const Json &services)
 {
-	std::vector<Row> rows = { { "SERVICE", "ENGINES", "TIMEOUT", "NETWORKS" } };
+	std::vector<Row> rows = { { "SERVICE", "ENGINE", "TIMEOUT", "NETWORKS" } };
+	std::string notes;
 
 	for (const Json &service : services) {
 		std::string networks;
@@ -238,11 +282,17 @@ static void print_services(const Json &services)
 		for (const auto &[network, policy] : service["networks"].items())
 			networks += (networks.empty() ? "" : ", ") + network + " " +
 				    policy.get<std::string>();
-		rows.push_back({ service["listen"].get<std::string>(), join(service["engines"]),
+		rows.push_back({ service["listen"].get<std::string>(), service["engine"].get<std::string>(),
 				 fmt::format("{} s", service["header_timeout_seconds"].get<double>()),
 				 networks });
+		for (const auto &[key, label] : { std::pair("why_not_handshake", "not handshake: "),
+						  std::pair("last_passed_to_stream",
+							    "last connection left to stream: ") })
+			if (service.contains(key))
+				notes += fmt::format("{}: {}{}\n", rows.back()[0], label,
+						     service[key].get<std::string>());
 	}
-	fmt::print("\n{}", format_table(rows));
+	fmt::print("\n{}{}", format_table(rows), notes);
 }
 
 static void print_programs(const Json &programs)

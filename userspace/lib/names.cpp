@@ -102,4 +102,20 @@ const char *peer_state_name(unsigned state)
 	return name_of(names, state);
 }
 
+const char *passed_on_reason(unsigned why)
+{
+	static const char *const names[] = {
+		"",
+		"the listener speaks MPTCP",
+		"the listener uses TCP MD5 signatures or TCP-AO",
+		"the listener saves SYNs (TCP_SAVE_SYN)",
+		"the listener offers TCP Fast Open",
+		"net.ipv4.tcp_syncookies is 0",
+		"a client's maximum segment size was too small",
+		"a client's port was in TIME_WAIT and could not be taken over",
+	};
+
+	return name_of(names, why);
+}
+
 } // namespace tp
