@@ -284,10 +284,17 @@ struct tp_piece {
 	/* the bytes follow */
 };
 
+/* Whether new connections are taken. */
+enum tp_draining {
+	TP_DRAINING_NOT = 0,
+	TP_DRAINING_PASS = 1, /* no: they go to the server as they are */
+	TP_DRAINING_HOLD = 2, /* no: their SYNs are dropped, for a successor is about to start */
+};
+
 /* tp_config: one entry, what may change while programs run. */
 struct tp_config {
 	__u32 abi_version;
-	__u32 draining;        /* 1: no new connection is taken, only live ones are served */
+	__u32 draining;        /* enum tp_draining; live connections are served in any case */
 	__u64 reassembler_ns;  /* last sign of life of an agent that handles pieces; 0: none */
 	__u32 rmem_max; /* net.core.rmem_max */
 	__u32 pad;

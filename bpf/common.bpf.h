@@ -60,12 +60,13 @@ static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __
 		c->actions_lost++;
 }
 
-static __always_inline int tp_draining(void)
+/* enum tp_draining */
+static __always_inline __u32 tp_draining(void)
 {
 	__u32 zero = 0;
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 
-	return !config || config->draining;
+	return config ? config->draining : TP_DRAINING_PASS;
 }
 
 static __always_inline int tp_is_ipv4(const __u8 *address)

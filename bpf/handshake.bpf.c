@@ -22,57 +22,62 @@ const volatile __u64 tp_ports[65536 / 64] SEC(".rodata") = {}; /* bit: a service
 
 #define TP_MF_OFFSET bpf_htons(IP_MF | IP_OFFSET)
 
+static __always_inline int tp_is_service_port(__u16 port)
+{
+	port = bpf_ntohs(port);
+	return tp_ports[port / 64] >> port % 64 & 1;
+}
+
 /*
- * Whether a segment may be for a service.  All that passes the interface comes through
- * here, so this is all that other traffic costs.
+ * The ends of a segment for a service's port, and its flags.  All that passes the
+ * interface comes through here, so this, as far as the port, is what other traffic costs;
+ * and with one look-up in tp_pending it is all that established connections cost.
  */
-static __always_inline int tp_is_for_service(struct __sk_buff *skb)
+static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment *s)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct tcphdr *tcp;
-	__u32 port;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = data + ETH_HLEN;
 
 		tcp = (void *)(ip + 1);
-		if ((void *)(tcp + 1) > end) {
-			if (skb->len < ETH_HLEN + sizeof(*ip) + sizeof(*tcp) ||
-			    bpf_skb_pull_data(skb, ETH_HLEN + sizeof(*ip) + sizeof(*tcp)))
-				return 0;
-			data = (void *)(long)skb->data;
-			end = (void *)(long)skb->data_end;
-			ip = data + ETH_HLEN;
-			tcp = (void *)(ip + 1);
-			if ((void *)(tcp + 1) > end)
-				return 0;
-		}
 		/* IP options and fragments: what TCP makes of them, tp_gate sees */
-		if (ip->protocol != IPPROTO_TCP || *(__u8 *)ip != 0x45 ||
-		    ip->frag_off & TP_MF_OFFSET)
-			return 0;
+		if ((void *)(tcp + 1) > end || ip->protocol != IPPROTO_TCP ||
+		    *(__u8 *)ip != 0x45 || ip->frag_off & TP_MF_OFFSET ||
+		    !tp_is_service_port(tcp->dest))
+			return -1;
+		tp_map_ipv4(s->flow.remote, ip->saddr);
+		tp_map_ipv4(s->flow.local, ip->daddr);
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = data + ETH_HLEN;
 
 		tcp = (void *)(ip + 1);
-		if ((void *)(tcp + 1) > end) {
-			if (skb->len < ETH_HLEN + sizeof(*ip) + sizeof(*tcp) ||
-			    bpf_skb_pull_data(skb, ETH_HLEN + sizeof(*ip) + sizeof(*tcp)))
-				return 0;
-			data = (void *)(long)skb->data;
-			end = (void *)(long)skb->data_end;
-			ip = data + ETH_HLEN;
-			tcp = (void *)(ip + 1);
-			if ((void *)(tcp + 1) > end)
-				return 0;
-		}
-		if (ip->nexthdr != IPPROTO_TCP)
-			return 0;
+		if ((void *)(tcp + 1) > end || ip->nexthdr != IPPROTO_TCP ||
+		    !tp_is_service_port(tcp->dest))
+			return -1;
+		__builtin_memcpy(s->flow.remote, &ip->saddr, 16);
+		__builtin_memcpy(s->flow.local, &ip->daddr, 16);
 	} else {
-		return 0;
+		return -1;
 	}
-	port = bpf_ntohs(tcp->dest);
-	return tp_ports[port / 64] >> port % 64 & 1;
+	s->flow.netns = tp_netns;
+	s->flow.remote_port = bpf_ntohs(tcp->source);
+	s->flow.local_port = bpf_ntohs(tcp->dest);
+	s->flags = ((__u8 *)tcp)[13];
+	return 0;
+}
+
+/* Frames whose headers are not in the linear part; drivers rarely make them. */
+static __always_inline int tp_pull_headers(struct __sk_buff *skb)
+{
+	__u32 need = ETH_HLEN + sizeof(struct tcphdr) +
+		     (skb->protocol == bpf_htons(ETH_P_IP) ? sizeof(struct iphdr) :
+							     sizeof(struct ipv6hdr));
+
+	if ((void *)(long)skb->data + need <= (void *)(long)skb->data_end || skb->len < need)
+		return 0;
+	return (int)bpf_skb_pull_data(skb, need);
 }
 
 /* ---- answers --------------------------------------------------------------- */
@@ -348,14 +353,17 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 {
 	struct bpf_sock *sk, *behind, *listening;
 	struct tp_service *service;
+	__u32 policy, draining;
 	int verdict = TP_NEXT;
-	__u32 policy;
 
 	if (tp_missing(s))
 		return TP_NEXT;
 	service = tp_find_service(&s->flow);
-	if (!service || tp_draining())
+	if (!service)
 		return TP_NEXT;
+	draining = tp_draining();
+	if (draining)
+		return draining == TP_DRAINING_HOLD ? TP_DROP_PACKET : TP_NEXT;
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_SKIP)
 		return TP_NEXT;
@@ -646,26 +654,28 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 SEC("tc")
 int tp_handshake(struct __sk_buff *skb)
 {
-	struct tp_pending *pending;
-	struct tp_scratch *scratch;
+	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_pending *pending = NULL;
 	struct tp_segment *s;
+	int is_syn;
 
-	if (!tp_is_for_service(skb))
-		return TP_NEXT;
-	scratch = tp_get_scratch();
-	if (!scratch)
+	if (!scratch || tp_pull_headers(skb))
 		return TP_NEXT;
 	s = &scratch->segment;
+	if (tp_read_flow(skb, s))
+		return TP_NEXT;
+	is_syn = (s->flags & (TP_SYN | TP_ACK | TP_RST | TP_FIN)) == TP_SYN;
+	if (!is_syn) {
+		pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+		if (!pending || pending->peer.engine != TP_ENGINE_HANDSHAKE)
+			return TP_NEXT;
+	}
 	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
 		return TP_NEXT;
-	s->flow.netns = tp_netns;
-	if ((s->flags & (TP_SYN | TP_ACK | TP_RST | TP_FIN)) == TP_SYN)
+	if (is_syn)
 		return tp_syn(skb, s);
-	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
-	if (!pending || pending->peer.engine != TP_ENGINE_HANDSHAKE)
-		return TP_NEXT;
-	return tp_segment_of(skb, s, pending);
+	return pending ? tp_segment_of(skb, s, pending) : TP_NEXT;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -231,10 +231,9 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 
 	if (pending->state != TP_PENDING_WAITING || s->ack != pending->ack || s->flags & TP_RST)
 		return TP_PASS;
-	if (length == 0)
-		return TP_DROP; /* a bare ACK, which waits for its header */
-	if (s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
-		return TP_PASS;
+	/* a bare ACK waits for its header; the rest, where nobody can take it now, comes again */
+	if (length == 0 || s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
+		return TP_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
 	if (work && tp_load(skb, s->payload, work->bytes, length) == 0)
@@ -249,13 +248,17 @@ int tp_gate(struct __sk_buff *skb)
 	struct tp_pending *pending;
 	struct tp_service *service;
 	struct tp_segment s = {};
+	__u32 draining;
 
 	if (!sk || sk->state != BPF_TCP_LISTEN || tp_read_segment(skb, 0, &s))
 		return TP_PASS;
 	s.flow.netns = tp_listener_netns(sk);
 	service = tp_find_service(&s.flow);
-	if (!service || tp_draining())
+	if (!service)
 		return TP_PASS;
+	draining = tp_draining();
+	if (draining)
+		return draining == TP_DRAINING_HOLD && s.flags & TP_SYN ? TP_DROP : TP_PASS;
 	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
 		int pass = tp_gate_syn(&s, service);
 

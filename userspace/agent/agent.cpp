@@ -130,8 +130,8 @@ static Status publish(const std::string &fresh, const std::string &pin_dir, Enfo
 
 /*
  * A killed agent's programs go on working.  They stop taking connections one map
- * update before the new ones start, so that no connection is taken twice and
- * hardly any is missed.
+ * update before the new ones start, so that no connection is taken twice; SYNs that
+ * come in between are dropped, and the client's next one is taken.
  */
 static Status take_over(Programs &programs, std::vector<Interfaces> &interfaces,
 			const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer)
@@ -142,15 +142,18 @@ static Status take_over(Programs &programs, std::vector<Interfaces> &interfaces,
 	if (!group)
 		return group.error();
 	Status done = programs.pin(fresh, *group);
-	if (done && pins_exist(pin_dir))
-		done = set_draining(pin_dir);
 	for (Interfaces &one : interfaces)
 		if (done)
 			done = one.pin_in(fresh);
 	if (done)
 		done = programs.refresh(enforcer.reassembles());
+	bool held = done && pins_exist(pin_dir);
+	if (held)
+		done = set_draining(pin_dir, TP_DRAINING_HOLD);
 	if (done)
 		done = programs.start();
+	if (!done && held)
+		(void)bool(set_draining(pin_dir, TP_DRAINING_NOT));
 	if (done)
 		done = publish(fresh, pin_dir, enforcer);
 	for (Interfaces &one : interfaces)

@@ -231,7 +231,7 @@ Status Programs::fill(const Setup &setup)
 	uint32_t id = 0;
 
 	config_.abi_version = TP_ABI_VERSION;
-	config_.draining = 1;
+	config_.draining = TP_DRAINING_PASS;
 	Status done = refresh(false);
 
 	for (const Listen &listen : setup.services) {
@@ -306,7 +306,7 @@ Status Programs::write_config() const
 
 Status Programs::start()
 {
-	config_.draining = 0;
+	config_.draining = TP_DRAINING_NOT;
 	return write_config();
 }
 

@@ -6,7 +6,7 @@
 
 namespace tp {
 
-Status set_draining(const std::string &dir)
+Status set_draining(const std::string &dir, tp_draining how)
 {
 	Result<Fd> map = open_map(dir, "tp_config", Access::write);
 	tp_config config = {};
@@ -15,7 +15,7 @@ Status set_draining(const std::string &dir)
 	if (!map)
 		return map.error();
 	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
-	config.draining = 1;
+	config.draining = how;
 	config.reassembler_ns = 0;
 	if (!failed)
 		failed = bpf_map_update_elem(map->get(), &zero, &config, BPF_ANY);
@@ -27,7 +27,7 @@ Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer)
 	Status done = check_version(dir);
 
 	if (done)
-		done = set_draining(dir);
+		done = set_draining(dir, TP_DRAINING_PASS);
 	if (!done)
 		return done.error();
 	Result<Fd> pending = open_map(dir, "tp_pending", Access::write);

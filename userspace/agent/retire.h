@@ -6,12 +6,13 @@
 #include <string>
 
 #include "agent/enforcer.h"
+#include "bpf/abi.h"
 #include "base/result.h"
 
 namespace tp {
 
-/* From here on the programs pinned in `dir` take no new connection. */
-Status set_draining(const std::string &dir);
+/* From here on the programs pinned in `dir` take no new connection, or take them again. */
+Status set_draining(const std::string &dir, tp_draining how);
 
 /*
  * No new connection is taken from here on, undecided ones are ended, and the
