@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The agent is killed, and another one started, while data flows: the rest of row
+ * M40 (command_test.cpp has what the commands say about it).
+ */
+#include <signal.h>
+
+#include <thread>
+
+#include "support.h"
+#include "support_answer.h"
+
+namespace live
+{
+
+class KilledAgent : public Live
+{
+protected:
+	static void kill_agent(World &w)
+	{
+		w.agent->process().signal(SIGKILL);
+		ASSERT_TRUE(w.agent->process().wait(5s));
+	}
+
+	static void start_agent(World &w)
+	{
+		AgentOptions options;
+
+		options.engine = w.c.engine;
+		options.listen = { w.service.text() };
+		w.agent = std::make_unique<Agent>(w.box, options);
+	}
+};
+INSTANTIATE_TEST_SUITE_P(Live, KilledAgent, blocking_cases(), case_name);
+
+/* Counters are the new agent's own business: no totals here. */
+static WorldOptions uncounted(bool server)
+{
+	WorldOptions options;
+
+	options.server.echo = true;
+	options.server.keep = false;
+	options.start_server = server;
+	options.check_totals = false;
+	return options;
+}
+
+TEST_P(KilledAgent, M40_no_byte_of_a_transfer_is_lost)
+{
+	live(uncounted(true), [&](World &w) {
+		Client client = w.connect();
+		std::atomic<bool> enough = false;
+		uint64_t sent = 0, received = 0, sent_hash = empty_hash, received_hash = empty_hash;
+
+		ASSERT_TRUE(client.send(w.header(2)));
+		std::thread writer([&] {
+			std::string block(16384, '\0');
+
+			while (!enough) {
+				for (size_t i = 0; i < block.size(); i += 8)
+					memcpy(&block[i], &(const uint64_t &)(sent + i), 8);
+				if (!client.send(block))
+					break;
+				sent += block.size();
+				sent_hash = hash_more(sent_hash, block);
+			}
+			client.finish();
+		});
+		std::thread reader([&] {
+			std::string block(65536, '\0');
+			ssize_t n;
+
+			while ((n = recv(client.fd(), block.data(), block.size(), 0)) > 0) {
+				received += (uint64_t)n;
+				received_hash =
+					hash_more(received_hash, { block.data(), (size_t)n });
+			}
+		});
+		std::this_thread::sleep_for(150ms);
+		kill_agent(w);
+		std::this_thread::sleep_for(150ms);
+		start_agent(w);
+		std::this_thread::sleep_for(150ms);
+		enough = true;
+		writer.join();
+		reader.join();
+		EXPECT_GT(sent, 1u << 20);
+		EXPECT_EQ(received, sent);
+		EXPECT_EQ(received_hash, sent_hash);
+		ASSERT_TRUE(w.server->wait_done(1));
+		Session session = w.server->sessions()[0];
+		EXPECT_EQ(session.hash, sent_hash);
+		EXPECT_EQ(session.late.text(), w.origin()) << "known to the new agent, too";
+	});
+}
+
+/* One after the other, without a pause, whatever becomes of the agent meanwhile. */
+TEST_P(KilledAgent, M40_every_new_connection_is_served)
+{
+	live(uncounted(false), [&](World &w) {
+		AnswerServer server(w.service);
+		std::atomic<bool> enough = false;
+		std::vector<std::string> wrong;
+		unsigned served = 0;
+		std::thread clients([&] {
+			while (!enough) {
+				uint16_t port = (uint16_t)(1 + served % 65535);
+				std::string line = "request " + std::to_string(served);
+				Client client = w.connect();
+				Received answer = { {}, End::reset, 0ms };
+
+				if (!client.error() &&
+				    client.send(w.header(1 + port % 2, port) + line + "\n"))
+					answer = client.receive_all(3s);
+				if (answer.bytes == answer_to(line, w.origin(port)))
+					served++;
+				else
+					wrong.push_back(line + ": " + answer.bytes);
+				if (wrong.size() > 10)
+					break;
+			}
+		});
+		std::this_thread::sleep_for(150ms);
+		kill_agent(w);
+		std::this_thread::sleep_for(150ms);
+		start_agent(w);
+		std::this_thread::sleep_for(150ms);
+		enough = true;
+		clients.join();
+		EXPECT_EQ(wrong, std::vector<std::string>());
+		EXPECT_GT(served, 100u);
+	});
+}
+
+/*
+ * Part of a header came before the kill, the rest after it.  The connection may be
+ * lost with the agent; the server must not see it with a byte too many or too few.
+ */
+TEST_P(KilledAgent, M40_half_a_header)
+{
+	live(uncounted(false), [&](World &w) {
+		for (bool successor : { false, true }) {
+			AnswerServer server(w.service);
+			std::string bytes = w.header(2, 4000) + "hello\n";
+			Client half = w.connect();
+
+			ASSERT_TRUE(half.send(cut(bytes.substr(0, 15), { 6 })));
+			kill_agent(w);
+			if (successor)
+				start_agent(w);
+			std::string answer;
+			if (half.send(bytes.substr(15))) /* or it has been reset by now */
+				answer = half.receive_all(1s).bytes;
+			if (server.answered()) {
+				EXPECT_EQ(answer, answer_to("hello", w.origin(4000)));
+			} else {
+				EXPECT_EQ(answer, "");
+			}
+			half.reset();
+			if (!successor)
+				start_agent(w);
+			Client next = w.connect();
+			ASSERT_TRUE(next.send(cut(w.header(2, 4001) + "again\n", { 6, 15 })));
+			EXPECT_EQ(next.receive_all(5s).bytes, answer_to("again", w.origin(4001)));
+		}
+	});
+}
+
+} // namespace live

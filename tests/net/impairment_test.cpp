@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A real interface, and a network that does what networks do: row M35.  Header in
+ * pieces, then TP_IMPAIRED_MIB in each direction at the same time, every byte of it checked.
+ */
+#include <thread>
+
+#include "support.h"
+#include "support_answer.h"
+#include "support_wire.h"
+
+namespace live
+{
+
+struct Network {
+	const char *name;
+	WireOptions options;
+	unsigned percent; /* of the usual amount of data */
+};
+
+class Impairment : public testing::TestWithParam<std::tuple<Case, Network>>
+{
+};
+
+static std::vector<Network> networks()
+{
+	return {
+		{ "super_packets", {}, 100 },
+		{ "super_packets_with_gro", { .gro = true }, 25 },
+		{ "segments_with_gro_and_checksums",
+		  { .super_packets = false, .checksums = true, .gro = true },
+		  100 },
+		{ "fragments", { .fragment = 552, .super_packets = false }, 25 },
+		{ "tiny_fragments", { .fragment = 24, .super_packets = false }, 1 },
+		{ "loss", { .loss = 0.05, .super_packets = false }, 25 },
+		{ "reordering_and_duplicates",
+		  { .duplicates = 0.05, .reordered = 0.05, .super_packets = false },
+		  25 },
+		{ "everything_at_once",
+		  { .loss = 0.02,
+		    .duplicates = 0.02,
+		    .reordered = 0.02,
+		    .fragment = 552,
+		    .super_packets = false,
+		    .checksums = true },
+		  6 },
+	};
+}
+
+static std::string impairment_name(const testing::TestParamInfo<std::tuple<Case, Network>> &info)
+{
+	auto [c, network] = info.param;
+
+	return c.engine + (c.ipv6 ? "_ipv6_" : "_ipv4_") + network.name;
+}
+
+void PrintTo(const Network &network, std::ostream *out)
+{
+	*out << network.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Live, Impairment,
+			 testing::Combine(blocking_cases(), testing::ValuesIn(networks())),
+			 impairment_name);
+
+static std::string bulk(size_t size)
+{
+	std::string bytes(size, '\0');
+	uint64_t state = 35;
+
+	for (size_t i = 0; i + 8 <= size; i += 8) {
+		state = state * 6364136223846793005 + 1442695040888963407;
+		uint64_t word = state ^ state >> 29;
+		memcpy(&bytes[i], &word, 8);
+	}
+	return bytes;
+}
+
+/* The impairment a test is named after has taken place. */
+static void expect_impaired(const WireOptions &options, const WireCounts &counts)
+{
+	EXPECT_EQ(counts.super_packets > 0, options.super_packets);
+	EXPECT_EQ(counts.fragmented > 0, options.fragment > 0);
+	EXPECT_EQ(counts.lost > 0, options.loss > 0);
+	EXPECT_EQ(counts.doubled > 0, options.duplicates > 0);
+	EXPECT_EQ(counts.held > 0, options.reordered > 0);
+}
+
+/* Sends and receives at the same time; what came back. */
+static std::string exchange(const Client &client, const std::vector<std::string> &parts,
+			    const std::string &payload)
+{
+	std::thread writer([&] {
+		client.send(parts);
+		client.send(payload);
+		client.finish();
+	});
+	Received received = client.receive_all(40s);
+
+	writer.join();
+	EXPECT_EQ(received.end, End::eof);
+	return received.bytes;
+}
+
+TEST_P(Impairment, M35_bytes_survive)
+{
+	auto [c, network] = GetParam();
+	size_t size = (size_t)number_from_environment("TP_IMPAIRED_MIB", 16) << 20;
+	std::string payload = bulk(size * network.percent / 100);
+
+	auto body = [&, c = c, network = network](Sandbox &box) {
+		Wire wire(network.options);
+		Endpoint service = endpoint(c.ipv6 ? wire_server_ipv6 : wire_server_ipv4, 8080);
+		auto make = c.ipv6 ? v1_header : v2_header;
+		std::string origin = c.ipv6 ? "2001:db8::9" : "192.0.2.9";
+		std::string destination = c.ipv6 ? "2001:db8::1" : "198.51.100.1";
+		ServerOptions options;
+
+		options.kind = ServerKind::blocking;
+		options.echo = true;
+		options.keep = false;
+		Server server(service, options);
+		Agent agent(box, { .engine = c.engine,
+				   .listen = { service.text() },
+				   .trust = { wire_trusted_ipv4, wire_trusted_ipv6 } });
+		/* header in pieces, header and payload in one segment */
+		for (uint16_t port : { 1001, 1002 }) {
+			std::string header = make(origin, port, destination, 443), got;
+			std::vector<std::string> parts = cut(header, { 7, 20 });
+
+			if (port == 1002)
+				parts = { header + payload.substr(0, 4000) };
+			const std::string rest = port == 1002 ? payload.substr(4000) : payload;
+			in_netns(wire.client().fd(), [&] {
+				Client client(service, "", 30s);
+
+				EXPECT_EQ(client.error(), 0);
+				got = exchange(client, parts, rest);
+			});
+			EXPECT_TRUE(got == payload) << got.size() << " of " << payload.size();
+			size_t index = port - 1001u;
+			ASSERT_TRUE(server.wait_done(index + 1));
+			Session session = server.sessions()[index];
+			EXPECT_EQ(session.accepted.text(), endpoint(origin, port).text());
+			EXPECT_EQ(session.peer.text(), session.accepted.text());
+			EXPECT_EQ(session.late.text(), session.accepted.text());
+			EXPECT_EQ(session.count, payload.size());
+			EXPECT_EQ(session.hash, hash_more(empty_hash, payload));
+			/* docs/LIMITS.md: with stream a blocking recv() may fail with EAGAIN */
+			for (int error : session.errors)
+				EXPECT_TRUE(c.engine == "stream" && error == EAGAIN) << error;
+		}
+		expect_impaired(network.options, wire.counts());
+		server.stop();
+		EXPECT_TRUE(agent.total() == 2) << nlohmann::json(agent.counters()).dump();
+		EXPECT_TRUE(eventually([&] { return agent.entries("tp_origins") == 0; }));
+		expect_clean_stop(agent);
+	};
+
+	in_sandbox(body, 90s);
+}
+
+/* ---- many headers on a bad line ------------------------------------------------ */
+
+class BadLine : public testing::TestWithParam<Case>
+{
+};
+INSTANTIATE_TEST_SUITE_P(Live, BadLine, blocking_cases(), case_name);
+
+/* Here it is the handshakes and the headers, one by one, that get lost and mixed up. */
+TEST_P(BadLine, M35_headers_survive)
+{
+	auto body = [&](Sandbox &box) {
+		const unsigned clients = 30;
+		bool ipv6 = GetParam().ipv6;
+		Wire wire({ .loss = 0.05,
+			    .duplicates = 0.1,
+			    .reordered = 0.1,
+			    .super_packets = false });
+		Endpoint service = endpoint(ipv6 ? wire_server_ipv6 : wire_server_ipv4, 8080);
+		AnswerServer server(service);
+		Agent agent(box, { .engine = GetParam().engine,
+				   .listen = { service.text() },
+				   .trust = { wire_trusted_ipv4, wire_trusted_ipv6 },
+				   .more = { "--header-timeout", "30" } });
+		std::vector<std::thread> threads;
+		std::vector<std::string> answers(clients);
+		auto visit = [&](uint16_t port) {
+			auto make = port % 2 ? v1_header : v2_header;
+			std::string line = "client " + std::to_string(port) + "\n";
+			std::string header = ipv6 ? make("2001:db8::9", port, "2001:db8::1", 80)
+						  : make("192.0.2.9", port, "198.51.100.1", 80);
+			Client client(service, "", 30s);
+
+			client.send(cut(header + line, { 4u + port % 30, 36 }), 5ms);
+			answers[port - 1u] = client.receive_all(30s).bytes;
+		};
+		for (uint16_t port = 1; port <= clients; port++)
+			threads.emplace_back(
+				[&, port] { in_netns(wire.client().fd(), [&] { visit(port); }); });
+		for (std::thread &thread : threads)
+			thread.join();
+		for (unsigned i = 1; i <= clients; i++)
+			EXPECT_EQ(
+				answers[i - 1],
+				answer_to("client " + std::to_string(i),
+					  endpoint(ipv6 ? "2001:db8::9" : "192.0.2.9", (uint16_t)i)
+						  .text()));
+		EXPECT_EQ(server.answered(), clients);
+		EXPECT_EQ(agent.total(), clients) << nlohmann::json(agent.counters()).dump();
+		EXPECT_TRUE(eventually([&] { return agent.entries("tp_origins") == 0; }, 20s));
+		expect_clean_stop(agent);
+	};
+
+	in_sandbox(body, 90s);
+}
+
+} // namespace live

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The server closes first, and the client comes again from the same port: row M37. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "support.h"
+#include "support_answer.h"
+
+namespace live
+{
+
+class TimeWait : public Live
+{
+protected:
+	/* Everything a round can show, in one line; empty when all is as it should be. */
+	static std::string verdict(const Received &answer, const std::string &line,
+				   const std::string &origin)
+	{
+		if (answer.bytes == answer_to(line, origin) && answer.end == End::eof)
+			return {};
+		return "end " + std::to_string((int)answer.end) + ", got \"" + answer.bytes +
+		       "\" for " + origin + " " + line;
+	}
+};
+INSTANTIATE_TEST_SUITE_P(Live, TimeWait, blocking_cases(), case_name);
+
+static Socket connect_from(const Endpoint &local, const Endpoint &to)
+{
+	Socket s(socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	set_timeout(s.fd(), 5s);
+	set_option(s.fd(), IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(s.fd(), SOL_SOCKET, SO_REUSEADDR, 1);
+	if (bind(s.fd(), (const sockaddr *)&local.storage, local.size) ||
+	    connect(s.fd(), (const sockaddr *)&to.storage, to.size))
+		s.close();
+	return s;
+}
+
+static std::string receive_to_the_end(int fd)
+{
+	std::string all, part;
+
+	do {
+		part = receive_exactly(fd, 4096);
+		all += part;
+	} while (part.size() == 4096);
+	return all;
+}
+
+/* Sockets of this state for the service, as the kernel lists them. */
+static bool has_time_wait(const Endpoint &service, const Endpoint &client)
+{
+	Finished list = run({ "ss", "-Hnt", "state", "time-wait", "src", service.text(), "dst",
+			      client.text() });
+
+	return !list.out.empty();
+}
+
+TEST_P(TimeWait, M37_same_source_port_200_times)
+{
+	live({ .start_server = false }, [&](World &w) {
+		AnswerServer server(w.service);
+		Endpoint local = endpoint(w.proxy, 45678);
+
+		for (uint16_t i = 1; i <= 200; i++) {
+			std::string line = "request " + std::to_string(i);
+			auto start = Clock::now();
+			Socket client = connect_from(local, w.service);
+
+			w.connections++;
+			ASSERT_TRUE(client) << "connection " << i << ": " << strerror(errno);
+			std::string bytes = w.header(1 + i % 2, i) + line + "\n";
+			ASSERT_EQ(send(client.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+				  (ssize_t)bytes.size());
+			ASSERT_EQ(receive_to_the_end(client.fd()), answer_to(line, w.origin(i)))
+				<< "connection " << i;
+			EXPECT_LT(since(start), 1s) << "connection " << i;
+			client.close();
+			if (i == 1) {
+				EXPECT_TRUE(eventually([&] {
+					return has_time_wait(w.service, local);
+				})) << "the test is about nothing";
+			}
+		}
+	});
+}
+
+/* The header comes in pieces, onto a port whose last connection is in TIME_WAIT. */
+TEST_P(TimeWait, M37_same_source_port_and_a_header_in_pieces)
+{
+	live({ .start_server = false }, [&](World &w) {
+		AnswerServer server(w.service);
+		Endpoint local = endpoint(w.proxy, 45679);
+
+		for (uint16_t i = 1; i <= 10; i++) {
+			Socket client = connect_from(local, w.service);
+
+			w.connections++;
+			ASSERT_TRUE(client) << "connection " << i << ": " << strerror(errno);
+			for (const std::string &part : cut(w.header(2, i) + "hello\n", { 5, 17 })) {
+				ASSERT_EQ(send(client.fd(), part.data(), part.size(), MSG_NOSIGNAL),
+					  (ssize_t)part.size());
+				std::this_thread::sleep_for(20ms);
+			}
+			ASSERT_EQ(receive_to_the_end(client.fd()), answer_to("hello", w.origin(i)))
+				<< "connection " << i;
+		}
+	});
+}
+
+/* TP_TIMEWAIT_CONNECTIONS from one address with few ports: nearly every one is a reuse. */
+TEST_P(TimeWait, M37_narrow_port_range)
+{
+	long connections = number_from_environment("TP_TIMEWAIT_CONNECTIONS", 2000);
+	WorldOptions options;
+
+	options.start_server = false;
+	options.timeout = Ms(30000 + connections * 10);
+	live(options, [&](World &w) {
+		std::ofstream("/proc/sys/net/ipv4/ip_local_port_range") << "40000 40063\n";
+		AnswerServer server(w.service);
+		Ms slowest = 0ms;
+		std::set<uint16_t> ports;
+		long wrong = 0;
+
+		for (long i = 0; i < connections; i++) {
+			uint16_t origin_port = (uint16_t)(1 + i % 65535);
+			std::string line = "request " + std::to_string(i);
+			Client client = w.connect();
+
+			ASSERT_EQ(client.error(), 0) << "connection " << i;
+			ports.insert(name_of(client.fd()).port());
+			client.send(w.header(1 + (int)(i % 2), origin_port) + line + "\n");
+			std::string report =
+				verdict(client.receive_all(5s), line, w.origin(origin_port));
+			slowest = std::max(slowest, client.age());
+			if (!report.empty() && wrong++ < 5)
+				ADD_FAILURE() << "connection " << i << ": " << report;
+		}
+		EXPECT_EQ(wrong, 0) << "of " << connections;
+		EXPECT_LE(ports.size(), 64u);
+		EXPECT_LT(slowest, 3s) << "nobody waits for a retransmission of the handshake";
+		fprintf(stderr, "%s: %ld connections from %zu ports, slowest %lld ms\n",
+			w.c.engine.c_str(), connections, ports.size(), (long long)slowest.count());
+	});
+}
+
+} // namespace live
