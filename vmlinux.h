@@ -732,6 +732,7 @@ struct ipv6_pinfo {
 struct inet_sock {
 	struct sock sk;
 	struct ipv6_pinfo *pinet6;
+	long unsigned int inet_flags;
 	__s16 uc_ttl;
 	__u8 tos;
 } __attribute__((preserve_access_index));

@@ -20,6 +20,10 @@ const volatile __u64 tp_netns SEC(".rodata") = 0; /* cookie of this program's na
 const volatile __u32 tp_mark SEC(".rodata") = 0x7470; /* of segments that come in again */
 const volatile __u64 tp_ports[65536 / 64] SEC(".rodata") = {}; /* bit: a service has it */
 
+/* of struct inet_sock's inet_flags (bits 23 and 24), an unnamed enum: the same 6.9 to 6.18 */
+#define TP_AUTOFLOWLABEL_SET (1ul << 23)
+#define TP_AUTOFLOWLABEL (1ul << 24)
+
 #define TP_MF_OFFSET bpf_htons(IP_MF | IP_OFFSET)
 
 static __always_inline int tp_is_service_port(__u16 port)
@@ -225,6 +229,7 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
 {
 	struct tcp_timewait_sock *tw = bpf_skc_to_tcp_timewait_sock(sk);
 	__s32 newer;
+	int timed;
 
 	if (!tw || tw->tw_sk.tw_substate != BPF_TCP_TIME_WAIT)
 		return 0;
@@ -233,10 +238,11 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
 		return 0;
 	*rcv_nxt = tw->tw_sk.__tw_common.skc_tw_rcv_nxt;
 	*isn = tw->tw_sk.__tw_common.skc_tw_snd_nxt + 65535 + 2;
-	if ((__s32)(s->seq - *rcv_nxt) > 0)
-		return 1;
+	timed = pending->options & TP_OPTION_TIMESTAMPS && tw->tw_ts_recent_stamp;
 	newer = (__s32)(pending->client_timestamp - (__u32)tw->tw_ts_recent);
-	return pending->options & TP_OPTION_TIMESTAMPS && tw->tw_ts_recent_stamp && newer > 0;
+	if (timed && newer < 0) /* PAWS, RFC 7323 section 5 */
+		return 0;
+	return (__s32)(s->seq - *rcv_nxt) > 0 || (timed && newer > 0);
 }
 
 /*
@@ -280,10 +286,13 @@ static __always_inline void tp_set_flow_label(struct __sk_buff *skb, struct tcp_
 					      __u64 hash, struct tp_offer *offer)
 {
 	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
+	unsigned long flags = listener->inet_conn.icsk_inet.inet_flags;
 	__u8 automatic = net->ipv6.sysctl.auto_flowlabels;
+	/* 0: never, 1: unless the socket says no, 2: if it says yes, 3: always */
+	int wanted = flags & TP_AUTOFLOWLABEL_SET ? !!(flags & TP_AUTOFLOWLABEL) : automatic & 1;
 
-	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !(automatic & 1))
-		return; /* 1: unless switched off, 3: always; 0 and 2: not for TCP */
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !automatic || !(wanted || automatic == 3))
+		return;
 	offer->flow_label = hash >> 12 & 0xfffff;
 	if (net->ipv6.sysctl.flowlabel_state_ranges)
 		offer->flow_label |= 0x80000;
@@ -472,8 +481,10 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	if (tp_missing(s) || tp_missing(pending))
 		return TP_DROP_PACKET;
 	sk = tp_find_socket(skb, s, 0);
-	if (!sk)
-		return TP_NEXT; /* the listener has gone: TCP resets */
+	if (!sk) { /* the listener has gone: TCP resets, and that is the end of it */
+		bpf_map_delete_elem(&tp_pending, &s->flow);
+		return TP_NEXT;
+	}
 	listener = sk->state == BPF_TCP_LISTEN ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (!listener)
 		goto out;
@@ -499,51 +510,43 @@ static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segmen
 				   struct tp_pending *pending, struct tp_collected *collected,
 				   __u32 end)
 {
-	if (s->flags & TP_FIN && tp_optional(pending) && s->seq == pending->start) {
+	if (s->flags & TP_FIN && tp_optional(pending) && pending->seen == 0) {
 		pending->state = TP_PENDING_PASSED;
 		return tp_deliver(skb, s, pending, 0);
 	}
 	if (s->flags & TP_FIN)
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
-	if (s->seq == pending->start) {
-		/* another start of it may be there: what counts is what is acknowledged */
+	if (pending->seen == 0) {
 		if (bpf_map_update_elem(&tp_pieces, &s->flow, collected, BPF_ANY))
 			return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_PENDING_FULL);
 	}
-	if (end > pending->seen)
-		pending->seen = end;
+	pending->seen = end;
 	return tp_acknowledge(skb, s, pending);
 }
 
-static __always_inline struct tp_collected *tp_place_for(const struct tp_segment *s, __u32 offset)
-{
-	__u32 zero = 0;
-
-	if (offset == 0)
-		return bpf_map_lookup_elem(&tp_work, &zero);
-	return bpf_map_lookup_elem(&tp_pieces, &s->flow);
-}
-
+/* Behind what has been acknowledged, which no later copy can change. */
 static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp_segment *s,
 					  struct tp_pending *pending)
 {
-	__u32 offset = s->seq - pending->start, length = s->length, end, refused;
-	struct tp_collected *place = tp_place_for(s, offset);
+	__u32 offset = s->seq - pending->start, seen = pending->seen, zero = 0;
+	__u32 skip = seen - offset, length = s->length - skip, end, refused, header_bytes;
+	struct tp_collected *place = seen ? bpf_map_lookup_elem(&tp_pieces, &s->flow) :
+					    bpf_map_lookup_elem(&tp_work, &zero);
 	const struct tp_header *header;
 
-	if (!place || offset >= TP_MAX_HEADER)
+	if (!place || seen >= TP_MAX_HEADER)
 		return TP_DROP_PACKET;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
-	if (tp_load(skb, s->payload, &place->bytes[offset & (TP_MAX_HEADER - 1)], length))
+	if (tp_load(skb, s->payload + skip, &place->bytes[seen & (TP_MAX_HEADER - 1)], length))
 		return TP_DROP_PACKET;
-	end = offset + length;
+	end = seen + length;
 	if (end > TP_MAX_HEADER)
 		end = TP_MAX_HEADER;
 	tp_parse(&place->parser, place->bytes, end);
 	header = &place->parser.header;
 	refused = tp_check_header(header, pending->versions, pending->flags);
-	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) && offset == 0) {
+	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) && seen == 0) {
 		pending->state = TP_PENDING_PASSED;
 		return tp_deliver(skb, s, pending, 0);
 	}
@@ -560,17 +563,18 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 	tp_set_real_endpoints(&pending->peer, &s->flow);
 	tp_set_header(&pending->peer, header, pending->policy);
 	pending->peer.state = TP_PEER_KNOWN;
-	pending->seen = header->bytes;
+	header_bytes = header->bytes;
+	pending->seen = header_bytes;
 	pending->state = TP_PENDING_DECIDED;
-	if (offset > 0)
+	if (seen > 0)
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
-	return tp_deliver(skb, s, pending, pending->seen - offset);
+	return tp_deliver(skb, s, pending, header_bytes - offset);
 }
 
 TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 			     struct tp_pending *pending)
 {
-	__u32 offset;
+	__u32 offset, end;
 
 	if (tp_missing(s) || tp_missing(pending))
 		return TP_DROP_PACKET;
@@ -580,9 +584,12 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 		return offset == 0 ? tp_deliver(skb, s, pending, 0) : TP_DROP_PACKET;
 	if (offset > pending->seen && (__s32)offset > 0)
 		return tp_acknowledge(skb, s, pending); /* a gap: the client sends again */
-	if ((__s32)offset < 0 || (pending->state == TP_PENDING_DECIDED &&
-				  offset + s->length < pending->seen))
+	end = offset + s->length;
+	if ((__s32)offset < 0 || end < pending->seen ||
+	    (end == pending->seen && pending->state == TP_PENDING_WAITING && !(s->flags & TP_FIN)))
 		return tp_acknowledge(skb, s, pending); /* keep-alive, or old */
+	if (pending->state == TP_PENDING_WAITING && end == pending->seen) /* nothing new but FIN */
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	if (pending->state == TP_PENDING_DECIDED)
 		return tp_deliver(skb, s, pending, pending->seen - offset);
 	return tp_header_data(skb, s, pending);
@@ -643,9 +650,11 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 
 		pending->rtt_ms = rtt ? rtt : 1;
 	}
-	if (pending->options & TP_OPTION_TIMESTAMPS &&
-	    tp_read_timestamp(skb, s, &timestamp) == 0)
+	if (pending->options & TP_OPTION_TIMESTAMPS && tp_read_timestamp(skb, s, &timestamp) == 0) {
+		if ((__s32)(timestamp - pending->client_timestamp) < 0)
+			return tp_acknowledge(skb, s, pending); /* PAWS */
 		pending->client_timestamp = timestamp;
+	}
 	if (s->length == 0)
 		return tp_bare(skb, s, pending);
 	return tp_data(skb, s, pending);
@@ -673,6 +682,8 @@ int tp_handshake(struct __sk_buff *skb)
 	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
 		return TP_NEXT;
+	if (tp_is_corrupt(skb, s))
+		return TP_NEXT; /* TCP counts it and drops it */
 	if (is_syn)
 		return tp_syn(skb, s);
 	return pending ? tp_segment_of(skb, s, pending) : TP_NEXT;
