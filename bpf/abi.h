@@ -163,6 +163,25 @@ struct tp_policy_value {
 	__u32 policy; /* enum tp_policy */
 };
 
+/*
+ * tp_routes: the metrics of routes to clients (ip-route(8)), by longest prefix; prefixlen
+ * counts from the netns field.  Empty where no route has metrics that matter here.
+ */
+struct tp_route_key {
+	__u32 prefixlen; /* 64 + (IPv4: 96 + n; IPv6: n) */
+	__u8 netns[8];   /* cookie, in host byte order; bytes, so that there is no padding */
+	__u8 address[16];
+};
+
+struct tp_route {
+	__u32 mtu;       /* of all of these: 0: not given */
+	__u32 advmss;
+	__u32 window;    /* bytes */
+	__u32 initrwnd;  /* segments */
+	__u32 hop_limit;
+	__u32 ecn;       /* 1: accept ECN whatever net.ipv4.tcp_ecn says */
+};
+
 /* A connection before its socket exists: seen from this host. */
 struct tp_flow {
 	__u64 netns;
@@ -297,7 +316,7 @@ struct tp_config {
 	__u32 draining;        /* enum tp_draining; live connections are served in any case */
 	__u64 reassembler_ns;  /* last sign of life of an agent that handles pieces; 0: none */
 	__u32 rmem_max; /* net.core.rmem_max */
-	__u32 pad;
+	__u32 routes;   /* 1: look into tp_routes */
 	char no_handshake[128]; /* why services do without that engine; empty: they have it */
 };
 
@@ -314,6 +333,8 @@ TP_ASSERT(sizeof(struct tp_header) == 56);
 TP_ASSERT(sizeof(struct tp_service_key) == 32);
 TP_ASSERT(sizeof(struct tp_service) == 32);
 TP_ASSERT(sizeof(struct tp_policy_key) == 24);
+TP_ASSERT(sizeof(struct tp_route_key) == 28);
+TP_ASSERT(sizeof(struct tp_route) == 24);
 TP_ASSERT(sizeof(struct tp_flow) == 48);
 TP_ASSERT(sizeof(struct tp_peer) == 128);
 TP_ASSERT(sizeof(struct tp_pending) == 176);

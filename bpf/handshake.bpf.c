@@ -683,7 +683,7 @@ int tp_handshake(struct __sk_buff *skb)
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
 		return TP_NEXT;
 	if (tp_is_corrupt(skb, s))
-		return TP_NEXT; /* TCP counts it and drops it */
+		return TP_DROP_PACKET;
 	if (is_syn)
 		return tp_syn(skb, s);
 	return pending ? tp_segment_of(skb, s, pending) : TP_NEXT;

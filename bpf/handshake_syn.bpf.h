@@ -113,28 +113,49 @@ static __always_inline int tp_read_timestamp(struct __sk_buff *skb, const struct
 	return 0;
 }
 
-/* The largest segment that fits the interface's MTU, as for a route without metrics. */
-static __always_inline __u32 tp_interface_mss(struct __sk_buff *skb)
+/* The metrics of the route to the client, all 0 where it has none. */
+static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_route *route)
+{
+	struct tp_route_key key = { .prefixlen = 64 + 128 };
+	__u32 zero = 0;
+	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	struct tp_route *found;
+
+	__builtin_memset(route, 0, sizeof(*route));
+	if (!config || !config->routes)
+		return;
+	__builtin_memcpy(key.netns, &flow->netns, 8);
+	__builtin_memcpy(key.address, flow->remote, 16);
+	found = bpf_map_lookup_elem(&tp_routes, &key);
+	if (found)
+		*route = *found;
+}
+
+/* The largest segment that fits the route's or the interface's MTU. */
+static __always_inline __u32 tp_largest_segment(struct __sk_buff *skb, const struct tp_route *route)
 {
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
 	struct net_device *dev = kernel_skb->dev;
 	struct inet6_dev *ipv6;
-	__u32 mtu = dev->mtu;
+	__u32 mtu = route->mtu ? route->mtu : dev->mtu;
 
+	if (route->advmss)
+		return route->advmss < 88 ? 88 : route->advmss;
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (mtu > 65535)
 			mtu = 65535;
 		return mtu < 256 + 40 ? 256 : mtu - 40;
 	}
 	ipv6 = dev->ip6_ptr;
-	if (ipv6)
+	if (ipv6 && !route->mtu)
 		mtu = ipv6->cnf.mtu6;
 	if (mtu < 1220 + 60)
 		return 1220;
 	return mtu - 60 > 65535 - 20 ? 65535 : mtu - 60;
 }
 
-static __always_inline __u8 tp_hop_limit(struct __sk_buff *skb, struct tcp_sock *listener)
+static __always_inline __u8 tp_hop_limit(struct __sk_buff *skb, struct tcp_sock *listener,
+					 const struct tp_route *route)
 {
 	struct inet_sock *inet = &listener->inet_conn.icsk_inet;
 	struct sk_buff *kernel_skb;
@@ -144,11 +165,15 @@ static __always_inline __u8 tp_hop_limit(struct __sk_buff *skb, struct tcp_sock 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (inet->uc_ttl >= 0)
 			return (__u8)inet->uc_ttl;
+		if (route->hop_limit)
+			return (__u8)route->hop_limit;
 		return inet->sk.__sk_common.skc_net.net->ipv4.sysctl_ip_default_ttl;
 	}
 	pinet6 = inet->pinet6;
 	if (pinet6 && pinet6->hop_limit >= 0)
 		return (__u8)pinet6->hop_limit;
+	if (route->hop_limit)
+		return (__u8)route->hop_limit;
 	kernel_skb = bpf_cast_to_kern_ctx(skb);
 	ipv6 = kernel_skb->dev->ip6_ptr;
 	return ipv6 ? (__u8)ipv6->cnf.hop_limit : 64;
@@ -182,7 +207,8 @@ static __always_inline __u32 tp_log2(__u32 x)
 
 /* The initial window and its scale. */
 static __always_inline void tp_select_window(struct tcp_sock *listener, struct tp_offer *offer,
-					     struct tp_pending *pending)
+					     struct tp_pending *pending,
+					     const struct tp_route *route)
 {
 	struct sock *sk = &listener->inet_conn.icsk_inet.sk;
 	struct net *net = sk->__sk_common.skc_net.net;
@@ -191,6 +217,8 @@ static __always_inline void tp_select_window(struct tcp_sock *listener, struct t
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 	__u32 locks = (__u32)BPF_CORE_READ_BITFIELD(sk, sk_userlocks);
 
+	if (clamp == 0)
+		clamp = route->window;
 	if (locks & TP_RCVBUF_LOCK && (clamp > full || clamp == 0))
 		clamp = full;
 	if (clamp == 0)
@@ -203,6 +231,8 @@ static __always_inline void tp_select_window(struct tcp_sock *listener, struct t
 	offer->window = space;
 	if (net->ipv4.sysctl_tcp_workaround_signed_windows && offer->window > 32767)
 		offer->window = 32767;
+	if (route->initrwnd && offer->window > route->initrwnd * mss)
+		offer->window = route->initrwnd * mss;
 	pending->rcv_wscale = 0;
 	if (pending->options & TP_OPTION_SCALING) {
 		__u32 most = (__u32)net->ipv4.sysctl_tcp_rmem[2], bits;
@@ -221,14 +251,15 @@ static __always_inline void tp_select_window(struct tcp_sock *listener, struct t
 					  65535 : offer->window >> pending->rcv_wscale);
 }
 
-static __always_inline int tp_ecn_ok(const struct tp_segment *s, struct tcp_sock *listener)
+static __always_inline int tp_ecn_ok(const struct tp_segment *s, struct tcp_sock *listener,
+				     const struct tp_route *route)
 {
 	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
 	const struct tcp_congestion_ops *control = listener->inet_conn.icsk_ca_ops;
 
 	if ((s->flags & (TP_ECE | TP_CWR)) != (TP_ECE | TP_CWR))
 		return 0;
-	if (!(s->tos & 3) && net->ipv4.sysctl_tcp_ecn)
+	if (!(s->tos & 3) && (net->ipv4.sysctl_tcp_ecn || route->ecn))
 		return 1;
 	return control && control->flags & TP_CONG_NEEDS_ECN;
 }
@@ -244,6 +275,7 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 	int is_ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	__u32 allowed = 0, user_mss = listener->rx_opt.user_mss, mss;
 	struct tp_scratch *syn = tp_get_scratch();
+	struct tp_route *route;
 
 	if (net->ipv4.sysctl_tcp_timestamps)
 		allowed |= TP_OPTION_TIMESTAMPS;
@@ -262,14 +294,16 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 	if (mss < (is_ipv4 ? TP_MIN_MSS_IPV4 : TP_MIN_MSS_IPV6))
 		return -1;
 	pending->mss = (__u16)mss;
-	if (tp_ecn_ok(s, listener))
+	route = &syn->route;
+	tp_find_route(&s->flow, route);
+	if (tp_ecn_ok(s, listener, route))
 		pending->options |= TP_OPTION_ECN;
 
-	mss = tp_interface_mss(skb);
+	mss = tp_largest_segment(skb, route);
 	offer->mss = (__u16)(user_mss && user_mss < mss ? user_mss : mss);
 	offer->tos = tp_tos(skb, listener, s->tos);
-	offer->ttl = tp_hop_limit(skb, listener);
-	tp_select_window(listener, offer, pending);
+	offer->ttl = tp_hop_limit(skb, listener, route);
+	tp_select_window(listener, offer, pending, route);
 	return 0;
 }
 

@@ -56,6 +56,7 @@ struct tp_scratch {
 	__u8 options; /* enum tp_option */
 	struct tp_segment segment;
 	struct tp_offer offer;
+	struct tp_route route; /* to the client: its metrics */
 	struct tp_writing writing;
 	struct tp_tcp_header head; /* what is written */
 	struct tp_pending fresh;

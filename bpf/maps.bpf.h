@@ -113,4 +113,12 @@ struct {
 	__type(value, struct tp_collected);
 } tp_pieces __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct tp_route_key);
+	__type(value, struct tp_route);
+} tp_routes __weak SEC(".maps");
+
 #endif

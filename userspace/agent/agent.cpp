@@ -18,6 +18,7 @@
 #include "agent/pins.h"
 #include "agent/programs.h"
 #include "agent/retire.h"
+#include "agent/routes.h"
 #include "base/log.h"
 
 namespace tp {
@@ -232,6 +233,49 @@ static Result<std::vector<Interfaces>> attach_interfaces(Programs &programs,
 	return all;
 }
 
+/* Their metrics now, and as they change. */
+static Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,
+					       const std::vector<Namespace> &spaces)
+{
+	std::vector<Routes> all;
+
+	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
+		Result<Routes> one = Routes::open(spaces[i], setup.namespaces[i],
+						  programs.routes());
+
+		if (!one)
+			return one.error();
+		Status loaded = one->load();
+		if (!loaded)
+			return loaded.error();
+		all.push_back(std::move(*one));
+	}
+	return all;
+}
+
+static bool any_metrics(const std::vector<Routes> &routes)
+{
+	return std::any_of(routes.begin(), routes.end(), [](const Routes &r) { return r.any(); });
+}
+
+static Status watch_routes(Loop &loop, Programs &programs, std::vector<Routes> &routes)
+{
+	Status done = programs.set_routes(any_metrics(routes));
+
+	for (Routes &one : routes)
+		if (done)
+			done = loop.watch(one.fd(), [&] {
+				Status loaded = one.handle();
+
+				if (loaded)
+					loaded = programs.set_routes(any_metrics(routes));
+				if (!loaded)
+					log("{}; route metrics may be out of date",
+					    loaded.error().text());
+			});
+	return done;
+}
+
 /* New interfaces get the program while the agent runs. */
 static Status watch_interfaces(Loop &loop, std::vector<Interfaces> &interfaces)
 {
@@ -320,6 +364,12 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	Result<std::vector<Interfaces>> interfaces = attach_interfaces(*programs, options, spaces);
 	if (!interfaces)
 		return interfaces.error();
+	Result<std::vector<Routes>> routes = read_routes(*programs, setup, spaces);
+	if (!routes)
+		return routes.error();
+	done = watch_routes(*loop, *programs, *routes);
+	if (!done)
+		return done.error();
 	done = take_over(*programs, *interfaces, options, pin_dir, enforcer);
 	if (done)
 		done = watch_interfaces(*loop, *interfaces);

@@ -6,7 +6,6 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,24 +14,12 @@
 
 #include <fmt/format.h>
 
+#include "agent/rtnetlink.h"
+
 namespace tp {
 
 /* BPF_TCX_INGRESS of Linux 6.6; libbpf 1.1 does not know it and passes it through. */
 static constexpr bpf_attach_type tcx_ingress = (bpf_attach_type)46;
-
-static Result<Fd> open_rtnetlink(uint32_t groups, int flags)
-{
-	Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE));
-	sockaddr_nl address = {};
-	timeval patience = { 2, 0 };
-
-	address.nl_family = AF_NETLINK;
-	address.nl_groups = groups;
-	if (!fd || bind(fd.get(), (sockaddr *)&address, sizeof(address)))
-		return system_error("open", "rtnetlink socket");
-	setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	return fd;
-}
 
 Result<Interfaces> Interfaces::open(const Namespace &space, int program,
 				    std::vector<std::string> only)
@@ -85,40 +72,24 @@ static LinkAttributes read_attributes(const nlmsghdr *message)
  */
 Result<std::vector<Interfaces::Interface>> Interfaces::list() const
 {
-	Result<Fd> fd = open_rtnetlink(0, 0);
-	struct {
-		nlmsghdr header;
-		ifinfomsg body;
-	} request = {};
 	std::vector<Interface> found;
-	alignas(nlmsghdr) static char buffer[65536];
+	ifinfomsg request = {};
+	Status done = dump(RTM_GETLINK, &request, sizeof(request), [&](const nlmsghdr *m) {
+		auto *link = (const ifinfomsg *)NLMSG_DATA(m);
 
-	if (!fd)
-		return fd.error();
-	request.header.nlmsg_len = sizeof(request);
-	request.header.nlmsg_type = RTM_GETLINK;
-	request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	if (send(fd->get(), &request, sizeof(request), 0) < 0)
-		return system_error("ask for", "interfaces");
-	for (;;) {
-		ssize_t got = recv(fd->get(), buffer, sizeof(buffer), 0);
+		if (m->nlmsg_type != RTM_NEWLINK)
+			return;
+		LinkAttributes attributes = read_attributes(m);
+		bool usable = (link->ifi_type == ARPHRD_ETHER ||
+			       link->ifi_type == ARPHRD_LOOPBACK) &&
+			      (!attributes.has_master || attributes.master_kind == "vrf");
 
-		if (got < 0)
-			return system_error("read", "interfaces");
-		for (auto *m = (nlmsghdr *)buffer; NLMSG_OK(m, (size_t)got); m = NLMSG_NEXT(m, got)) {
-			if (m->nlmsg_type == NLMSG_DONE)
-				return found;
-			if (m->nlmsg_type != RTM_NEWLINK)
-				continue;
-			auto *link = (const ifinfomsg *)NLMSG_DATA(m);
-			LinkAttributes attributes = read_attributes(m);
-			bool usable = (link->ifi_type == ARPHRD_ETHER ||
-				       link->ifi_type == ARPHRD_LOOPBACK) &&
-				      (!attributes.has_master || attributes.master_kind == "vrf");
+		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable });
+	});
 
-			found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable });
-		}
-	}
+	if (!done)
+		return done.error();
+	return found;
 }
 
 std::string Interfaces::pin_path(uint32_t index) const
@@ -223,10 +194,7 @@ Status Interfaces::pin_in(const std::string &dir)
 
 Status Interfaces::handle()
 {
-	char buffer[8192];
-
-	while (recv(events_.get(), buffer, sizeof(buffer), 0) > 0 || errno == ENOBUFS)
-		;
+	drain(events_.get());
 	return attach(false);
 }
 

@@ -319,6 +319,12 @@ static uint32_t read_rmem_max()
 	return value;
 }
 
+Status Programs::set_routes(bool any)
+{
+	config_.routes = any;
+	return write_config();
+}
+
 Status Programs::refresh(bool reassembles)
 {
 	uint32_t rmem_max = read_rmem_max();
@@ -371,6 +377,11 @@ Status Programs::pin(const std::string &dir, std::optional<uint32_t> group) cons
 int Programs::pending() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_pending);
+}
+
+int Programs::routes() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_routes);
 }
 
 int Programs::pieces() const

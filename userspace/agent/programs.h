@@ -49,6 +49,8 @@ public:
 
 	/* From time to time: what the programs cannot ask the kernel for. */
 	Status refresh(bool reassembles);
+	/* Whether tp_routes has anything. */
+	Status set_routes(bool any);
 
 	/* By index into Setup::namespaces; -1: not loaded. */
 	int handshake(size_t space) const;
@@ -61,6 +63,7 @@ public:
 
 	int pending() const;
 	int pieces() const;
+	int routes() const;
 	int origins() const;
 	int actions() const;
 	int counts() const { return counts_.get(); }
