@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The handshake engine: answers to the client of a connection that has no socket yet.
+ */
+#ifndef TP_HANDSHAKE_ANSWER_BPF_H
+#define TP_HANDSHAKE_ANSWER_BPF_H
+
+#include "handshake_offer.bpf.h"
+
+static __always_inline __u32 tp_now_ms(void)
+{
+	return (__u32)(bpf_ktime_get_ns() / 1000000);
+}
+
+static __always_inline int tp_send_back(struct __sk_buff *skb)
+{
+	if (tp_swap_ethernet(skb))
+		return TP_DROP_PACKET;
+	return (int)bpf_redirect(skb->ifindex, 0);
+}
+
+/* An answer without payload, in the place of the segment. */
+static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segment *s,
+				     const struct tp_pending *pending, __u32 ack, __u8 flags)
+{
+	struct tp_writing *w = tp_new_writing();
+
+	if (!w)
+		return -1;
+	w->answer = 1;
+	w->seq = pending->ack;
+	w->ack = ack;
+	w->flags = flags;
+	w->ttl = 64;
+	w->window = bpf_htons(pending->window);
+	if (pending->options & TP_OPTION_TIMESTAMPS && !(flags & TP_RST)) {
+		w->options[0] = bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 |
+					 TCPOPT_TIMESTAMP << 8 | 10);
+		w->options[1] = bpf_htonl(tp_now_ms() + pending->timestamp_offset);
+		w->options[2] = bpf_htonl(pending->client_timestamp);
+		w->options_size = 12;
+	}
+	return tp_write(skb, s, w);
+}
+
+static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp_segment *s,
+					  const struct tp_pending *pending)
+{
+	if (tp_answer(skb, s, pending, pending->start + pending->seen, TP_ACK))
+		return TP_DROP_PACKET;
+	return tp_send_back(skb);
+}
+
+/* The end of a connection that never became one, told to the client at once. */
+static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_segment *s,
+					struct tp_pending *pending, __u8 flags, __u8 reason)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+
+	pending->state = TP_PENDING_REFUSED;
+	pending->peer.reason = reason;
+	tp_count(pending->peer.service, reason);
+	bpf_map_delete_elem(&tp_pieces, &s->flow);
+	if (tp_answer(skb, s, pending, end, flags))
+		return TP_DROP_PACKET;
+	return tp_send_back(skb);
+}
+
+/* As for a closed port: RST with what the SYN expects. */
+static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	struct tp_writing *w = tp_new_writing();
+
+	if (!w)
+		return TP_DROP_PACKET;
+	w->answer = 1;
+	w->ack = s->seq + 1 + s->length;
+	w->flags = TP_RST | TP_ACK;
+	w->ttl = 64;
+	if (tp_write(skb, s, w))
+		return TP_DROP_PACKET;
+	return tp_send_back(skb);
+}
+
+#endif

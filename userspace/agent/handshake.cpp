@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/handshake.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/log.h"
+
+namespace tp {
+
+static bool syncookies_are_off()
+{
+	std::ifstream file("/proc/sys/net/ipv4/tcp_syncookies");
+	int value = 1;
+
+	return file >> value && value == 0;
+}
+
+/* Why the handshake engine cannot work here, as far as that shows before loading it. */
+std::string why_no_handshake(const RunOptions &options, const Privileges &privileges)
+{
+	if (options.engine == "stream")
+		return "--engine stream";
+	if (!privileges.perfmon)
+		return "it needs CAP_PERFMON";
+	if (syncookies_are_off())
+		return "net.ipv4.tcp_syncookies is 0, and then the kernel takes no connection from it";
+	return {};
+}
+
+Error no_handshake_error(const std::string &why)
+{
+	return { ErrorCode::incompatible, "start", "--engine handshake", why,
+		 "--engine auto uses the best engine that works" };
+}
+
+/* The handshake program on all interfaces; auto does without where that fails. */
+Result<std::vector<Interfaces>> attach_interfaces(Programs &programs,
+							 const RunOptions &options,
+							 const std::vector<Namespace> &spaces)
+{
+	std::vector<Interfaces> all;
+
+	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
+		Result<Interfaces> one = Interfaces::open(spaces[i], programs.handshake(i),
+							  options.interfaces);
+
+		if (!one)
+			return one.error();
+		Status attached = one->attach(true);
+		if (attached) {
+			all.push_back(std::move(*one));
+			continue;
+		}
+		if (attached.error().code == ErrorCode::usage || options.engine == "handshake")
+			return attached.error();
+		programs.give_up_handshake(attached.error().text());
+		all.clear();
+	}
+	return all;
+}
+
+/* Their metrics now, and as they change. */
+Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,
+					       const std::vector<Namespace> &spaces)
+{
+	std::vector<Routes> all;
+
+	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
+		Result<Routes> one = Routes::open(spaces[i], setup.namespaces[i],
+						  programs.routes());
+
+		if (!one)
+			return one.error();
+		Status loaded = one->load();
+		if (!loaded)
+			return loaded.error();
+		all.push_back(std::move(*one));
+	}
+	return all;
+}
+
+static bool any_metrics(const std::vector<Routes> &routes)
+{
+	return std::any_of(routes.begin(), routes.end(), [](const Routes &r) { return r.any(); });
+}
+
+Status watch_routes(Loop &loop, Programs &programs, std::vector<Routes> &routes)
+{
+	Status done = programs.set_routes(any_metrics(routes));
+
+	for (Routes &one : routes)
+		if (done)
+			done = loop.watch(one.fd(), [&] {
+				Status loaded = one.handle();
+
+				if (loaded)
+					loaded = programs.set_routes(any_metrics(routes));
+				if (!loaded)
+					log("{}; route metrics may be out of date",
+					    loaded.error().text());
+			});
+	return done;
+}
+
+/* New interfaces get the program while the agent runs. */
+Status watch_interfaces(Loop &loop, std::vector<Interfaces> &interfaces)
+{
+	for (Interfaces &one : interfaces) {
+		Status watched = loop.watch(one.fd(), [&one] {
+			Status handled = one.handle();
+
+			if (!handled)
+				log("{}; its connections go by the stream engine",
+				    handled.error().text());
+		});
+
+		if (!watched)
+			return watched;
+	}
+	return success();
+}
+
+} // namespace tp

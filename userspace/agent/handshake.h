@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the handshake engine needs of the agent: interfaces and routes, and their changes. */
+#ifndef TP_AGENT_HANDSHAKE_H
+#define TP_AGENT_HANDSHAKE_H
+
+#include <string>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/host.h"
+#include "agent/interfaces.h"
+#include "agent/loop.h"
+#include "agent/namespace.h"
+#include "agent/programs.h"
+#include "agent/routes.h"
+
+namespace tp {
+
+/* Why it cannot work here, as far as that shows before loading it; empty: try. */
+std::string why_no_handshake(const RunOptions &options, const Privileges &privileges);
+
+/* For --engine handshake. */
+Error no_handshake_error(const std::string &why);
+
+/* The program on all interfaces; --engine auto does without where that fails. */
+Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,
+						  const std::vector<Namespace> &spaces);
+
+/* The routes' metrics. */
+Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,
+					const std::vector<Namespace> &spaces);
+
+/* All of these must outlive the loop. */
+Status watch_interfaces(Loop &loop, std::vector<Interfaces> &interfaces);
+Status watch_routes(Loop &loop, Programs &programs, std::vector<Routes> &routes);
+
+} // namespace tp
+
+#endif
