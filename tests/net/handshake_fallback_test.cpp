@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Where the handshake engine cannot work or would take something away, `auto` has
+ * another engine serve, and `handshake` says why it does not start.
+ */
+#include <linux/tcp.h>
+#include <netinet/in.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "support_raw_world.h"
+
+namespace live
+{
+
+class HandshakeFallback : public Raw
+{
+};
+TP_INSTANTIATE_RAW(HandshakeFallback);
+
+static Socket make_listener(const Endpoint &local, const std::function<void(int)> &set,
+			    int protocol = 0)
+{
+	Socket s(socket(local.family(), SOCK_STREAM | SOCK_CLOEXEC, protocol));
+
+	if (!s)
+		throw std::runtime_error(std::string("make socket: ") + std::strerror(errno));
+	set_option(s.fd(), SOL_SOCKET, SO_REUSEADDR, 1);
+	set(s.fd());
+	if (bind(s.fd(), (const sockaddr *)&local.storage, local.size) || listen(s.fd(), 16))
+		throw std::runtime_error("listen: " + local.text());
+	return s;
+}
+
+static const RawOptions automatic = { .engine = "auto", .start_servers = false };
+
+/* One connection with header and payload; what accept() gave. */
+static Accepted serve(RawWorld &w, const Socket &listener, RawClient &client, const Segment &syn)
+{
+	EXPECT_TRUE(client.syn(syn)) << w.wire.log();
+	client.ack();
+	client.data(w.header(2, client.port()) + "hello");
+	EXPECT_TRUE(polls_readable(listener.fd(), 3s)) << w.wire.log();
+	Accepted a = accept_from(listener);
+	EXPECT_EQ(a.address.text(), w.origin(client.port()));
+	EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello") << w.wire.log();
+	return a;
+}
+
+static Accepted serve(RawWorld &w, const Socket &listener, RawClient &client)
+{
+	return serve(w, listener, client, client.syn_segment());
+}
+
+TEST_P(HandshakeFallback, usual_listener_is_served_by_handshake)
+{
+	raw(automatic, [](RawWorld &w) {
+		Socket listener = make_listener(w.service, [](int) {});
+		RawClient client(w.wire, w.service);
+		Accepted a = serve(w, listener, client);
+
+		EXPECT_EQ(w.engine_of(client), "handshake");
+	});
+}
+
+/* The server asks for the SYN; it must be there, whoever serves. */
+TEST_P(HandshakeFallback, listener_that_saves_the_syn)
+{
+	raw(automatic, [](RawWorld &w) {
+		for (const Endpoint &local : { w.plain, w.service }) {
+			Socket listener = make_listener(local, [](int fd) {
+				set_option(fd, IPPROTO_TCP, TCP_SAVE_SYN, 1);
+			});
+			RawClient client(w.wire, local);
+			Accepted a;
+			uint8_t syn[256];
+			socklen_t size = sizeof(syn);
+
+			if (local.port() == w.service.port()) {
+				a = serve(w, listener, client);
+			} else {
+				ASSERT_TRUE(client.open()) << w.wire.log();
+				a = accept_from(listener);
+			}
+			ASSERT_EQ(getsockopt(a.socket.fd(), IPPROTO_TCP, TCP_SAVED_SYN, syn, &size),
+				  0)
+				<< std::strerror(errno);
+			EXPECT_EQ(size, packet_of(client.syn_segment()).size()) << local.port();
+		}
+	});
+}
+
+TEST_P(HandshakeFallback, listener_with_a_key_for_another_peer)
+{
+	raw(automatic, [](RawWorld &w) {
+		Endpoint other = endpoint(w.wire.client(w.ipv6, 99), 0);
+		tcp_md5sig key = {};
+
+		std::memcpy(&key.tcpm_addr, &other.storage, sizeof(other.storage));
+		key.tcpm_keylen = 6;
+		std::memcpy(key.tcpm_key, "secret", 6);
+		Socket listener = make_listener(w.service, [&](int fd) {
+			ASSERT_EQ(setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)), 0)
+				<< std::strerror(errno);
+		});
+		RawClient client(w.wire, w.service);
+		Accepted a = serve(w, listener, client);
+		/* who has a key and does not sign gets no answer, as on any TCP */
+		RawClient unsigned_client(w.wire, w.service, { .host = other.host() });
+		EXPECT_FALSE(unsigned_client.syn(unsigned_client.syn_segment(), 300ms))
+			<< w.wire.log();
+	});
+}
+
+TEST_P(HandshakeFallback, multipath_listener)
+{
+	raw(automatic, [](RawWorld &w) {
+		Socket listener = make_listener(
+			w.service, [](int) {}, IPPROTO_MPTCP);
+		RawClient client(w.wire, w.service);
+		Accepted a = serve(w, listener, client);
+
+		EXPECT_EQ(w.engine_of(client), "stream");
+	});
+}
+
+/* ---- TCP Fast Open ----------------------------------------------------------------- */
+
+static std::string cookie_request()
+{
+	return option::mss(1460) + "\x22\x02" + option::nop(2);
+}
+
+TEST_P(HandshakeFallback, fast_open_listener)
+{
+	raw(automatic, [](RawWorld &w) {
+		set_sysctl("net.ipv4.tcp_fastopen", "3");
+		auto set = [](int fd) { set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, 16); };
+		Socket plain = make_listener(w.plain, set),
+		       listener = make_listener(w.service, set);
+		std::optional<std::string> cookies[2];
+
+		/* whoever asks gets the cookie that the kernel gives to this address */
+		for (int i : { 0, 1 }) {
+			RawClient client(w.wire, i ? w.service : w.plain);
+			Segment syn = client.syn_segment();
+
+			syn.options = cookie_request();
+			auto answer = client.syn(syn);
+			ASSERT_TRUE(answer) << w.wire.log();
+			cookies[i] = answer->option(34);
+		}
+		ASSERT_TRUE(cookies[0]) << w.wire.log();
+		EXPECT_EQ(cookies[1], cookies[0]);
+		/* a client that does not know Fast Open, then one that asks and goes on */
+		RawClient usual(w.wire, w.service), asking(w.wire, w.service);
+		Accepted a = serve(w, listener, usual);
+		Segment syn = asking.syn_segment();
+		syn.options = cookie_request();
+		Accepted b = serve(w, listener, asking, syn);
+	});
+}
+
+/* Data in the SYN, accepted or not: no header byte and no wrong name gets to the server. */
+TEST_P(HandshakeFallback, header_in_the_syn)
+{
+	raw(automatic, [](RawWorld &w) {
+		set_sysctl("net.ipv4.tcp_fastopen", "3");
+		Socket listener = make_listener(
+			w.service, [](int fd) { set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, 16); });
+		std::string bytes = w.header(2) + "hello", cookie;
+
+		{
+			RawClient client(w.wire, w.service);
+			Segment syn = client.syn_segment();
+
+			syn.options = cookie_request();
+			auto answer = client.syn(syn);
+			ASSERT_TRUE(answer && answer->option(34)) << w.wire.log();
+			cookie = *answer->option(34);
+		}
+		RawClient client(w.wire, w.service);
+		Segment syn = client.syn_segment();
+		syn.options = option::mss(1460) + "\x22" + (char)(2 + cookie.size()) + cookie +
+			      option::nop(2);
+		syn.payload = bytes;
+		client.send(syn);
+		auto answer = client.expect([](const Segment &s) { return s.has(flag::syn); });
+		ASSERT_TRUE(answer) << w.wire.log();
+		size_t taken = answer->ack - syn.seq - 1;
+		EXPECT_LE(taken, bytes.size());
+		/* what was not taken comes again, as from any client */
+		Segment rest = client.piece(taken, bytes.substr(taken));
+		rest.ack = answer->seq + 1;
+		for (int i = 0; i < 4 && !polls_readable(listener.fd(), 300ms); i++)
+			client.send(rest);
+		if (polls_readable(listener.fd(), 1s)) {
+			Accepted a = accept_from(listener);
+
+			set_timeout(a.socket.fd(), 1s);
+			EXPECT_EQ(a.address.text(), w.origin());
+			EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello") << w.wire.log();
+		} else {
+			ADD_FAILURE() << "not served" << w.wire.log();
+		}
+	});
+}
+
+/* ---- settings of the host ------------------------------------------------------------ */
+
+TEST_P(HandshakeFallback, without_syn_cookies)
+{
+	raw({ .start_agent = false }, [](RawWorld &w) {
+		set_sysctl("net.ipv4.tcp_syncookies", "0");
+		Finished refused =
+			run({ build_path("truepeer"), "run", "--engine", "handshake", "--cgroup",
+			      w.box.cgroup(), "--pin-dir", w.box.dir() + "/bpf/refused", "--listen",
+			      w.service.text(), "--trust", w.wire.clients(w.ipv6) },
+			    {}, 10s);
+		EXPECT_EQ(refused.code, 1) << refused.out;
+		EXPECT_NE(refused.err.find("tcp_syncookies"), std::string::npos) << refused.err;
+		EXPECT_EQ(refused.out, "");
+		w.start_agent("auto");
+		w.expect_served("stream");
+	});
+}
+
+} // namespace live

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The benchmark; not part of `make`.  BENCH="--quick --only round" passes options.
+
+BENCH   ?=
+TP_BENCH := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tools/bench/*.cpp))
+
+.PHONY: bench
+bench: $(BUILD)/bench $(BUILD)/truepeer ## compare plain TCP, a server's own parser, and the engines (root)
+	$(Q)$(BUILD)/bench --truepeer $(BUILD)/truepeer --output-dir $(BUILD)/bench-results $(BENCH)
+
+$(BUILD)/tools/bench/%.o: tools/bench/%.cpp
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_DEFINES) -c $< -o $@
+
+$(BUILD)/bench: $(TP_BENCH)
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ $(TP_LIBS)
+
+-include $(TP_BENCH:.o=.d)

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cell.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "client.h"
+#include "server.h"
+
+namespace bench {
+
+namespace {
+
+constexpr uint64_t second = 1'000'000'000;
+constexpr uint64_t warm_up = second / 10;
+
+Error failed(const char *what, std::string reason)
+{
+	while (!reason.empty() && reason.back() == '\n')
+		reason.pop_back();
+	return { tp::ErrorCode::system, what, "", interrupted() ? "interrupted" : reason };
+}
+
+/* `truepeer run` for one cell. */
+class Agent {
+public:
+	static Result<Agent> start(const Options &options, const Place &place, const Ground &ground,
+				   const Job &job);
+	Status stop(const Place &place);
+	pid_t pid() const { return child_.pid(); }
+
+private:
+	Child child_;
+	Fd output_;
+};
+
+Result<Agent> Agent::start(const Options &options, const Place &place, const Ground &ground,
+			   const Job &job)
+{
+	std::string service = fmt::format("{}:{}", ground.server_address(), job.service_port);
+	Result<Fd> output = memory_file("");
+	Agent agent;
+
+	if (!output)
+		return output.error();
+	agent.output_ = std::move(*output);
+	Result<Child> child = Child::execute({ options.truepeer, "run",
+					       "--engine", name_of(job.variant),
+					       "--listen", service,
+					       "--trust", ground.network(),
+					       "--cgroup", place.server_cgroup(),
+					       "--pin-dir", place.pin_dir() },
+					     ground.server(), -1, agent.output_.get());
+	if (!child)
+		return child.error();
+	agent.child_ = std::move(*child);
+	auto ready = [&] {
+		return ("\n" + content_of(agent.output_)).find("\nready") != std::string::npos;
+	};
+	eventually([&] { return ready() || !agent.child_.running(); }, 30 * second);
+	if (!ready()) {
+		Error error = failed("start agent", content_of(agent.output_));
+
+		error.code = tp::ErrorCode::incompatible;
+		return error;
+	}
+	return agent;
+}
+
+Status Agent::stop(const Place &place)
+{
+	child_.signal(SIGTERM);
+	if (!child_.wait(10 * second))
+		return failed("stop agent", "it still runs after 10 seconds");
+	return place.clear_pins();
+}
+
+/* ---- measuring ------------------------------------------------------------- */
+
+struct Snapshot {
+	uint64_t time, done, bytes, packets;
+	CpuTimes cpu;
+	ProgramTimes programs;
+};
+
+uint64_t packets_in(pid_t process, const std::string &interface)
+{
+	std::ifstream file(fmt::format("/proc/{}/net/dev", process));
+	std::string line, name;
+
+	while (std::getline(file, line)) {
+		std::istringstream fields(line);
+		uint64_t bytes = 0, packets = 0;
+
+		if (fields >> name >> bytes >> packets && name == interface + ":")
+			return packets;
+	}
+	return 0;
+}
+
+double percentile(std::vector<uint32_t> &samples, double part)
+{
+	if (samples.empty())
+		return 0;
+	auto at = samples.begin() + (ptrdiff_t)(part * (double)(samples.size() - 1));
+
+	std::nth_element(samples.begin(), at, samples.end());
+	return *at;
+}
+
+class Measurement {
+public:
+	Measurement(const Board &board, const Cell &cell, std::vector<pid_t> processes)
+		: board_(board), cell_(cell), processes_(std::move(processes))
+	{
+	}
+
+	/* Since when the client works at full speed. */
+	bool started() const
+	{
+		if (cell_.work == Work::connections || cell_.work == Work::round_trips)
+			return board_.done > 0;
+		for (unsigned i = 0; i < cell_.streams; i++)
+			if (!board_.slots[i].bytes)
+				return false;
+		return true;
+	}
+
+	/* processes: server, client and, where there is one, the agent */
+	Snapshot look(const Ground &ground) const
+	{
+		Snapshot now = {};
+
+		if (processes_.size() > 2)
+			now.programs = program_times(processes_[2]);
+		now.packets = packets_in(processes_[0], ground.interface());
+		now.cpu = cpu_times(processes_);
+		now.bytes = board_.bytes();
+		now.done = board_.done.load(std::memory_order_acquire);
+		now.time = now_ns();
+		return now;
+	}
+
+	Values values(const Snapshot &begin, const Snapshot &end) const;
+
+private:
+	const Board &board_;
+	const Cell &cell_;
+	std::vector<pid_t> processes_;
+};
+
+Values Measurement::values(const Snapshot &begin, const Snapshot &end) const
+{
+	double time = (double)(end.time - begin.time), done = (double)(end.done - begin.done);
+	auto each = [&](uint64_t CpuTimes::*part) {
+		return (double)(end.cpu.*part - begin.cpu.*part) / done / 1e3;
+	};
+
+	if (cell_.work == Work::upload || cell_.work == Work::download)
+		return { { cell_.name, (double)(end.bytes - begin.bytes) * 8 / time } };
+	std::vector<uint32_t> latencies(board_.samples + std::min<size_t>(begin.done, max_samples),
+					board_.samples + std::min<size_t>(end.done, max_samples));
+
+	if (cell_.work == Work::round_trips)
+		return { { "round-trip-p50", percentile(latencies, 0.5) / 1e3 },
+			 { "round-trip-p99", percentile(latencies, 0.99) / 1e3 } };
+	return { { "connection-rate", done * 1e9 / time },
+		 { "first-byte-p50", percentile(latencies, 0.5) / 1e3 },
+		 { "cpu", each(&CpuTimes::processes) + each(&CpuTimes::softirqs) },
+		 { "cpu-processes", each(&CpuTimes::processes) },
+		 { "cpu-machine", each(&CpuTimes::machine) } };
+}
+
+ProgramTimes difference(const ProgramTimes &begin, const ProgramTimes &end)
+{
+	ProgramTimes result;
+
+	for (const auto &[name, time] : end) {
+		auto before = begin.find(name);
+		ProgramTime zero, start = before == begin.end() ? zero : before->second;
+
+		result[name] = { time.runs - start.runs, time.ns - start.ns };
+	}
+	return result;
+}
+
+/* The timed part, with everything running. */
+Result<CellResult> measure(const Options &options, const Ground &ground, Board &board,
+			   Child &client, const Measurement &measurement)
+{
+	auto trouble = [&] { return board.failed || !client.running(); };
+
+	eventually([&] { return measurement.started() || trouble(); }, 10 * second);
+	if (!measurement.started() && !trouble())
+		return failed("run client", "nothing came through within 10 seconds");
+	if (!trouble())
+		sleep_ns(std::min(warm_up, (uint64_t)(options.seconds * 5e8)));
+	Snapshot begin = measurement.look(ground);
+	sleep_ns((uint64_t)(options.seconds * 1e9));
+	Snapshot end = measurement.look(ground);
+	bool broken = trouble();
+
+	board.stop = true;
+	if (!client.wait(10 * second) && !board.failed)
+		board.fail("client", "it does not end");
+	if (board.failed)
+		return failed("run client", board.failure);
+	if (broken || interrupted())
+		return failed("run client", "it has died");
+	if (end.done == begin.done && end.bytes == begin.bytes)
+		return failed("run client", "nothing came through in the measured time");
+	return CellResult{ measurement.values(begin, end), board.again,
+			   difference(begin.programs, end.programs), end.done - begin.done,
+			   end.packets - begin.packets };
+}
+
+} // namespace
+
+Result<CellResult> run_cell(const Options &options, const Place &place, Ground &ground,
+			    SharedBoard &shared, const Cell &cell, Variant variant)
+{
+	Board &board = shared.fresh();
+	uint16_t port = ground.fresh_port();
+	Job job = { cell, variant, port, (uint16_t)(cell.other_port ? port + 1 : port),
+		    options.pin };
+	Agent agent;
+
+	Result<Child> server = Child::start([&] { serve(board, place, ground, job); });
+	if (!server)
+		return server.error();
+	eventually([&] { return board.serving || board.failed || !server->running(); }, 10 * second);
+	if (!board.serving || board.failed)
+		return failed("start server", board.failed ? board.failure : "it does not listen");
+	if (has_engine(variant)) {
+		Result<Agent> started = Agent::start(options, place, ground, job);
+
+		if (!started) {
+			(void)bool(place.clear_pins());
+			return started.error();
+		}
+		agent = std::move(*started);
+	}
+	Result<Child> client = Child::start([&] { load(board, place, ground, job); });
+	std::vector<pid_t> processes = { server->pid(), client ? client->pid() : -1 };
+	if (has_engine(variant))
+		processes.push_back(agent.pid());
+	Result<CellResult> result =
+		client ? measure(options, ground, board, *client,
+				 Measurement(board, cell, processes)) :
+			 Result<CellResult>(client.error());
+	/* all connections have to be gone when the agent stops */
+	if (client)
+		client->kill();
+	server->kill();
+	if (has_engine(variant)) {
+		Status stopped = agent.stop(place);
+
+		if (result && !stopped)
+			return stopped.error();
+	}
+	return result;
+}
+
+} // namespace bench

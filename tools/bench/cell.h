@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One cell: a variant's server, agent and client, run for a moment and measured. */
+#ifndef TP_BENCH_CELL_H
+#define TP_BENCH_CELL_H
+
+#include <sys/mman.h>
+
+#include <new>
+
+#include "board.h"
+#include "bpf_stats.h"
+#include "cpu.h"
+#include "place.h"
+#include "plan.h"
+
+namespace bench {
+
+/* The board in memory that child processes share; reset for each cell. */
+class SharedBoard {
+public:
+	static Result<SharedBoard> make()
+	{
+		void *memory = mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+		if (memory == MAP_FAILED)
+			return system_error("map", "shared memory");
+		return SharedBoard(memory);
+	}
+	Board &fresh() { return *new (memory_) Board; }
+
+private:
+	explicit SharedBoard(void *memory) : memory_(memory) {}
+
+	void *memory_;
+};
+
+struct CellResult {
+	Values values;
+	uint64_t again;        /* blocking reads that said EAGAIN */
+	ProgramTimes programs; /* during the measured time; only with statistics on */
+	uint64_t done;         /* connections or round trips in that time */
+	uint64_t packets;      /* that came in on the server's interface */
+};
+
+/*
+ * An engine that cannot start here gives an error with ErrorCode::incompatible.  All
+ * processes have ended and nothing is attached when this returns.
+ */
+Result<CellResult> run_cell(const Options &options, const Place &place, Ground &ground,
+			    SharedBoard &shared, const Cell &cell, Variant variant);
+
+} // namespace bench
+
+#endif

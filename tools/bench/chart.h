@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TP_BENCH_CHART_H
+#define TP_BENCH_CHART_H
+
+#include "summary.h"
+
+namespace bench {
+
+/* Bars of the ratios to plain with their quartiles, a group for each metric. */
+Status write_chart(const std::string &path, const Options &options, const std::vector<Line> &lines);
+
+} // namespace bench
+
+#endif

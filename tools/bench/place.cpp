@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "place.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+
+namespace bench {
+
+namespace fs = std::filesystem;
+
+static const std::string prefix = "tp-bench-";
+static constexpr const char *bpffs = "/sys/fs/bpf";
+
+static Status write_file(const std::string &path, const std::string &text)
+{
+	Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+
+	if (!file || write(file.get(), text.data(), text.size()) != (ssize_t)text.size())
+		return system_error("write", path);
+	return success();
+}
+
+static Result<std::string> cgroup_root()
+{
+	std::ifstream mounts("/proc/self/mountinfo");
+	std::string line;
+
+	while (std::getline(mounts, line)) {
+		std::istringstream fields(line);
+		std::string skip, root, path;
+
+		fields >> skip >> skip >> skip >> root >> path;
+		if (line.find(" - cgroup2 ") != std::string::npos)
+			return path;
+	}
+	return Error{ tp::ErrorCode::incompatible, "find cgroup", "/proc/self/mountinfo",
+		      "no cgroup version 2 hierarchy is mounted" };
+}
+
+/* With everything in it, which may take a moment to die. */
+static void remove_cgroup(const std::string &path)
+{
+	(void)bool(write_file(path + "/cgroup.kill", "1"));
+	for (int i = 0; i < 500; i++) {
+		for (const char *part : { "/server", "/client", "" })
+			rmdir((path + part).c_str());
+		if (access(path.c_str(), F_OK))
+			return;
+		usleep(2000);
+	}
+}
+
+static void remove_leftovers(const std::string &root)
+{
+	std::error_code ignored;
+
+	for (const auto &entry : fs::directory_iterator(root, ignored)) {
+		std::string name = entry.path().filename();
+
+		if (!name.starts_with(prefix))
+			continue;
+		pid_t pid = std::atoi(name.c_str() + prefix.size());
+		if (pid > 0 && kill(pid, 0) && errno == ESRCH)
+			remove_cgroup(entry.path());
+	}
+}
+
+Result<Place> Place::make()
+{
+	Result<std::string> root = cgroup_root();
+	Place place;
+
+	if (!root)
+		return root.error();
+	remove_leftovers(*root);
+	if (unshare(CLONE_NEWNS))
+		return system_error("make", "mount namespace", errno, "run it as root");
+	if (mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr))
+		return system_error("make private", "mounts");
+	if (mount("bpf", bpffs, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755"))
+		return system_error("mount bpf file system", bpffs);
+	place.cgroup_ = *root + "/" + prefix + std::to_string(getpid());
+	for (const std::string &path :
+	     { place.cgroup_, place.server_cgroup(), place.client_cgroup() })
+		if (mkdir(path.c_str(), 0755))
+			return system_error("make cgroup", path);
+	return place;
+}
+
+Place::~Place()
+{
+	if (!cgroup_.empty())
+		remove_cgroup(cgroup_);
+}
+
+Status Place::clear_pins() const
+{
+	std::error_code error;
+
+	for (const auto &entry : fs::directory_iterator(bpffs, error))
+		if (entry.path().filename().string().starts_with("tp-bench"))
+			fs::remove_all(entry.path(), error);
+	if (error)
+		return system_error("remove pins", bpffs, error.value());
+	return success();
+}
+
+Status enter_cgroup(const std::string &path)
+{
+	return write_file(path + "/cgroup.procs", "0");
+}
+
+/* ---- network namespaces -------------------------------------------------- */
+
+static Status run_ip(int netns, const std::string &commands)
+{
+	Result<Fd> input = memory_file(commands), output = memory_file("");
+
+	if (!input || !output)
+		return input ? output.error() : input.error();
+	Result<Child> child = Child::execute({ "ip", "-batch", "-" }, netns, input->get(),
+					     output->get());
+	if (!child)
+		return child.error();
+	if (child->wait(20'000'000'000) != 0)
+		return Error{ tp::ErrorCode::system, "set up network", "ip -batch",
+			      content_of(*output) };
+	return success();
+}
+
+static Result<Fd> make_netns()
+{
+	Fd own(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+
+	if (!own || unshare(CLONE_NEWNET))
+		return system_error("make", "network namespace");
+	Fd fresh(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+	Status widened = write_file("/proc/sys/net/ipv4/ip_local_port_range", "10240 65535");
+	if (setns(own.get(), CLONE_NEWNET) || !fresh)
+		return system_error("return from", "network namespace");
+	if (!widened)
+		return widened.error();
+	return fresh;
+}
+
+Result<Ground> Ground::make(Topology topology)
+{
+	Ground ground;
+	Result<Fd> server = make_netns();
+
+	ground.topology_ = topology;
+	if (!server)
+		return server.error();
+	ground.server_ = std::move(*server);
+	Status done = run_ip(ground.server(), "link set lo up\n");
+	if (!done || topology == Topology::loopback) {
+		if (!done)
+			return done.error();
+		return ground;
+	}
+	Result<Fd> client = make_netns();
+	if (!client)
+		return client.error();
+	ground.client_ = std::move(*client);
+	done = run_ip(ground.server(),
+		      fmt::format("link add tp0 type veth peer name tp1 netns /proc/{}/fd/{}\n"
+				  "address add 10.77.0.1/24 dev tp0\n"
+				  "link set tp0 up\n",
+				  getpid(), ground.client()));
+	if (done)
+		done = run_ip(ground.client(), "address add 10.77.0.2/24 dev tp1\n"
+					       "link set lo up\n"
+					       "link set tp1 up\n");
+	if (!done)
+		return done.error();
+	return ground;
+}
+
+} // namespace bench

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where a run happens: mounts, cgroups and network namespaces of its own.  The
+ * namespaces have no names and go with the last process in them; a cgroup that a
+ * killed run left is removed by the next one.
+ */
+#ifndef TP_BENCH_PLACE_H
+#define TP_BENCH_PLACE_H
+
+#include <string>
+
+#include "plan.h"
+#include "process.h"
+
+namespace bench {
+
+/* The mounts and cgroups; made once. */
+class Place {
+public:
+	static Result<Place> make();
+	Place(Place &&other) noexcept : cgroup_(std::exchange(other.cgroup_, {})) {}
+	Place &operator=(Place &&) = delete;
+	~Place();
+
+	/*
+	 * The agent works on the servers' cgroup.  The client has one of its own beside
+	 * it, because a program of the server's cgroup also sees the packets that come to
+	 * the client: on loopback that would be counted twice.
+	 */
+	std::string server_cgroup() const { return cgroup_ + "/server"; }
+	std::string client_cgroup() const { return cgroup_ + "/client"; }
+	/* on a bpf file system that only this run sees */
+	std::string pin_dir() const { return "/sys/fs/bpf/tp-bench"; }
+	/* Detaches whatever an agent left there. */
+	Status clear_pins() const;
+
+private:
+	Place() = default;
+
+	std::string cgroup_;
+};
+
+Status enter_cgroup(const std::string &path);
+
+/* Fresh network namespaces of server and client; on loopback they are one. */
+class Ground {
+public:
+	static Result<Ground> make(Topology topology);
+
+	Topology topology() const { return topology_; }
+	int server() const { return server_.get(); }
+	int client() const { return client_ ? client_.get() : server_.get(); }
+	const char *interface() const { return client_ ? "tp0" : "lo"; }
+	const char *server_address() const { return client_ ? "10.77.0.1" : "127.0.0.1"; }
+	const char *client_address() const { return client_ ? "10.77.0.2" : "127.0.0.1"; }
+	const char *network() const { return client_ ? "10.77.0.0/24" : "127.0.0.0/8"; }
+	/* Never the same twice, so that no connection meets one that is in TIME_WAIT. */
+	uint16_t fresh_port() { return port_ += 2; }
+
+private:
+	Topology topology_;
+	Fd server_, client_;
+	uint16_t port_ = 8080;
+};
+
+} // namespace bench
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is compared with what, where, and what is measured. */
+#ifndef TP_BENCH_PLAN_H
+#define TP_BENCH_PLAN_H
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+enum class Topology { loopback, veth };
+enum class Variant { plain, userspace, handshake, stream };
+enum class Work { connections, round_trips, upload, download };
+
+constexpr Variant all_variants[] = { Variant::plain, Variant::userspace, Variant::handshake,
+				     Variant::stream };
+
+const char *name_of(Topology topology);
+const char *name_of(Variant variant);
+
+inline bool has_engine(Variant variant)
+{
+	return variant == Variant::handshake || variant == Variant::stream;
+}
+
+/* One run of server and client; it may give several metrics. */
+struct Cell {
+	const char *name;
+	Work work;
+	unsigned streams;
+	bool other_port = false; /* not the port that the agent serves */
+};
+
+struct Metric {
+	const char *name;
+	const char *label;
+	const char *unit;
+	bool higher_is_better;
+	const char *cell;
+	bool charted;
+};
+
+extern const std::vector<Cell> cells;
+extern const std::vector<Cell> stats_cells; /* of the pass with bpf statistics */
+extern const std::vector<Metric> metrics;
+
+/* By the metric's name. */
+using Values = std::map<std::string, double>;
+
+struct Sample {
+	unsigned round;
+	Topology topology;
+	Variant variant;
+	std::string cell;
+	Values values;
+};
+
+/* A program's work per unit (connection, packet, round trip) of a cell. */
+struct ProgramCost {
+	Topology topology;
+	Variant variant;
+	std::string cell;
+	std::string unit;
+	std::string program;
+	double runs;
+	double ns;
+};
+
+/* A variant that does not work here, or a cell that went wrong. */
+struct Trouble {
+	Topology topology;
+	Variant variant;
+	std::string cell; /* empty: the variant as a whole */
+	std::string text;
+};
+
+struct Options {
+	unsigned rounds = 8;
+	double seconds = 0.4;
+	std::string only;
+	std::string output_dir = "build/bench-results";
+	std::string truepeer = "build/truepeer";
+	std::vector<Topology> topologies;
+	std::vector<Variant> variants;
+	bool pin = false;
+	bool bpf_stats = true;
+};
+
+/* The metrics that --only leaves. */
+std::vector<Metric> chosen_metrics(const Options &options);
+
+/* All that a run has found out. */
+struct Outcome {
+	std::vector<Metric> metrics;
+	std::vector<Sample> samples;
+	std::vector<ProgramCost> costs;
+	std::vector<Trouble> unavailable;
+	std::vector<Trouble> failures;
+	uint64_t again = 0;
+};
+
+} // namespace bench
+
+#endif

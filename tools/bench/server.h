@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server: the same simple blocking one for all variants. */
+#ifndef TP_BENCH_SERVER_H
+#define TP_BENCH_SERVER_H
+
+#include "board.h"
+#include "place.h"
+#include "plan.h"
+
+namespace bench {
+
+/* One cell, as server and client see it. */
+struct Job {
+	Cell cell;
+	Variant variant;
+	uint16_t service_port; /* the agent's */
+	uint16_t port;         /* where client and server meet */
+	bool pin;
+};
+
+/* In a process of its own; ends when it is killed, or with a failure on the board. */
+void serve(Board &board, const Place &place, const Ground &ground, const Job &job);
+
+} // namespace bench
+
+#endif
