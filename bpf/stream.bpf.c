@@ -259,13 +259,9 @@ int tp_gate(struct __sk_buff *skb)
 	draining = tp_draining();
 	if (draining)
 		return draining == TP_DRAINING_HOLD && s.flags & TP_SYN ? TP_DROP : TP_PASS;
-	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
-		int pass = tp_gate_syn(&s, service);
-
-		if (pass == TP_DROP || s.length == 0)
-			return pass;
-		s.seq++; /* TCP Fast Open: data in the SYN */
-	}
+	/* data in it: ignored by TCP, or, with Fast Open, collected on the socket */
+	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
+		return tp_gate_syn(&s, service);
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (!pending || pending->state == TP_PENDING_PASSED)
 		return TP_PASS; /* no handshake of ours: TCP answers, the verdict guards */
