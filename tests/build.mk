@@ -5,6 +5,9 @@
 #
 # From userspace/build.mk, where it is set: TEST_LIBRARIES, archives that tests link.
 
+# half the time of -O2 -g
+TEST_CXXFLAGS ?= -O1 -g1
+
 TEST_DIRS    := unit bpf net apps
 TEST_SOURCES := $(wildcard $(TEST_DIRS:%=tests/%/*_test.cpp))
 TEST_SUPPORT := $(filter-out $(TEST_SOURCES),$(wildcard $(TEST_DIRS:%=tests/%/*.cpp)))
@@ -49,7 +52,7 @@ $(filter $(BUILD)/tests/obj/bpf/%,$(TEST_OBJECTS)): $(TEST_SKELS)
 $(TEST_OBJECTS): $(BUILD)/tests/obj/%.o: tests/%.cpp
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) -DFMT_HEADER_ONLY -Wno-missing-field-initializers $(INCLUDE) -c $< -o $@
+	$(Q)$(CXX) $(TEST_CXXFLAGS) $(CXXSTD) -DFMT_HEADER_ONLY -Wno-missing-field-initializers $(INCLUDE) -c $< -o $@
 
 # objects of the support files of folder $(1)
 test_support = $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(filter $(foreach f,$(SUPPORT_OF_$(1)) $(1),tests/$(f)/%),$(TEST_SUPPORT)))

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support.h"
 
 namespace live {

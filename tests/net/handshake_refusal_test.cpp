@@ -2,6 +2,8 @@
 /* Connections that are refused: how the client learns, what is counted, what follows. */
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support_raw_world.h"
 
 namespace live

@@ -2,6 +2,8 @@
 /* The handshake engine segment by segment: the ways to a connection that works. */
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support_raw_world.h"
 
 namespace live

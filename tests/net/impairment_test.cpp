@@ -5,6 +5,8 @@
  */
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support.h"
 #include "support_answer.h"
 #include "support_wire.h"

@@ -2,6 +2,8 @@
 /* Listeners of every form, that come and go: row M38, and what --listen means. */
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support.h"
 
 namespace live {

@@ -2,6 +2,8 @@
 /* What an administrator may refuse on top: rows M30 and M33. */
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support.h"
 
 namespace live

@@ -2,6 +2,8 @@
 /* What follows the header: rows M19, M23, M24. */
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support.h"
 
 namespace live {

@@ -2,6 +2,8 @@
 /* Who may send what, and what is counted: rows M28, M29 and the refusals. */
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support.h"
 
 namespace live {

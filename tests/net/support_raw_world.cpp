@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <nlohmann/json.hpp>
+
 #include "support_raw_world.h"
 
 #include <algorithm>
