@@ -233,7 +233,8 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 	Result<Child> server = Child::start([&] { serve(board, place, ground, job); });
 	if (!server)
 		return server.error();
-	eventually([&] { return board.serving || board.failed || !server->running(); }, 10 * second);
+	auto settled = [&] { return board.serving || board.failed || !server->running(); };
+	eventually(settled, 10 * second);
 	if (!board.serving || board.failed)
 		return failed("start server", board.failed ? board.failure : "it does not listen");
 	if (has_engine(variant)) {

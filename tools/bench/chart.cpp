@@ -45,6 +45,15 @@ const char *description_of(Variant variant)
 	}
 }
 
+std::string escaped(const std::string &text)
+{
+	std::string out;
+
+	for (char c : text)
+		out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : std::string(1, c);
+	return out;
+}
+
 class Chart {
 public:
 	Chart(const Options &options, const std::vector<Line> &lines);
@@ -57,7 +66,8 @@ private:
 	}
 	void text(double x, double y, const char *style, const std::string &content)
 	{
-		out(R"(<text x="{:.1f}" y="{:.1f}" class="{}">{}</text>)", x, y, style, content);
+		out(R"(<text x="{:.1f}" y="{:.1f}" class="{}">{}</text>)", x, y, style,
+		    escaped(content));
 	}
 	double group_height() const
 	{
@@ -158,8 +168,10 @@ void Chart::bar(double left, double y, const Line &line)
 	out(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" fill="{}"/>)", left, y,
 	    end - left, bar_height, color_of(line.variant));
 	double low = x_of(left, line.ratio.low), high = x_of(left, line.ratio.high);
-	out(R"(<path d="M{0:.1f} {2:.1f}H{1:.1f}M{0:.1f} {3:.1f}v6M{1:.1f} {3:.1f}v6" class="whisker"/>)",
-	    low, high, middle, middle - 3);
+	/* one that is cut off has no end */
+	out(R"(<path d="M{0:.1f} {2:.1f}H{1:.1f}M{0:.1f} {3:.1f}v6{4}" class="whisker"/>)", low,
+	    high, middle, middle - 3,
+	    line.ratio.high > axis_ ? "" : fmt::format("M{:.1f} {:.1f}v6", high, middle - 3));
 	text(std::max(high, x_of(left, 1)) + 6, y + 10.5, "value",
 	     fmt::format("{:.2f}", line.ratio.median));
 }
@@ -234,7 +246,8 @@ text {{ font-family: "DejaVu Sans", Verdana, Helvetica, Arial, sans-serif; font-
 		out(R"(<line x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}" class="one"/>)",
 		    x_of(left_of(panel), 1), top, bottom);
 	text(16, bottom + foot_height - 14, "small",
-	     fmt::format("Linux {}, {}, {}", kernel_release(), cpu_model(), date_now().substr(0, 10)));
+	     fmt::format("Linux {}, {}, {}", kernel_release(), cpu_model(),
+			 date_now().substr(0, 10)));
 	return body_ + "</svg>\n";
 }
 

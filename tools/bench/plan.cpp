@@ -46,7 +46,8 @@ const std::vector<Metric> metrics = {
 	{ "round-trip-p50", "round trip p50", "us", false, "round-trips", true },
 	{ "round-trip-p99", "round trip p99", "us", false, "round-trips", true },
 	{ "cpu", "CPU per connection", "us", false, "connections", true },
-	{ "cpu-processes", "CPU per connection, processes alone", "us", false, "connections", false },
+	{ "cpu-processes", "CPU per connection, processes alone", "us", false, "connections",
+	  false },
 	{ "cpu-machine", "CPU per connection, whole machine", "us", false, "connections", false },
 };
 

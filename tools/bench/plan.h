@@ -99,6 +99,7 @@ struct Outcome {
 	std::vector<Trouble> unavailable;
 	std::vector<Trouble> failures;
 	uint64_t again = 0;
+	double load = 0; /* the machine's load average before the first round */
 };
 
 } // namespace bench

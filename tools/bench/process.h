@@ -35,8 +35,8 @@ public:
 	/* Runs `body` in a child; it ends with exit code 0 when that returns. */
 	static Result<Child> start(const std::function<void()> &body);
 	/* netns: -1 to stay; output and errors go to the memory file `output` if it is given. */
-	static Result<Child> execute(const std::vector<std::string> &arguments, int netns, int input,
-				     int output);
+	static Result<Child> execute(const std::vector<std::string> &arguments, int netns,
+				     int input, int output);
 
 	Child() = default;
 	Child(Child &&other) noexcept;

@@ -126,7 +126,9 @@ static void print_troubles(const char *what, const std::vector<Trouble> &trouble
 
 void print_table(const Options &options, const Outcome &outcome, const std::vector<Line> &lines)
 {
-	fmt::print("\nmedians of {} rounds; x: to plain in the same round, [quartiles]\n",
+	fmt::print("\nLinux {}, {}, {} CPUs, load average before {:.1f}\n", kernel_release(),
+		   cpu_model(), sysconf(_SC_NPROCESSORS_ONLN), outcome.load);
+	fmt::print("medians of {} rounds; x: to plain in the same round, [quartiles]\n",
 		   options.rounds);
 	for (size_t i = 0; i < lines.size(); i++) {
 		const Line &line = lines[i];
@@ -258,6 +260,7 @@ Status write_json(const std::string &path, const Options &options, const Outcome
 		     { "kernel", kernel_release() },
 		     { "cpu", cpu_model() },
 		     { "cpus", sysconf(_SC_NPROCESSORS_ONLN) },
+		     { "load_average_before", outcome.load },
 		     { "irq_time_accounting", irq_time_is_separate() },
 		     { "options",
 		       { { "rounds", options.rounds },
