@@ -259,7 +259,7 @@ struct tp_pending {
 	__u8 options;      /* enum tp_option */
 	__u8 snd_wscale;   /* the client's */
 	__u8 rcv_wscale;   /* this host's */
-	__u8 pad;
+	__u8 birth_cpu;    /* CPU that is about to hand TCP the first segment (tp_cpu_tag()) */
 };
 
 /* tp_counters: per CPU, by service id. */
@@ -277,7 +277,14 @@ enum tp_action_type {
 	TP_ACTION_DESTROY = 3, /* the connection has a socket: abort it */
 	TP_ACTION_PIECE = 4,   /* struct tp_piece: part of a header that comes in segments */
 	TP_ACTION_SEGMENT = 5, /* struct tp_piece: put together from fragments; send it in again */
+	TP_ACTION_ACKNOWLEDGE = 6, /* send ACK, for a segment that the agent has sent in */
 };
+
+/*
+ * The mark (SO_MARK) of segments that the agent sends in, to loopback, in a client's
+ * place: an answer in the segment's own place would never leave this host.
+ */
+#define TP_MARK_SENT_IN 0x7471
 
 /* tp_actions: ring buffer, what BPF programs cannot do and ask the agent for. */
 struct tp_action {
@@ -308,6 +315,8 @@ enum tp_draining {
 	TP_DRAINING_NOT = 0,
 	TP_DRAINING_PASS = 1, /* no: they go to the server as they are */
 	TP_DRAINING_HOLD = 2, /* no: their SYNs are dropped, for a successor is about to start */
+	/* yes, beside a predecessor that is still at work: those whose handshake was seen */
+	TP_DRAINING_SUCCEED = 3,
 };
 
 /* tp_config: one entry, what may change while programs run. */

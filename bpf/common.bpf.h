@@ -61,12 +61,20 @@ static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __
 }
 
 /* enum tp_draining */
-static __always_inline __u32 tp_draining(void)
+static __always_inline __u32 tp_how_draining(void)
 {
 	__u32 zero = 0;
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 
 	return config ? config->draining : TP_DRAINING_PASS;
+}
+
+/* 0: connections are taken; else PASS or HOLD. */
+static __always_inline __u32 tp_draining(void)
+{
+	__u32 how = tp_how_draining();
+
+	return how == TP_DRAINING_SUCCEED ? TP_DRAINING_NOT : how;
 }
 
 static __always_inline int tp_is_ipv4(const __u8 *address)
@@ -210,6 +218,12 @@ static __always_inline long tp_load(struct __sk_buff *skb, __u32 offset, __u8 *t
 	length--;
 	asm volatile("%0 &= 4095" : "+r"(length));
 	return bpf_skb_load_bytes(skb, offset, to, length + 1);
+}
+
+/* This CPU, never 0; two of them may have the same one. */
+static __always_inline __u8 tp_cpu_tag(void)
+{
+	return (__u8)(bpf_get_smp_processor_id() & 127) + 1;
 }
 
 struct tp_segment {

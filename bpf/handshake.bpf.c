@@ -180,6 +180,8 @@ static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segmen
 
 	if (offset != pending->seen)
 		return tp_acknowledge(skb, s, pending); /* keep-alive, or something is missing */
+	if (pending->state == TP_PENDING_PASSED && offset > 0)
+		return TP_DROP_PACKET; /* first the agent sends in again what came before this */
 	if (pending->state != TP_PENDING_WAITING) /* acknowledged, but no socket came of it */
 		return tp_deliver(skb, s, pending, 0);
 	if (s->flags & TP_FIN) {
@@ -208,8 +210,9 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	if (skb->mark == tp_mark && tp_mark)
 		return TP_DROP_PACKET; /* sent in again, and no socket came of it */
 	if (s->flags & TP_RST) {
+		/* not of this connection: old, or what ends the port's last one (tp_answer_syn()) */
 		if (s->seq != pending->start + pending->seen)
-			return TP_DROP_PACKET;
+			return TP_NEXT;
 		if (pending->state != TP_PENDING_REFUSED)
 			tp_count(pending->peer.service,
 				 pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY);

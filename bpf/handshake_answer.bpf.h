@@ -43,9 +43,23 @@ static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segm
 	return tp_write(skb, s, w);
 }
 
+/* What the agent is to answer, instead; not inline, for the stack's sake. */
+TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s, const struct tp_pending *pending,
+				      __u32 type, __u32 ack)
+{
+	if (tp_missing(s) || tp_missing(pending))
+		return TP_DROP_PACKET;
+	tp_ask(&s->flow, pending->peer.service, (__u8)type, pending->peer.reason, pending->ack, ack,
+	       0);
+	return TP_DROP_PACKET;
+}
+
 static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp_segment *s,
 					  const struct tp_pending *pending)
 {
+	if (skb->mark == TP_MARK_SENT_IN)
+		return tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE,
+					pending->start + pending->seen);
 	if (tp_answer(skb, s, pending, pending->start + pending->seen, TP_ACK))
 		return TP_DROP_PACKET;
 	return tp_send_back(skb);
@@ -61,6 +75,9 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 	pending->peer.reason = reason;
 	tp_count(pending->peer.service, reason);
 	bpf_map_delete_elem(&tp_pieces, &s->flow);
+	if (skb->mark == TP_MARK_SENT_IN)
+		return tp_ask_to_answer(s, pending,
+					flags & TP_RST ? TP_ACTION_RESET : TP_ACTION_FINISH, end);
 	if (tp_answer(skb, s, pending, end, flags))
 		return TP_DROP_PACKET;
 	return tp_send_back(skb);

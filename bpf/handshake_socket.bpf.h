@@ -96,7 +96,9 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 	__u32 payload = s->length - cut;
 	struct tp_writing *w;
 
-	if (payload == 0) {
+	if (payload == 0 && skb->mark == TP_MARK_SENT_IN) {
+		tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE, s->seq + cut);
+	} else if (payload == 0) {
 		if (tp_answer(skb, s, pending, s->seq + cut, TP_ACK) || tp_swap_ethernet(skb))
 			return -1;
 		if (bpf_clone_redirect(skb, skb->ifindex, 0) || tp_swap_ethernet(skb))
@@ -166,6 +168,9 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 		goto out;
 	if (tp_assign(skb, listener, pending, now))
 		goto out;
+	pending->birth_cpu = tp_cpu_tag();
+	if (skb->mark == TP_MARK_SENT_IN)
+		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	verdict = TP_NEXT;
 out:
 	bpf_sk_release(sk);

@@ -73,7 +73,7 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	struct tp_service *service = tp_find_service(flow);
 	__u32 policy;
 
-	if (!service || tp_draining())
+	if (!service)
 		return -1;
 	peer->service = service->id;
 	tp_set_real_endpoints(peer, flow);
@@ -96,9 +96,12 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 {
 	struct tp_flow flow = {};
 	struct tp_peer peer = {};
+	__u32 draining = tp_how_draining();
 	struct tp_pending *pending;
 	__u64 cookie;
 
+	if (draining == TP_DRAINING_PASS) /* its successor's */
+		return;
 	tp_sockops_flow(ctx, &flow);
 	cookie = bpf_get_socket_cookie(ctx);
 	pending = bpf_map_lookup_elem(&tp_pending, &flow);
@@ -117,7 +120,7 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 		else if (state == TP_PENDING_REFUSED) /* counted when it was refused */
 			peer.state = TP_PEER_REFUSED;
 		bpf_map_delete_elem(&tp_pending, &flow);
-	} else if (tp_unannounced(&flow, &peer, cookie)) {
+	} else if (draining != TP_DRAINING_NOT || tp_unannounced(&flow, &peer, cookie)) {
 		return;
 	}
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);

@@ -218,10 +218,20 @@ static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_s
 	return TP_PASS;
 }
 
+/* The segment that the other engine has given a request socket: on the same CPU still. */
+static __always_inline int tp_is_birth(const struct tp_segment *s, const struct tp_pending *pending)
+{
+	__u32 first = pending->start + (pending->state == TP_PENDING_DECIDED ? pending->seen : 0);
+
+	return (pending->state == TP_PENDING_DECIDED || pending->state == TP_PENDING_PASSED) &&
+	       s->seq == first && pending->birth_cpu == tp_cpu_tag();
+}
+
 /*
  * Of the other engine's segments these meet a listener: the one that gives birth to
  * the socket; one that TCP is to answer with a reset; and what tc does not read, with IP
  * options or put together from fragments: the agent sends that in again without them.
+ * TCP itself would answer it with a reset, also when the socket is about to be made.
  */
 static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct tp_segment *s,
 					     struct tp_pending *pending)
@@ -229,16 +239,53 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	__u32 zero = 0, length = s->length;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 
-	if (pending->state != TP_PENDING_WAITING || s->ack != pending->ack || s->flags & TP_RST)
+	if (pending->state == TP_PENDING_REFUSED || s->ack != pending->ack || s->flags & TP_RST)
 		return TP_PASS;
-	/* a bare ACK waits for its header; the rest, where nobody can take it now, comes again */
-	if (length == 0 || s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
+	if (tp_is_birth(s, pending))
+		return TP_PASS;
+	/*
+	 * A bare ACK waits for its header; the rest, where nobody can take it now, comes again.
+	 * What the agent has sent in comes here only where no tc program is at loopback.
+	 */
+	if (length == 0 || skb->mark == TP_MARK_SENT_IN || s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
 		return TP_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
 	if (work && tp_load(skb, s->payload, work->bytes, length) == 0)
 		tp_send_piece(s, pending, work, length, TP_ACTION_SEGMENT);
 	return TP_DROP;
+}
+
+/*
+ * Whether the connection of a segment that met a listener has got its socket meanwhile, on
+ * another CPU: TCP, which looked before that, would answer with a reset.
+ */
+static __always_inline int tp_is_outrun(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = sizeof(tuple.ipv6);
+	struct bpf_sock *sk;
+	int outrun;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		__builtin_memcpy(&tuple.ipv4.saddr, s->flow.remote + 12, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, s->flow.local + 12, 4);
+		tuple.ipv4.sport = bpf_htons(s->flow.remote_port);
+		tuple.ipv4.dport = bpf_htons(s->flow.local_port);
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, s->flow.remote, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, s->flow.local, 16);
+		tuple.ipv6.sport = bpf_htons(s->flow.remote_port);
+		tuple.ipv6.dport = bpf_htons(s->flow.local_port);
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	outrun = sk->state != BPF_TCP_LISTEN && sk->state != BPF_TCP_NEW_SYN_RECV &&
+		 sk->state != BPF_TCP_TIME_WAIT;
+	bpf_sk_release(sk);
+	return outrun;
 }
 
 SEC("cgroup_skb/ingress")
@@ -263,10 +310,12 @@ int tp_gate(struct __sk_buff *skb)
 	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
 		return tp_gate_syn(&s, service);
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
-	if (!pending || pending->state == TP_PENDING_PASSED)
-		return TP_PASS; /* no handshake of ours: TCP answers, the verdict guards */
+	if (!pending) /* no handshake of ours: TCP answers, the verdict guards */
+		return tp_is_outrun(skb, &s) ? TP_DROP : TP_PASS;
 	if (pending->peer.engine == TP_ENGINE_HANDSHAKE)
 		return tp_gate_handshake(skb, &s, pending);
+	if (pending->state == TP_PENDING_PASSED)
+		return TP_PASS;
 	if (s.flags & TP_RST) {
 		if (pending->state != TP_PENDING_REFUSED && s.seq == pending->start) {
 			tp_count(pending->peer.service,

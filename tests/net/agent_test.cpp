@@ -22,12 +22,13 @@ protected:
 		ASSERT_TRUE(w.agent->process().wait(5s));
 	}
 
-	static void start_agent(World &w)
+	static void start_agent(World &w, const std::vector<std::string> &more = {})
 	{
 		AgentOptions options;
 
 		options.engine = w.c.engine;
 		options.listen = { w.service.text() };
+		options.more = more;
 		w.agent = std::make_unique<Agent>(w.box, options);
 	}
 };
@@ -129,6 +130,51 @@ TEST_P(KilledAgent, M40_every_new_connection_is_served)
 		clients.join();
 		EXPECT_EQ(wrong, std::vector<std::string>());
 		EXPECT_GT(served, 100u);
+	});
+}
+
+/* The client connected before the kill; its header comes when there is a successor. */
+TEST_P(KilledAgent, M40_connections_without_a_header_yet_go_on)
+{
+	live(uncounted(false), [&](World &w) {
+		const unsigned count = 20;
+		AnswerServer server(w.service);
+		std::vector<Client> waiting;
+		uint16_t port = 5000;
+
+		for (unsigned i = 0; i < count; i++)
+			waiting.push_back(w.connect());
+		ASSERT_TRUE(eventually([&] { return w.agent->entries("tp_pending") == count; }));
+		kill_agent(w);
+		start_agent(w);
+		EXPECT_EQ(w.agent->entries("tp_pending"), count);
+		for (Client &client : waiting) {
+			std::string line = "client " + std::to_string(++port);
+
+			ASSERT_TRUE(client.send(w.header(1 + port % 2, port) + line + "\n"));
+			EXPECT_EQ(client.receive_all(5s).bytes, answer_to(line, w.origin(port)));
+		}
+		EXPECT_EQ(w.agent->total(), count) << "counted by the agent that saw the header";
+		EXPECT_EQ(w.agent->entries("tp_pending"), 0u);
+	});
+}
+
+/* A successor whose map has another size cannot go on with them: they end at once. */
+TEST_P(KilledAgent, M40_connections_that_a_successor_cannot_have_are_reset)
+{
+	live(uncounted(false), [&](World &w) {
+		AnswerServer server(w.service);
+		Client waiting = w.connect();
+
+		ASSERT_TRUE(waiting.send(w.header(2, 4000).substr(0, 8)));
+		ASSERT_TRUE(eventually([&] { return w.agent->entries("tp_pending") == 1; }));
+		kill_agent(w);
+		start_agent(w, { "--max-pending", "1000" });
+		EXPECT_EQ(waiting.receive_all(5s).end, End::reset);
+		EXPECT_EQ(server.answered(), 0u);
+		Client next = w.connect();
+		ASSERT_TRUE(next.send(w.header(2, 4001) + "again\n"));
+		EXPECT_EQ(next.receive_all(5s).bytes, answer_to("again", w.origin(4001)));
 	});
 }
 

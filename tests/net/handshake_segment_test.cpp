@@ -12,6 +12,9 @@ class HandshakeSegment : public Raw
 };
 TP_INSTANTIATE_RAW(HandshakeSegment);
 
+/* IPv6: six bytes of padding, RFC 8200 section 4.2. */
+static const std::string pad_option("\x01\x04\0\0\0\0", 6);
+
 TEST_P(HandshakeSegment, ip_options_and_other_fields)
 {
 	std::vector<std::function<void(Segment &)>> changes = {
@@ -23,7 +26,9 @@ TEST_P(HandshakeSegment, ip_options_and_other_fields)
 		[](Segment &s) { s.options += "\xfd\x04\x12\x34"; }, /* experimental */
 	};
 
-	if (!GetParam()) {
+	if (GetParam()) {
+		changes.push_back([](Segment &s) { s.ip_options = pad_option; });
+	} else {
 		changes.push_back([](Segment &s) { s.ip_options = "\x01\x01\x01\x01"; });
 		changes.push_back([](Segment &s) {
 			s.ip_options = std::string("\x07\x0b\x04\0\0\0\0\0\0\0\0\0", 12);
@@ -50,6 +55,61 @@ TEST_P(HandshakeSegment, ip_options_and_other_fields)
 			w.expect_session(i, w.origin(), "hello");
 		}
 		w.expect_only("accepted_v2_proxy", changes.size());
+	});
+}
+
+/*
+ * What has IP options reaches this engine by way of the agent, which sends it in; an answer
+ * to it must find the client all the same.
+ */
+TEST_P(HandshakeSegment, pieces_with_ip_options)
+{
+	raw([](RawWorld &w) {
+		const std::string bytes = w.header(2) + "hello";
+		size_t n = 0;
+		auto send = [&](RawClient &client, size_t from, size_t to) {
+			Segment s = client.piece(from, bytes.substr(from, to - from));
+
+			s.ip_options = w.ipv6 ? pad_option : "\x01\x01\x01\x01";
+			client.send(s);
+		};
+
+		for (size_t cut : { 1, 16, 27 }) {
+			RawClient client(w.wire, w.service);
+			uint32_t start = client.isn() + 1;
+
+			ASSERT_TRUE(client.open()) << w.wire.log();
+			/* a gap: told at once what is missing */
+			send(client, cut, bytes.size());
+			auto ack = client.expect_ack(start, 2s);
+			ASSERT_TRUE(ack) << "cut at " << cut << w.wire.log();
+			EXPECT_EQ(ack->ack, start);
+			EXPECT_GT(ack->window, 0);
+			send(client, 0, cut);
+			ack = client.expect_ack(start + (uint32_t)cut, 2s);
+			ASSERT_TRUE(ack) << "cut at " << cut << w.wire.log();
+			EXPECT_EQ(ack->ack, start + cut);
+			EXPECT_EQ(w.server->count(), n);
+			send(client, cut, bytes.size());
+			w.expect_session(n++, w.origin(), "hello");
+		}
+		w.expect_only("accepted_v2_proxy", n);
+	});
+}
+
+TEST_P(HandshakeSegment, no_header_but_ip_options)
+{
+	raw([](RawWorld &w) {
+		RawClient client(w.wire, w.service);
+
+		ASSERT_TRUE(client.open()) << w.wire.log();
+		Segment s = client.segment(flag::ack | flag::psh, "GET / HTTP/1.1\r\n");
+		s.ip_options = w.ipv6 ? pad_option : "\x01\x01\x01\x01";
+		client.send(s);
+		client.skip(s.length());
+		EXPECT_TRUE(client.expect_reset(2s)) << w.wire.log();
+		EXPECT_EQ(w.server->count(), 0u);
+		w.expect_only("no_header", 1);
 	});
 }
 

@@ -166,7 +166,9 @@ static std::string padded(std::string options)
 
 size_t tcp_offset(const Segment &s)
 {
-	return s.ipv6() ? 40 : 20 + padded(s.ip_options).size();
+	if (s.ipv6())
+		return 40 + (s.ip_options.empty() ? 0 : 2 + s.ip_options.size());
+	return 20 + padded(s.ip_options).size();
 }
 
 static std::string ip_header(const Segment &s, const std::string &source,
@@ -175,9 +177,17 @@ static std::string ip_header(const Segment &s, const std::string &source,
 	std::string header;
 
 	if (s.ipv6()) {
+		std::string extension;
+
+		if (!s.ip_options.empty()) {
+			extension += (char)IPPROTO_TCP;
+			extension += (char)((2 + s.ip_options.size()) / 8 - 1);
+			extension += s.ip_options;
+		}
 		return be32(6u << 28 | (uint32_t)s.tos << 20 | s.flow_label) +
-		       be16((uint32_t)tcp_size) + (char)IPPROTO_TCP + (char)s.ttl + source +
-		       destination;
+		       be16((uint32_t)(extension.size() + tcp_size)) +
+		       (char)(extension.empty() ? (int)IPPROTO_TCP : (int)IPPROTO_DSTOPTS) + (char)s.ttl +
+		       source + destination + extension;
 	}
 	std::string options = padded(s.ip_options);
 	header += (char)(0x40 | (20 + options.size()) / 4);

@@ -42,7 +42,7 @@ struct Segment {
 	uint8_t tos = 0, ttl = 64;
 	uint32_t flow_label = 0;
 	bool dont_fragment = true;
-	std::string ip_options = {};
+	std::string ip_options = {}; /* IPv6: destination options (sent only), 6 bytes or 14, ... */
 	int vlan = -1;		   /* tag control information, -1 without a tag */
 	bool bad_checksum = false; /* to be sent so */
 	uint16_t gso_size = 0;	   /* received: of a super-packet, 0 if it is none */

@@ -19,15 +19,10 @@
 #include "agent/programs.h"
 #include "agent/retire.h"
 #include "agent/routes.h"
+#include "agent/take_over.h"
 #include "base/log.h"
 
 namespace tp {
-
-/* "1 service", "2 services" */
-static std::string count_text(uint64_t count, const char *what)
-{
-	return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 static Result<std::string> check_pin_dir(std::string dir)
 {
@@ -79,89 +74,6 @@ static Result<Setup> read_options(const RunOptions &options)
 	setup.max_pending = options.max_pending;
 	setup.max_connections = options.max_connections;
 	return setup;
-}
-
-static void warn_about_search(const std::string &pin_dir)
-{
-	struct stat about;
-	std::string parent = pin_dir.substr(0, pin_dir.rfind('/'));
-
-	if (stat(parent.c_str(), &about) == 0 && !(about.st_mode & S_IXOTH))
-		log("the group cannot reach the pins: {} is not searchable (chmod o+x {})", parent,
-		    parent);
-}
-
-static Result<std::optional<uint32_t>> pin_group(const RunOptions &options,
-						 const std::string &pin_dir)
-{
-	if (options.group.empty())
-		return std::optional<uint32_t>();
-	Result<uint32_t> found = find_group(options.group);
-
-	if (!found)
-		return found.error();
-	warn_about_search(pin_dir);
-	return std::optional<uint32_t>(*found);
-}
-
-/* Puts `fresh` in the place of what an earlier, killed run may have left there. */
-static Status publish(const std::string &fresh, const std::string &pin_dir, Enforcer &enforcer)
-{
-	std::string aside;
-
-	if (pins_exist(pin_dir)) {
-		aside = free_draining_dir(pin_dir);
-		if (rename(pin_dir.c_str(), aside.c_str()))
-			return system_error("move aside", pin_dir);
-	}
-	if (rename(fresh.c_str(), pin_dir.c_str()))
-		return system_error("publish pins", pin_dir);
-	if (aside.empty())
-		return success();
-	Result<uint64_t> live = retire(aside, enforcer);
-	if (!live)
-		return live.error();
-	if (*live) {
-		log("still serving {} of an earlier run, with the pins in {}",
-		    count_text(*live, "live connection"), aside);
-		return success();
-	}
-	return remove_pins(aside);
-}
-
-/*
- * A killed agent's programs go on working.  They stop taking connections one map
- * update before the new ones start, so that no connection is taken twice; SYNs that
- * come in between are dropped, and the client's next one is taken.
- */
-static Status take_over(Programs &programs, std::vector<Interfaces> &interfaces,
-			const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer)
-{
-	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
-	Result<std::optional<uint32_t>> group = pin_group(options, pin_dir);
-
-	if (!group)
-		return group.error();
-	Status done = programs.pin(fresh, *group);
-	for (Interfaces &one : interfaces)
-		if (done)
-			done = one.pin_in(fresh);
-	if (done)
-		done = programs.refresh(enforcer.reassembles());
-	bool held = done && pins_exist(pin_dir);
-	if (held)
-		done = set_draining(pin_dir, TP_DRAINING_HOLD);
-	if (done)
-		done = programs.start();
-	if (!done && held)
-		(void)bool(set_draining(pin_dir, TP_DRAINING_NOT));
-	if (done)
-		done = publish(fresh, pin_dir, enforcer);
-	for (Interfaces &one : interfaces)
-		one.pins_moved(pin_dir);
-	if (!done && pins_exist(fresh))
-		(void)bool(remove_pins(fresh)); /* the first error is the one to report */
-	return done;
 }
 
 static void say_ready(const RunOptions &options, const Programs &programs,
@@ -236,7 +148,7 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 			   const std::string &pin_dir, Enforcer &enforcer, PinLock &lock)
 {
 	std::vector<uint64_t> timeouts(setup.services.size(), setup.header_timeout_ns);
-	Result<Programs> programs = Programs::load(setup);
+	Result<Programs> programs = load_programs(setup, pin_dir, cgroup);
 
 	if (!programs)
 		return programs.error();

@@ -80,7 +80,8 @@ void Enforcer::report(const Status &status)
 }
 
 /* From the flow's local to its remote end. */
-void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack)
+void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,
+		    uint16_t window)
 {
 	Place *here = place(flow.netns);
 
@@ -94,7 +95,7 @@ void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t a
 		.seq = seq,
 		.ack = ack,
 		.flags = flags,
-		.window = 0,
+		.window = window,
 		.payload = {},
 	}));
 }
@@ -119,6 +120,9 @@ void Enforcer::act(const tp_action &action)
 		     action.seq, action.ack);
 		end_flow(action.flow);
 		refusals_[action.flow] = { boot_time_ns(), true };
+		break;
+	case TP_ACTION_ACKNOWLEDGE:
+		send(action.flow, TH_ACK, action.seq, action.ack, nudge_window);
 		break;
 	case TP_ACTION_DESTROY:
 		report(place(action.flow.netns)->diag.destroy(action.flow, action.cookie));
@@ -156,6 +160,7 @@ void Enforcer::handle(std::span<const uint8_t> record)
 			.flags = (uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
 			.window = nudge_window,
 			.payload = record.subspan(sizeof(piece), piece.length),
+			.mark = TP_MARK_SENT_IN,
 		}));
 	else
 		report(reassembler_.take(*here->sender, piece,
@@ -280,6 +285,7 @@ void Enforcer::nudge(const Maps &maps, const tp_flow &flow, tp_pending entry)
 		.flags = (uint8_t)(TH_ACK | (bytes.empty() ? 0 : TH_PUSH)),
 		.window = nudge_window,
 		.payload = bytes,
+		.mark = TP_MARK_SENT_IN,
 	}));
 }
 
@@ -388,10 +394,11 @@ void Enforcer::end_undecided(int pending, int origins)
 	std::vector<std::pair<tp_flow, tp_pending>> flows;
 	std::vector<std::pair<uint64_t, tp_peer>> peers;
 
-	report(pending_scan_.all(pending, "tp_pending",
-				 [&](const tp_flow &flow, const tp_pending &entry) {
-					 flows.emplace_back(flow, entry);
-				 }));
+	if (pending >= 0)
+		report(pending_scan_.all(pending, "tp_pending",
+					 [&](const tp_flow &flow, const tp_pending &entry) {
+						 flows.emplace_back(flow, entry);
+					 }));
 	for (const auto &[flow, entry] : flows) {
 		if (entry.state == TP_PENDING_REFUSED || entry.state == TP_PENDING_PASSED)
 			bpf_map_delete_elem(pending, &flow);

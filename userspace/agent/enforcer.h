@@ -42,7 +42,10 @@ public:
 	 */
 	void expire(const Maps &maps, const std::vector<uint64_t> &timeouts);
 
-	/* Ends all connections whose header is not decided: nobody will judge it. */
+	/*
+	 * Ends all connections whose header is not decided: nobody will judge it.
+	 * `pending`: -1 for those with a socket only.
+	 */
 	void end_undecided(int pending, int origins);
 
 private:
@@ -67,7 +70,8 @@ private:
 	/* nullptr: a namespace that is not this agent's; 0: its own. */
 	Place *place(uint64_t netns);
 	void report(const Status &status);
-	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack);
+	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,
+		  uint16_t window = 0);
 	void act(const tp_action &action);
 	void end_flow(const tp_flow &flow);
 	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);

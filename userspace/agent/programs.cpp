@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -67,7 +68,26 @@ static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t 
 	return success();
 }
 
-Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool handshake)
+/* Connections that have no socket yet are in these. */
+static const char *const shared_maps[] = { "tp_pending", "tp_pieces" };
+
+static Status share_maps(tp_truepeer *skeleton, const std::string &predecessor)
+{
+	for (const char *name : shared_maps) {
+		Result<Fd> map = open_map(predecessor, name, Access::write);
+
+		if (!map)
+			return map.error();
+		int failed = bpf_map__reuse_fd(bpf_object__find_map_by_name(skeleton->obj, name),
+					       map->get());
+		if (failed)
+			return system_error("share map", predecessor + "/" + name, failed);
+	}
+	return success();
+}
+
+Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool handshake,
+						   const std::string &predecessor)
 {
 	libbpf_output.clear();
 	libbpf_set_print(keep_output);
@@ -88,6 +108,12 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
 		if (!set)
 			return set.error();
 	}
+	if (!predecessor.empty()) {
+		Status shared = share_maps(skeleton, predecessor);
+
+		if (!shared)
+			return shared.error();
+	}
 	int failed = tp_truepeer__load(skeleton);
 	if (failed)
 		return system_error("load BPF programs", "truepeer.bpf.o", failed,
@@ -101,21 +127,22 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
  * A program is there when it can be loaded: what a kernel's version promises, or a
  * probe finds, may not be so.
  */
-Result<Programs> Programs::load(const Setup &setup)
+Result<Programs> Programs::load(const Setup &setup, const std::string &predecessor)
 {
 	std::string no_handshake = setup.no_handshake;
-	Result<Skeleton> loaded = open_and_load(setup, no_handshake.empty());
+	Result<Skeleton> loaded = open_and_load(setup, no_handshake.empty(), predecessor);
 
 	if (!loaded && no_handshake.empty()) {
 		no_handshake = "the kernel does not take tp_handshake: it needs Linux 6.9 or later, "
 			       "with CONFIG_SYN_COOKIES";
-		loaded = open_and_load(setup, false);
+		loaded = open_and_load(setup, false, predecessor);
 	}
 	if (!loaded) {
 		log("{}", end_of_output());
 		return loaded.error();
 	}
 	Programs programs(std::move(*loaded));
+	programs.shares_ = !predecessor.empty();
 	Status done = programs.create_counts();
 	programs.give_up_handshake(no_handshake);
 	for (size_t i = 1; i < setup.namespaces.size() && done && no_handshake.empty(); i++)
@@ -304,9 +331,9 @@ Status Programs::write_config() const
 	return update(skeleton_->maps.tp_config, &zero, &config_);
 }
 
-Status Programs::start()
+Status Programs::start(tp_draining how)
 {
-	config_.draining = TP_DRAINING_NOT;
+	config_.draining = how;
 	return write_config();
 }
 
@@ -379,6 +406,11 @@ int Programs::pending() const
 	return bpf_map__fd(skeleton_->maps.tp_pending);
 }
 
+int Programs::services() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_services);
+}
+
 int Programs::routes() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_routes);
@@ -425,8 +457,13 @@ std::vector<uint32_t> Programs::map_ids() const
 	std::vector<int> fds = { counts_.get() };
 	bpf_map *map;
 
-	bpf_object__for_each_map(map, skeleton_->obj)
-		fds.push_back(bpf_map__fd(map));
+	bpf_object__for_each_map(map, skeleton_->obj) {
+		auto is_it = [&](const char *name) { return !strcmp(name, bpf_map__name(map)); };
+
+		/* the predecessor's pins may hold on to these */
+		if (!shares_ || std::none_of(std::begin(shared_maps), std::end(shared_maps), is_it))
+			fds.push_back(bpf_map__fd(map));
+	}
 	for (int fd : fds) {
 		bpf_map_info info = {};
 		uint32_t size = sizeof(info);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bpf/abi.h"
 #include "base/address.h"
 #include "base/fd.h"
 #include "base/result.h"
@@ -36,16 +37,18 @@ class Programs {
 public:
 	/*
 	 * Loads, and fills the maps: no connection is taken before start().  Where the
-	 * handshake engine cannot be loaded, no_handshake() tells why.
+	 * handshake engine cannot be loaded, no_handshake() tells why.  `predecessor`: the pin
+	 * directory whose connections without a socket are to be shared; empty: none.
 	 */
-	static Result<Programs> load(const Setup &setup);
+	static Result<Programs> load(const Setup &setup, const std::string &predecessor = "");
 	Programs(Programs &&) = default;
+	Programs &operator=(Programs &&) = default;
 
 	/* The gate last: by then everything behind it is in place. */
 	Status attach(int cgroup);
 
-	/* From here on connections are taken. */
-	Status start();
+	/* From here on connections are taken, or in the way `how` says. */
+	Status start(tp_draining how = TP_DRAINING_NOT);
 
 	/* From time to time: what the programs cannot ask the kernel for. */
 	Status refresh(bool reassembles);
@@ -66,7 +69,9 @@ public:
 	int routes() const;
 	int origins() const;
 	int actions() const;
+	int services() const;
 	int counts() const { return counts_.get(); }
+	bool shares() const { return shares_; }
 
 	/* For waiting until the kernel has let go of them. */
 	std::vector<uint32_t> program_ids() const;
@@ -79,7 +84,8 @@ private:
 	using Skeleton = std::unique_ptr<tp_truepeer, Destroy>;
 
 	explicit Programs(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
-	static Result<Skeleton> open_and_load(const Setup &setup, bool handshake);
+	static Result<Skeleton> open_and_load(const Setup &setup, bool handshake,
+					      const std::string &predecessor);
 	Status load_handshake(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
 	Status create_counts();
@@ -88,6 +94,7 @@ private:
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the handshake program for further namespaces */
 	std::string no_handshake_;
+	bool shares_ = false; /* maps with a predecessor */
 	tp_config config_ = {};
 	Fd counts_; /* tp_agent_counts: outcomes that the agent decides */
 	std::vector<std::pair<std::string, Fd>> links_;

@@ -22,7 +22,7 @@ Status set_draining(const std::string &dir, tp_draining how)
 	return failed ? Status(system_error("write map", dir + "/tp_config", failed)) : success();
 }
 
-Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer)
+Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, bool succeeded)
 {
 	Status done = check_version(dir);
 
@@ -37,13 +37,13 @@ Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer)
 	if (!origins)
 		return origins.error();
 	/* twice: a program that is running now may still be about to add an entry */
-	enforcer.end_undecided(pending->get(), origins->get());
+	enforcer.end_undecided(succeeded ? -1 : pending->get(), origins->get());
 	done = drop_links(dir, "link_tcx_");
 	if (done)
 		done = drop_link(dir, "link_gate");
 	if (!done)
 		return done.error();
-	enforcer.end_undecided(pending->get(), origins->get());
+	enforcer.end_undecided(succeeded ? -1 : pending->get(), origins->get());
 	return live_connections(dir);
 }
 

@@ -11,14 +11,15 @@
 
 namespace tp {
 
-/* From here on the programs pinned in `dir` take no new connection, or take them again. */
+/* How the programs pinned in `dir` take new connections from here on. */
 Status set_draining(const std::string &dir, tp_draining how);
 
 /*
  * No new connection is taken from here on, undecided ones are ended, and the
  * gate goes.  Returns how many live connections still need what is pinned.
+ * `succeeded`: those without a socket go on, for a successor shares tp_pending.
  */
-Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer);
+Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, bool succeeded = false);
 
 } // namespace tp
 

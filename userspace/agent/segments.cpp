@@ -75,8 +75,18 @@ static Status transmit(int fd, const Segment &segment, void *ip, size_t ip_size,
 		{ &tcp, sizeof(tcp) },
 		{ (void *)segment.payload.data(), segment.payload.size() },
 	};
+	alignas(cmsghdr) char control[CMSG_SPACE(sizeof(segment.mark))] = {};
 	msghdr message = {};
 
+	if (segment.mark) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		cmsghdr *mark = CMSG_FIRSTHDR(&message);
+		mark->cmsg_level = SOL_SOCKET;
+		mark->cmsg_type = SO_MARK;
+		mark->cmsg_len = CMSG_LEN(sizeof(segment.mark));
+		std::memcpy(CMSG_DATA(mark), &segment.mark, sizeof(segment.mark));
+	}
 	message.msg_name = to;
 	message.msg_namelen = to_size;
 	message.msg_iov = parts;

@@ -22,11 +22,12 @@ struct Segment {
 	uint8_t flags; /* TH_* of <netinet/tcp.h> */
 	uint16_t window;
 	std::span<const uint8_t> payload;
+	uint32_t mark = 0;
 };
 
 class SegmentSender {
 public:
-	/* Needs CAP_NET_RAW. */
+	/* Needs CAP_NET_RAW, and CAP_NET_ADMIN for segments with a mark. */
 	static Result<SegmentSender> open();
 
 	Status send(const Segment &segment);

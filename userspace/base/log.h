@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The agent's log: one line on stderr for each event. */
+/* The agent's log: one line on stderr for each event; words for it. */
 #ifndef TP_BASE_LOG_H
 #define TP_BASE_LOG_H
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -14,6 +16,12 @@ void log_line(std::string_view text);
 template <typename... Args> void log(fmt::format_string<Args...> format, Args &&...args)
 {
 	log_line(fmt::format(format, std::forward<Args>(args)...));
+}
+
+/* "1 service", "2 services" */
+inline std::string count_text(uint64_t count, const char *what)
+{
+	return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 } // namespace tp
