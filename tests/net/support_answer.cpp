@@ -46,7 +46,7 @@ void AnswerServer::answer(const Accepted &connection)
 	std::string line;
 	char bytes[4096];
 
-	set_timeout(fd, 3s);
+	set_timeout(fd, 10s); /* a lost SYN alone makes the client's timeout 3 s */
 	while (line.find('\n') == std::string::npos) {
 		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
 

@@ -27,17 +27,22 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Live, TimeWait, blocking_cases(), case_name);
 
+/* As long as the client's last socket waits for its FIN to be acknowledged: EADDRNOTAVAIL. */
 static Socket connect_from(const Endpoint &local, const Endpoint &to)
 {
-	Socket s(socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+	for (auto start = Clock::now();;) {
+		Socket s(socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
 
-	set_timeout(s.fd(), 5s);
-	set_option(s.fd(), IPPROTO_TCP, TCP_NODELAY, 1);
-	set_option(s.fd(), SOL_SOCKET, SO_REUSEADDR, 1);
-	if (bind(s.fd(), (const sockaddr *)&local.storage, local.size) ||
-	    connect(s.fd(), (const sockaddr *)&to.storage, to.size))
-		s.close();
-	return s;
+		set_timeout(s.fd(), 5s);
+		set_option(s.fd(), IPPROTO_TCP, TCP_NODELAY, 1);
+		set_option(s.fd(), SOL_SOCKET, SO_REUSEADDR, 1);
+		if (bind(s.fd(), (const sockaddr *)&local.storage, local.size) == 0 &&
+		    connect(s.fd(), (const sockaddr *)&to.storage, to.size) == 0)
+			return s;
+		if (errno != EADDRNOTAVAIL || since(start) > 2s)
+			return {};
+		std::this_thread::sleep_for(1ms);
+	}
 }
 
 static std::string receive_to_the_end(int fd)
