@@ -14,8 +14,6 @@ static __always_inline __u32 tp_now_ms(void)
 
 static __always_inline int tp_send_back(struct __sk_buff *skb)
 {
-	if (tp_swap_ethernet(skb))
-		return TP_DROP_PACKET;
 	return (int)bpf_redirect(skb->ifindex, 0);
 }
 

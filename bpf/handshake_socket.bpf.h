@@ -95,18 +95,20 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 {
 	__u32 payload = s->length - cut;
 	struct tp_writing *w;
+	__u8 swapped = 0;
 
 	if (payload == 0 && skb->mark == TP_MARK_SENT_IN) {
 		tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE, s->seq + cut);
 	} else if (payload == 0) {
-		if (tp_answer(skb, s, pending, s->seq + cut, TP_ACK) || tp_swap_ethernet(skb))
+		if (tp_answer(skb, s, pending, s->seq + cut, TP_ACK) ||
+		    bpf_clone_redirect(skb, skb->ifindex, 0))
 			return -1;
-		if (bpf_clone_redirect(skb, skb->ifindex, 0) || tp_swap_ethernet(skb))
-			return -1;
+		swapped = 1;
 	}
 	w = tp_new_writing();
 	if (!w)
 		return -1;
+	w->swapped = swapped;
 	w->seq = s->seq + cut;
 	w->ack = s->ack;
 	w->flags = s->flags;

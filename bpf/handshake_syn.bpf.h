@@ -63,12 +63,12 @@ static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_
 		return TP_DROP_PACKET;
 	if (!replace)
 		return tp_send_back(skb);
-	if (tp_swap_ethernet(skb) || bpf_clone_redirect(skb, skb->ifindex, 0) ||
-	    tp_swap_ethernet(skb))
+	if (bpf_clone_redirect(skb, skb->ifindex, 0))
 		return TP_DROP_PACKET;
 	w = tp_new_writing();
 	if (!w)
 		return TP_DROP_PACKET;
+	w->swapped = 1;
 	w->seq = rcv_nxt;
 	w->flags = TP_RST;
 	w->ttl = s->ttl;

@@ -26,7 +26,8 @@ struct tp_writing {
 	__u8 flags;
 	__u8 tos;
 	__u8 ttl;
-	__u8 answer; /* from the local to the remote end */
+	__u8 answer; /* from the local to the remote end; swaps the Ethernet addresses, too */
+	__u8 swapped; /* they have been: swap them back */
 };
 
 /* What a SYN-ACK says beside the numbers. */
@@ -38,9 +39,12 @@ struct tp_offer {
 	__u8 ttl;
 };
 
-struct tp_tcp_header {
+/* Where headers are put together, those in front of TCP's right-aligned. */
+struct tp_head {
+	__u8 front[16 + sizeof(struct ipv6hdr)];
 	struct tcphdr tcp;
 	__u32 options[10];
+	__u8 pad[16]; /* room for what the verifier thinks is stored */
 };
 
 /*
@@ -58,7 +62,7 @@ struct tp_scratch {
 	struct tp_offer offer;
 	struct tp_route route; /* to the client: its metrics */
 	struct tp_writing writing;
-	struct tp_tcp_header head; /* what is written */
+	struct tp_head head; /* what is written */
 	struct tp_pending fresh;
 };
 
@@ -94,18 +98,6 @@ static __always_inline __u32 tp_fold(__u64 sum)
 	return (__u32)((sum & 0xffff) + (sum >> 16));
 }
 
-static __always_inline long tp_swap_ethernet(struct __sk_buff *skb)
-{
-	__u8 old[12], swapped[12];
-	long failed = bpf_skb_load_bytes(skb, 0, old, 12);
-
-	if (failed)
-		return failed;
-	__builtin_memcpy(swapped, old + 6, 6);
-	__builtin_memcpy(swapped + 6, old, 6);
-	return bpf_skb_store_bytes(skb, 0, swapped, 12, BPF_F_RECOMPUTE_CSUM);
-}
-
 /* The pseudo header's sum: addresses (either way round), protocol, length. */
 static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct tp_segment *s,
 					   __u32 tcp_length)
@@ -121,35 +113,58 @@ static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct t
 	return sum;
 }
 
-static __always_inline long tp_write_ip(struct __sk_buff *skb, const struct tp_segment *s,
-					const struct tp_writing *w, __u32 tcp_length)
+/* The IP header, in front of the TCP header at `tcp`; returns its size. */
+static __always_inline __u32 tp_make_ip(struct __sk_buff *skb, const struct tp_segment *s,
+					const struct tp_writing *w, __u8 *tcp, __u32 tcp_length)
 {
 	const __u8 *from = w->answer ? s->flow.local : s->flow.remote;
 	const __u8 *to = w->answer ? s->flow.remote : s->flow.local;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		struct iphdr ip = {};
+		struct iphdr *ip = (struct iphdr *)(tcp - sizeof(*ip));
+		const __u32 *words = (const __u32 *)ip;
+		__u64 sum = 0;
 
-		*(__u8 *)&ip = 0x45;
-		ip.tos = w->tos;
-		ip.tot_len = bpf_htons((__u16)(sizeof(ip) + tcp_length));
-		ip.frag_off = bpf_htons(IP_DF);
-		ip.ttl = w->ttl;
-		ip.protocol = IPPROTO_TCP;
-		__builtin_memcpy(&ip.saddr, from + 12, 4);
-		__builtin_memcpy(&ip.daddr, to + 12, 4);
-		ip.check = (__u16)~tp_fold((__u64)bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
-		return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM);
+		*(__u16 *)ip = bpf_htons(0x4500 | w->tos);
+		ip->tot_len = bpf_htons((__u16)(sizeof(*ip) + tcp_length));
+		*(__u32 *)&ip->id = bpf_htonl(IP_DF);
+		ip->ttl = w->ttl;
+		ip->protocol = IPPROTO_TCP;
+		ip->check = 0;
+		__builtin_memcpy(&ip->saddr, from + 12, 4);
+		__builtin_memcpy(&ip->daddr, to + 12, 4);
+		for (int i = 0; i < 5; i++)
+			sum += words[i];
+		ip->check = (__u16)~tp_fold(sum);
+		return sizeof(*ip);
 	}
-	struct ipv6hdr ip = {};
+	struct ipv6hdr *ip = (struct ipv6hdr *)(tcp - sizeof(*ip));
 
-	*(__u32 *)&ip = bpf_htonl(6u << 28 | (__u32)w->tos << 20 | w->flow_label);
-	ip.payload_len = bpf_htons((__u16)tcp_length);
-	ip.nexthdr = IPPROTO_TCP;
-	ip.hop_limit = w->ttl;
-	__builtin_memcpy(&ip.saddr, from, 16);
-	__builtin_memcpy(&ip.daddr, to, 16);
-	return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM);
+	*(__u32 *)ip = bpf_htonl(6u << 28 | (__u32)w->tos << 20 | w->flow_label);
+	ip->payload_len = bpf_htons((__u16)tcp_length);
+	ip->nexthdr = IPPROTO_TCP;
+	ip->hop_limit = w->ttl;
+	__builtin_memcpy(&ip->saddr, from, 16);
+	__builtin_memcpy(&ip->daddr, to, 16);
+	return sizeof(*ip);
+}
+
+/* All headers at once: `size` bytes of them from the Ethernet header on, at `head`. */
+static __always_inline long tp_store_head(struct __sk_buff *skb, const struct tp_writing *w,
+					  __u8 *head, __u32 size)
+{
+	__u8 old[12];
+
+	if (bpf_skb_load_bytes(skb, 0, head, ETH_HLEN))
+		return -1;
+	if (w->answer || w->swapped) {
+		__builtin_memcpy(old, head, 12);
+		__builtin_memcpy(head, old + 6, 6);
+		__builtin_memcpy(head + 6, old, 6);
+	}
+	size--;
+	asm volatile("%0 &= 127" : "+r"(size));
+	return bpf_skb_store_bytes(skb, 0, head, size + 1, BPF_F_RECOMPUTE_CSUM);
 }
 
 /* The sum of `length` bytes of map memory, followed there by at least three zeros. */
@@ -212,10 +227,10 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 			      const struct tp_writing *w)
 {
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
-	__u32 options_size, length, tcp_length, zero = 0, head_size;
+	__u32 options_size, length, tcp_length, zero = 0, head_size, ip_size;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 	struct tp_scratch *scratch = tp_get_scratch();
-	struct tp_tcp_header *head;
+	struct tp_head *head;
 	__u8 *moved;
 	__u64 sum;
 
@@ -240,10 +255,8 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 	}
 	if (skb->len != s->tcp + tcp_length && bpf_skb_change_tail(skb, s->tcp + tcp_length, 0))
 		return -1;
-	if (tp_write_ip(skb, s, w, tcp_length))
-		return -1;
-
-	__builtin_memset(head, 0, sizeof(*head));
+	ip_size = tp_make_ip(skb, s, w, (__u8 *)&head->tcp, tcp_length);
+	__builtin_memset(&head->tcp, 0, sizeof(head->tcp));
 	head->tcp.source = bpf_htons(w->answer ? s->flow.local_port : s->flow.remote_port);
 	head->tcp.dest = bpf_htons(w->answer ? s->flow.remote_port : s->flow.local_port);
 	head->tcp.seq = bpf_htonl(w->seq);
@@ -259,11 +272,16 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 		head->tcp.check = (__u16)tp_fold(sum);
 	} else {
 		/* the options behind the used ones are zero */
-		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)head, sizeof(*head), 0);
+		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)&head->tcp,
+					    sizeof(head->tcp) + sizeof(head->options), 0);
 		head->tcp.check = (__u16)~tp_fold(sum + tp_sum(moved, length));
 	}
 	head_size = sizeof(head->tcp) + options_size;
-	if (bpf_skb_store_bytes(skb, s->tcp, head, head_size, BPF_F_RECOMPUTE_CSUM))
+	if (ip_size == sizeof(struct iphdr) ?
+		    tp_store_head(skb, w, (__u8 *)&head->tcp - sizeof(struct iphdr) - ETH_HLEN,
+				  ETH_HLEN + sizeof(struct iphdr) + head_size) :
+		    tp_store_head(skb, w, (__u8 *)&head->tcp - sizeof(struct ipv6hdr) - ETH_HLEN,
+				  ETH_HLEN + sizeof(struct ipv6hdr) + head_size))
 		return -1;
 	if (length > 0) {
 		asm volatile("%0 &= 4095" : "+r"(length));
