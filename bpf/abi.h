@@ -15,7 +15,7 @@
 #include <linux/types.h>
 #endif
 
-#define TP_ABI_VERSION 1
+#define TP_ABI_VERSION 2
 
 #define TP_MAX_HEADER 4096 /* a live service refuses longer headers (too_long) */
 #define TP_MAX_V1 107      /* the specification's limit for a v1 line, CRLF included */
@@ -60,26 +60,37 @@ enum tp_outcome {
 	TP_OUT_ACCEPTED_V2_PROXY = 3,
 	TP_OUT_ACCEPTED_V2_LOCAL = 4,
 	TP_OUT_PASSED_USE = 5,      /* no header where it is optional */
-	TP_OUT_PASSED_SKIP = 6,     /* source network that truepeer leaves alone */
-	TP_OUT_NO_HEADER = 7,       /* from here on: refused */
-	TP_OUT_BAD_V1 = 8,
-	TP_OUT_BAD_V2 = 9,          /* version nibble or address block */
-	TP_OUT_BAD_COMMAND = 10,
-	TP_OUT_BAD_FAMILY = 11,     /* family or transport */
-	TP_OUT_BAD_LENGTH = 12,
-	TP_OUT_BAD_TLV = 13,
-	TP_OUT_BAD_CRC = 14,
-	TP_OUT_TOO_LONG = 15,
-	TP_OUT_TRUNCATED = 16,      /* the client ended inside the header */
-	TP_OUT_TIMEOUT = 17,
-	TP_OUT_EMPTY = 18,          /* the client ended without sending anything */
-	TP_OUT_UNTRUSTED = 19,
-	TP_OUT_VERSION = 20,
-	TP_OUT_SPECIAL_ORIGIN = 21,
-	TP_OUT_PENDING_FULL = 22,
-	TP_OUT_MAP_FULL = 23,
-	TP_OUT_INTERNAL = 24,       /* a helper failed that should not */
-	TP_OUT_MAX = 25,
+	TP_OUT_PASSED_IGNORE = 6,   /* ... and not used where there is one */
+	TP_OUT_PASSED_SKIP = 7,     /* source network that truepeer leaves alone */
+	TP_OUT_NO_HEADER = 8,       /* from here on: refused */
+	TP_OUT_BAD_V1 = 9,
+	TP_OUT_BAD_V2 = 10,         /* version nibble or address block */
+	TP_OUT_BAD_COMMAND = 11,
+	TP_OUT_BAD_FAMILY = 12,     /* family or transport */
+	TP_OUT_BAD_LENGTH = 13,
+	TP_OUT_BAD_TLV = 14,
+	TP_OUT_BAD_CRC = 15,
+	TP_OUT_TOO_LONG = 16,
+	TP_OUT_TRUNCATED = 17,      /* the client ended inside the header */
+	TP_OUT_TIMEOUT = 18,
+	TP_OUT_EMPTY = 19,          /* the client ended without sending anything */
+	TP_OUT_UNTRUSTED = 20,
+	TP_OUT_VERSION = 21,
+	TP_OUT_SPECIAL_ORIGIN = 22,
+	TP_OUT_DENIED = 23,         /* the origin is in tp_denied */
+	TP_OUT_PENDING_FULL = 24,   /* the oldest goes when there are too many without a header */
+	TP_OUT_MAP_FULL = 25,
+	TP_OUT_NO_LISTENER = 26,    /* closed between SYN and header */
+	TP_OUT_INTERNAL = 27,       /* a helper failed that should not */
+	TP_OUT_MAX = 28,
+};
+
+/* What the first bytes look like where there is no header. */
+enum tp_protocol {
+	TP_PROTOCOL_OTHER = 0,
+	TP_PROTOCOL_TLS = 1,
+	TP_PROTOCOL_HTTP = 2,
+	TP_PROTOCOL_SSH = 3,
 };
 
 enum tp_engine {
@@ -149,7 +160,8 @@ enum tp_passed_on {
 };
 
 enum tp_service_flag {
-	TP_SERVICE_NO_SPECIAL = 1, /* refuse origins that are loopback, unspecified, multicast */
+	/* refuse origins that are loopback, unspecified, multicast, or in tp_own_addresses */
+	TP_SERVICE_NO_SPECIAL = 1,
 };
 
 /* tp_policy: longest prefix match; prefixlen counts from the service field. */
@@ -161,6 +173,23 @@ struct tp_policy_key {
 
 struct tp_policy_value {
 	__u32 policy; /* enum tp_policy */
+};
+
+/* tp_denied: origins that are refused; longest prefix match. */
+struct tp_denied_key {
+	__u32 prefixlen; /* IPv4: 96 + n; IPv6: n */
+	__u8 address[16];
+};
+
+struct tp_denied {
+	__u64 added_ns; /* CLOCK_REALTIME */
+	__u64 refused;  /* connections */
+};
+
+/* tp_own_addresses: this host's, where services refuse them as origins. */
+struct tp_own_key {
+	__u64 netns; /* cookie */
+	__u8 address[16];
 };
 
 /*
@@ -215,11 +244,39 @@ struct tp_peer {
 	__u16 strip_left; /* stream: header bytes that are still in the receive queue */
 	__u16 lag;        /* stream: bytes by which copied_seq stays behind (docs/LIMITS.md) */
 	__u8 lag_known;   /* stream: all of the header will be lag, and SO_RCVLOWAT says so */
-	__u8 pad[3];
+	__u8 protocol;    /* enum tp_protocol, with TP_OUT_NO_HEADER */
+	__u8 kept;        /* enum tp_kept: where the header itself is */
+	__u8 pad;
 	__u32 next;       /* stream: sequence number of the next byte to be filtered */
 	__u64 syn_ns;         /* when the handshake began; 0 if it was not seen */
 	__u64 established_ns; /* when the header was complete */
 	__u64 netns;
+};
+
+/*
+ * tp_headers, tp_headers_large: by flow, the header of a connection as it was sent, where
+ * that has TLVs or AF_UNIX addresses: for as long as the connection lives.
+ */
+enum tp_kept {
+	TP_KEPT_NOT = 0,
+	TP_KEPT_SMALL = 1, /* in tp_headers */
+	TP_KEPT_LARGE = 2, /* in tp_headers_large */
+};
+
+#define TP_SMALL_HEADER 240
+
+struct tp_small_header {
+	__u8 header[TP_SMALL_HEADER]; /* zero behind tp_peer.header_bytes */
+	__u64 kept_ns;
+	__u32 has_socket; /* 0: the connection has none yet */
+	__u32 pad;
+};
+
+struct tp_large_header {
+	__u8 header[TP_MAX_HEADER];
+	__u64 kept_ns;
+	__u32 has_socket;
+	__u32 pad;
 };
 
 enum tp_pending_state {
@@ -265,10 +322,31 @@ struct tp_pending {
 /* tp_counters: per CPU, by service id. */
 struct tp_counters {
 	__u64 outcome[32]; /* by enum tp_outcome; a power of two for the verifier */
+	__u64 protocol[4]; /* of outcome TP_OUT_NO_HEADER, by enum tp_protocol */
+	__u64 connections; /* that have begun; their outcome may be still to come */
 	__u64 peername_early;  /* name asked for before the header was there */
 	__u64 peername_family; /* IPv6 origin on an AF_INET socket */
 	__u64 actions_lost;    /* ring buffer full: the client was not reset at once */
 	__u64 accept_queue_full; /* handshake: segments dropped because of it */
+	__u64 events_lost;     /* tp_events was full */
+	__u64 headers_lost;    /* tp_headers was full: accepted, but no TLVs to show */
+};
+
+/* tp_events: ring buffer, the outcome of each connection; userspace/base/event_ring.h reads it. */
+struct tp_event {
+	__u64 time_ns;
+	__u64 cookie; /* 0: no socket */
+	struct tp_peer peer;
+	__u32 outcome; /* enum tp_outcome */
+	__u32 pad;
+};
+
+/* What the agent hands tp_agent_report: an outcome that it has decided. */
+struct tp_agent_report {
+	struct tp_peer peer;
+	__u64 cookie;
+	__u32 outcome;
+	__u32 count; /* connections; only one of them gets an event */
 };
 
 enum tp_action_type {
@@ -350,6 +428,13 @@ TP_ASSERT(sizeof(struct tp_pending) == 176);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
 TP_ASSERT(sizeof(struct tp_config) == 152);
+TP_ASSERT(sizeof(struct tp_denied_key) == 20);
+TP_ASSERT(sizeof(struct tp_denied) == 16);
+TP_ASSERT(sizeof(struct tp_own_key) == 24);
+TP_ASSERT(sizeof(struct tp_small_header) == 256);
+TP_ASSERT(sizeof(struct tp_large_header) == TP_MAX_HEADER + 16);
+TP_ASSERT(sizeof(struct tp_event) == 152);
+TP_ASSERT(sizeof(struct tp_agent_report) == 144);
 #undef TP_ASSERT
 
 #endif

@@ -81,15 +81,25 @@ static __always_inline int tp_pull_headers(struct __sk_buff *skb)
 
 /* ---- data -------------------------------------------------------------------------- */
 
+/* A connection without a header, where that is optional. */
+static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp_segment *s,
+					  struct tp_pending *pending)
+{
+	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
+
+	if (refused)
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
+	pending->state = TP_PENDING_PASSED;
+	return tp_deliver(skb, s, pending, 0);
+}
+
 /* A part of a header: kept, acknowledged. */
 static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segment *s,
 				   struct tp_pending *pending, struct tp_collected *collected,
 				   __u32 end)
 {
-	if (s->flags & TP_FIN && tp_optional(pending) && pending->seen == 0) {
-		pending->state = TP_PENDING_PASSED;
-		return tp_deliver(skb, s, pending, 0);
-	}
+	if (s->flags & TP_FIN && tp_optional(pending) && pending->seen == 0)
+		return tp_let_through(skb, s, pending);
 	if (s->flags & TP_FIN)
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	if (pending->seen == 0) {
@@ -121,24 +131,25 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 		end = TP_MAX_HEADER;
 	tp_parse(&place->parser, place->bytes, end);
 	header = &place->parser.header;
-	refused = tp_check_header(header, pending->versions, pending->flags);
-	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) && seen == 0) {
-		pending->state = TP_PENDING_PASSED;
-		return tp_deliver(skb, s, pending, 0);
-	}
-	if (refused == TP_OUT_NO_HEADER && tp_optional(pending)) {
+	refused = tp_check_header(header, pending->versions);
+	if (refused == TP_OUT_NO_HEADER)
+		pending->peer.protocol = tp_guess_protocol(place->bytes, end);
+	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) && seen == 0)
+		return tp_let_through(skb, s, pending);
+	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) &&
+	    !tp_check_origin(&pending->peer, 0, pending->flags)) {
 		/* only began like one: the agent sends in again what has been acknowledged */
 		pending->state = TP_PENDING_PASSED;
 		pending->seen = end;
 		return tp_acknowledge(skb, s, pending);
 	}
+	if (!refused && header->verdict == TP_WAIT)
+		return tp_keep(skb, s, pending, place, end);
+	if (!refused)
+		refused = tp_take_header(&pending->peer, &s->flow, place, pending->policy,
+					 pending->flags);
 	if (refused)
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
-	if (header->verdict == TP_WAIT)
-		return tp_keep(skb, s, pending, place, end);
-	tp_set_real_endpoints(&pending->peer, &s->flow);
-	tp_set_header(&pending->peer, header, pending->policy);
-	pending->peer.state = TP_PEER_KNOWN;
 	header_bytes = header->bytes;
 	pending->seen = header_bytes;
 	pending->state = TP_PENDING_DECIDED;
@@ -185,19 +196,15 @@ static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segmen
 	if (pending->state != TP_PENDING_WAITING) /* acknowledged, but no socket came of it */
 		return tp_deliver(skb, s, pending, 0);
 	if (s->flags & TP_FIN) {
-		if (tp_optional(pending) && offset == 0) {
-			pending->state = TP_PENDING_PASSED;
-			return tp_deliver(skb, s, pending, 0);
-		}
+		if (tp_optional(pending) && offset == 0)
+			return tp_let_through(skb, s, pending);
 		if (offset == 0)
 			return tp_turn_away(skb, s, pending, TP_FIN | TP_ACK, TP_OUT_EMPTY);
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	}
 	/* a client that waits for the server to speak, where no header is needed */
-	if (tp_optional(pending) && offset == 0 && tp_expired(pending)) {
-		pending->state = TP_PENDING_PASSED;
-		return tp_deliver(skb, s, pending, 0);
-	}
+	if (tp_optional(pending) && offset == 0 && tp_expired(pending))
+		return tp_let_through(skb, s, pending);
 	return TP_DROP_PACKET;
 }
 
@@ -214,8 +221,8 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 		if (s->seq != pending->start + pending->seen)
 			return TP_NEXT;
 		if (pending->state != TP_PENDING_REFUSED)
-			tp_count(pending->peer.service,
-				 pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY);
+			tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY,
+				  0);
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
 		return TP_DROP_PACKET;

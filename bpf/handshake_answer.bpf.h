@@ -69,9 +69,9 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
-	pending->state = TP_PENDING_REFUSED;
 	pending->peer.reason = reason;
-	tp_count(pending->peer.service, reason);
+	tp_report(&pending->peer, reason, 0);
+	pending->state = TP_PENDING_REFUSED;
 	bpf_map_delete_elem(&tp_pieces, &s->flow);
 	if (skb->mark == TP_MARK_SENT_IN)
 		return tp_ask_to_answer(s, pending,
@@ -82,12 +82,16 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 }
 
 /* As for a closed port: RST with what the SYN expects. */
-static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct tp_segment *s)
+static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct tp_segment *s,
+					    struct tp_pending *fresh, __u8 reason)
 {
 	struct tp_writing *w = tp_new_writing();
 
 	if (!w)
 		return TP_DROP_PACKET;
+	tp_count_connection(fresh->peer.service);
+	fresh->peer.reason = reason;
+	tp_report(&fresh->peer, reason, 0);
 	w->answer = 1;
 	w->ack = s->seq + 1 + s->length;
 	w->flags = TP_RST | TP_ACK;

@@ -155,6 +155,8 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 		return TP_DROP_PACKET;
 	sk = tp_find_socket(skb, s, 0);
 	if (!sk) { /* the listener has gone: TCP resets, and that is the end of it */
+		pending->peer.reason = TP_OUT_NO_LISTENER;
+		tp_report(&pending->peer, TP_OUT_NO_LISTENER, 0);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
 		return TP_NEXT;
 	}

@@ -144,11 +144,23 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	fresh->ack = (replace ? tw_isn : isn) + 1;
 	fresh->timestamp_offset = (__u32)(hash >> 32);
 	fresh->answered_ms = tp_now_ms();
-	if (bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY)) {
-		tp_count(service->id, TP_OUT_PENDING_FULL);
-		return tp_turn_away_syn(skb, s);
-	}
+	if (bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY))
+		return tp_turn_away_syn(skb, s, fresh, TP_OUT_PENDING_FULL);
+	tp_count_connection(service->id);
 	return tp_answer_syn(skb, s, fresh, offer, replace, rcv_nxt);
+}
+
+static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_segment *s,
+					 const struct tp_service *service)
+{
+	struct tp_scratch *scratch = tp_get_scratch();
+
+	if (!scratch)
+		return TP_DROP_PACKET;
+	__builtin_memset(&scratch->fresh, 0, sizeof(scratch->fresh));
+	tp_set_pending(&scratch->fresh, &s->flow, service, TP_POLICY_REJECT, s->seq + 1);
+	scratch->fresh.peer.engine = TP_ENGINE_HANDSHAKE;
+	return tp_turn_away_syn(skb, s, &scratch->fresh, TP_OUT_UNTRUSTED);
 }
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
@@ -169,10 +181,8 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_SKIP)
 		return TP_NEXT;
-	if (policy == TP_POLICY_REJECT) {
-		tp_count(service->id, TP_OUT_UNTRUSTED);
-		return tp_turn_away_syn(skb, s);
-	}
+	if (policy == TP_POLICY_REJECT)
+		return tp_reject_syn(skb, s, service);
 	sk = tp_find_socket(skb, s, 0);
 	if (!sk)
 		return TP_NEXT;

@@ -62,7 +62,7 @@ static __always_inline void tp_refuse_socket(const struct tp_flow *flow, struct 
 {
 	peer->state = TP_PEER_REFUSED;
 	peer->reason = reason;
-	tp_count(peer->service, reason);
+	tp_report(peer, reason, cookie);
 	tp_ask(flow, peer->service, TP_ACTION_DESTROY, reason, 0, 0, cookie);
 }
 
@@ -77,6 +77,7 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 		return -1;
 	peer->service = service->id;
 	tp_set_real_endpoints(peer, flow);
+	tp_count_connection(service->id);
 	policy = tp_find_policy(service->id, flow->remote);
 	if (policy == TP_POLICY_REJECT) {
 		tp_refuse_socket(flow, peer, cookie, TP_OUT_UNTRUSTED);
@@ -84,11 +85,24 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	}
 	if (policy != TP_POLICY_REQUIRE) {
 		/* optional headers are decided before there is a socket or not at all */
-		tp_count(service->id, policy == TP_POLICY_SKIP ? TP_OUT_PASSED_SKIP :
-								 TP_OUT_PASSED_USE);
+		tp_report(peer, tp_passed_outcome(policy), cookie);
 		return -1;
 	}
 	peer->engine = TP_ENGINE_STREAM;
+	return 0;
+}
+
+/* What tp_pending knows of it; -1: not, or no more, a connection of ours. */
+static __always_inline int tp_take_pending(struct tp_pending *pending, struct tp_peer *peer,
+					   __u64 cookie)
+{
+	*peer = pending->peer;
+	if (pending->state == TP_PENDING_PASSED) {
+		tp_report(peer, tp_passed_outcome(pending->policy), cookie);
+		return -1;
+	}
+	if (pending->state == TP_PENDING_REFUSED) /* reported when it was refused */
+		peer->state = TP_PEER_REFUSED;
 	return 0;
 }
 
@@ -98,6 +112,7 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 	struct tp_peer peer = {};
 	__u32 draining = tp_how_draining();
 	struct tp_pending *pending;
+	int native;
 	__u64 cookie;
 
 	if (draining == TP_DRAINING_PASS) /* its successor's */
@@ -105,36 +120,44 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 	tp_sockops_flow(ctx, &flow);
 	cookie = bpf_get_socket_cookie(ctx);
 	pending = bpf_map_lookup_elem(&tp_pending, &flow);
-	if (pending) {
-		__u8 state = pending->state;
-
-		peer = pending->peer;
-		if (state == TP_PENDING_PASSED) {
-			tp_count(peer.service, pending->policy == TP_POLICY_SKIP ?
-						       TP_OUT_PASSED_SKIP : TP_OUT_PASSED_USE);
-			bpf_map_delete_elem(&tp_pending, &flow);
-			return;
-		}
-		if (state == TP_PENDING_DECIDED)
-			tp_count(peer.service, tp_accepted_outcome(&peer));
-		else if (state == TP_PENDING_REFUSED) /* counted when it was refused */
-			peer.state = TP_PEER_REFUSED;
+	if (pending && tp_take_pending(pending, &peer, cookie)) {
 		bpf_map_delete_elem(&tp_pending, &flow);
-	} else if (draining != TP_DRAINING_NOT || tp_unannounced(&flow, &peer, cookie)) {
 		return;
 	}
+	if (!pending && (draining != TP_DRAINING_NOT || tp_unannounced(&flow, &peer, cookie)))
+		return;
+	native = peer.engine == TP_ENGINE_HANDSHAKE || peer.engine == TP_ENGINE_SENDER;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
-	if (peer.engine != TP_ENGINE_HANDSHAKE && peer.engine != TP_ENGINE_SENDER)
+	if (!native)
 		tp_stream_established(ctx, &peer);
 	if (bpf_map_update_elem(&tp_origins, &cookie, &peer, BPF_ANY)) {
 		/* without an entry the verdict program lets nothing through */
-		tp_count(peer.service, TP_OUT_MAP_FULL);
+		if (peer.state != TP_PEER_REFUSED)
+			tp_report(&peer, TP_OUT_MAP_FULL, cookie);
+		tp_forget_kept(&peer);
 		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_MAP_FULL, 0, 0, cookie);
+	} else if (peer.state == TP_PEER_KNOWN) {
+		tp_mark_kept(&peer);
+		tp_report(&peer, tp_accepted_outcome(&peer), cookie);
 	}
-	if (peer.engine == TP_ENGINE_HANDSHAKE || peer.engine == TP_ENGINE_SENDER)
-		return;
-	if (bpf_sock_hash_update(ctx, &tp_sockets, &cookie, BPF_ANY))
+	/* last: whoever looks finds it in one of the maps */
+	if (pending)
+		bpf_map_delete_elem(&tp_pending, &flow);
+	if (!native && bpf_sock_hash_update(ctx, &tp_sockets, &cookie, BPF_ANY))
 		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_INTERNAL, 0, 0, cookie);
+}
+
+static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
+
+	if (!peer)
+		return;
+	tp_forget_kept(peer);
+	if (peer->engine == TP_ENGINE_STREAM)
+		bpf_map_delete_elem(&tp_collected, &cookie);
+	bpf_map_delete_elem(&tp_origins, &cookie);
 }
 
 /*
@@ -165,8 +188,6 @@ static __always_inline void tp_settle(struct bpf_sock_ops *ctx)
 SEC("sockops")
 int tp_sockops(struct bpf_sock_ops *ctx)
 {
-	__u64 cookie;
-
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		tp_established(ctx);
@@ -175,14 +196,25 @@ int tp_sockops(struct bpf_sock_ops *ctx)
 		tp_settle(ctx);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] != BPF_TCP_CLOSE)
-			break;
-		cookie = bpf_get_socket_cookie(ctx);
-		bpf_map_delete_elem(&tp_origins, &cookie);
-		bpf_map_delete_elem(&tp_collected, &cookie);
+		if (ctx->args[1] == BPF_TCP_CLOSE)
+			tp_closed(ctx);
 		break;
 	}
 	return 1;
+}
+
+/* For outcomes that the agent decides: run by BPF_PROG_TEST_RUN. */
+SEC("syscall")
+int tp_agent_report(struct tp_agent_report *ctx)
+{
+	__u32 outcome = ctx->outcome & 31, count = ctx->count;
+	struct tp_peer peer = ctx->peer;
+	struct tp_counters *c = tp_service_counters(peer.service);
+
+	if (!c || count == 0)
+		return 0;
+	__sync_fetch_and_add(&c->outcome[outcome & 31], count - 1);
+	return tp_report(&peer, outcome, ctx->cookie);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

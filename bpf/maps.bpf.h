@@ -4,8 +4,8 @@
  * carries the definitions, `bpftool gen object` makes one map of each
  * (__weak), and the agent pins them (docs/PROTOCOL.md).
  *
- * Sizes of tp_origins, tp_sockets, tp_pending and tp_collected are set by the
- * agent before loading.
+ * Sizes of tp_origins, tp_headers, tp_sockets, tp_pending and tp_collected are set
+ * by the agent before loading.
  */
 #ifndef TP_MAPS_BPF_H
 #define TP_MAPS_BPF_H
@@ -120,5 +120,45 @@ struct {
 	__type(key, struct tp_route_key);
 	__type(value, struct tp_route);
 } tp_routes __weak SEC(".maps");
+
+/* Origins that are refused before the server sees them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct tp_denied_key);
+	__type(value, struct tp_denied);
+} tp_denied __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct tp_own_key);
+	__type(value, __u32);
+} tp_own_addresses __weak SEC(".maps");
+
+/* Only connections whose header has TLVs or AF_UNIX addresses have an entry in one of these. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_small_header);
+} tp_headers __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_large_header);
+} tp_headers_large __weak SEC(".maps");
+
+/* What became of each connection; the agent keeps room in it, whoever wants may read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} tp_events __weak SEC(".maps");
 
 #endif

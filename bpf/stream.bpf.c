@@ -38,9 +38,9 @@ static __always_inline int tp_refuse(const struct tp_segment *s, struct tp_pendi
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
-	pending->state = TP_PENDING_REFUSED;
 	pending->peer.reason = reason;
-	tp_count(pending->peer.service, reason);
+	tp_report(&pending->peer, reason, 0);
+	pending->state = TP_PENDING_REFUSED;
 	tp_ask(&s->flow, pending->peer.service, type, reason, s->ack, end, 0);
 	return TP_DROP;
 }
@@ -48,12 +48,21 @@ static __always_inline int tp_refuse(const struct tp_segment *s, struct tp_pendi
 /* Not inline: its stack and the parser's together are more than a program may have. */
 static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s, const struct tp_service *service)
 {
-	__u32 policy = tp_find_policy(service->id, s->flow.remote);
-	struct tp_pending *old, new = {};
+	__u32 zero = 0, policy = tp_find_policy(service->id, s->flow.remote);
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+	struct tp_pending *old, *new;
 
+	if (!work)
+		return TP_DROP;
+	new = (struct tp_pending *)work->bytes;
+	__builtin_memset(new, 0, sizeof(*new));
+	tp_set_pending(new, &s->flow, service, policy, s->seq + 1);
+	new->peer.engine = TP_ENGINE_STREAM;
 	if (policy == TP_POLICY_REJECT) {
 		/* as for a closed port: RST with what the SYN expects */
-		tp_count(service->id, TP_OUT_UNTRUSTED);
+		tp_count_connection(service->id);
+		new->peer.reason = TP_OUT_UNTRUSTED;
+		tp_report(&new->peer, TP_OUT_UNTRUSTED, 0);
 		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_UNTRUSTED, 0,
 		       s->seq + 1 + s->length, 0);
 		return TP_DROP;
@@ -61,15 +70,19 @@ static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s, con
 	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	if (old && old->start == s->seq + 1)
 		return TP_PASS; /* a retransmission: the clock runs on */
-	tp_set_pending(&new, &s->flow, service, policy, s->seq + 1);
-	new.peer.engine = TP_ENGINE_STREAM;
-	new.state = policy == TP_POLICY_SKIP ? TP_PENDING_PASSED : TP_PENDING_WAITING;
-	bpf_map_update_elem(&tp_pending, &s->flow, &new, BPF_ANY);
+	new->state = policy == TP_POLICY_SKIP ? TP_PENDING_PASSED : TP_PENDING_WAITING;
+	if (bpf_map_update_elem(&tp_pending, &s->flow, new, BPF_ANY) == 0)
+		tp_count_connection(service->id);
 	return TP_PASS;
 }
 
-static __always_inline int tp_let_pass(struct tp_pending *pending)
+/* A connection without a header, where that is optional. */
+static __always_inline int tp_let_pass(const struct tp_segment *s, struct tp_pending *pending)
 {
+	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
+
+	if (refused)
+		return tp_refuse(s, pending, TP_ACTION_RESET, (__u8)refused);
 	pending->state = TP_PENDING_PASSED;
 	return TP_PASS;
 }
@@ -118,13 +131,13 @@ static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pe
 	if (!(s->flags & TP_FIN)) {
 		/* a client that waits for the server to speak, where no header is needed */
 		if (tp_optional(pending) && tp_expired(pending))
-			return tp_let_pass(pending);
+			return tp_let_pass(s, pending);
 		return TP_DROP;
 	}
 	if (pending->state == TP_PENDING_DECIDED || offset != pending->seen)
 		return TP_DROP; /* what comes before it is still missing */
 	if (tp_optional(pending))
-		return tp_let_pass(pending);
+		return tp_let_pass(s, pending);
 	if (offset == 0)
 		return tp_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
 	/* the agent has the pieces and may hold the whole header already: it decides */
@@ -145,7 +158,7 @@ static __always_inline int tp_gate_partial(const struct tp_segment *s, struct tp
 	if (offset == 0 && tp_optional(pending)) {
 		/* what is taken on the socket cannot be given back, so decide here */
 		if (s->flags & TP_FIN || tp_expired(pending))
-			return tp_let_pass(pending);
+			return tp_let_pass(s, pending);
 	} else if (offset == 0 && s->flags & TP_FIN) {
 		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
 	}
@@ -203,16 +216,18 @@ static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_s
 		return tp_gate_partial(s, pending, work, length);
 	tp_parse(&work->parser, work->bytes, length);
 	header = &work->parser.header;
-	refused = tp_check_header(header, pending->versions, pending->flags);
+	refused = tp_check_header(header, pending->versions);
 	if (refused == TP_OUT_NO_HEADER && tp_optional(pending))
-		return tp_let_pass(pending);
+		return tp_let_pass(s, pending);
+	if (refused == TP_OUT_NO_HEADER)
+		pending->peer.protocol = tp_guess_protocol(work->bytes, length);
+	if (!refused && header->verdict == TP_WAIT)
+		return tp_gate_partial(s, pending, work, length);
+	if (!refused)
+		refused = tp_take_header(&pending->peer, &s->flow, work, pending->policy,
+					 pending->flags);
 	if (refused)
 		return tp_refuse(s, pending, TP_ACTION_RESET, (__u8)refused);
-	if (header->verdict == TP_WAIT)
-		return tp_gate_partial(s, pending, work, length);
-	tp_set_real_endpoints(&pending->peer, &s->flow);
-	tp_set_header(&pending->peer, header, pending->policy);
-	pending->peer.state = TP_PEER_KNOWN;
 	pending->peer.lag_known = s->length > header->bytes || tp_is_event_driven(skb->sk);
 	pending->state = TP_PENDING_DECIDED;
 	return TP_PASS;
@@ -318,8 +333,8 @@ int tp_gate(struct __sk_buff *skb)
 		return TP_PASS;
 	if (s.flags & TP_RST) {
 		if (pending->state != TP_PENDING_REFUSED && s.seq == pending->start) {
-			tp_count(pending->peer.service,
-				 pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY);
+			tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY,
+				  0);
 			bpf_map_delete_elem(&tp_pending, &s.flow);
 		}
 		return TP_PASS;
@@ -334,22 +349,13 @@ int tp_gate(struct __sk_buff *skb)
 
 /* ---- on the socket ------------------------------------------------------- */
 
-static __always_inline void tp_peer_flow(const struct tp_peer *peer, struct tp_flow *flow)
-{
-	flow->netns = peer->netns;
-	__builtin_memcpy(flow->remote, peer->proxy.address, 16);
-	__builtin_memcpy(flow->local, peer->local.address, 16);
-	flow->remote_port = peer->proxy.port;
-	flow->local_port = peer->local.port;
-}
-
 static __always_inline int tp_poison(struct tp_peer *peer, __u64 cookie, __u8 reason)
 {
 	struct tp_flow flow = {};
 
-	peer->state = TP_PEER_REFUSED;
 	peer->reason = reason;
-	tp_count(peer->service, reason);
+	tp_report(peer, reason, cookie);
+	peer->state = TP_PEER_REFUSED;
 	tp_peer_flow(peer, &flow);
 	tp_ask(&flow, peer->service, TP_ACTION_DESTROY, reason, 0, 0, cookie);
 	return SK_DROP;
@@ -420,14 +426,18 @@ static __always_inline int tp_collect(struct __sk_buff *skb, struct tp_peer *pee
 	service = tp_find_service(&flow);
 	if (!service)
 		return tp_poison(peer, cookie, TP_OUT_INTERNAL);
-	refused = tp_check_header(header, service->versions, service->flags);
+	refused = tp_check_header(header, service->versions);
+	if (refused == TP_OUT_NO_HEADER)
+		peer->protocol = tp_guess_protocol(c->bytes, c->piece.length);
+	if (!refused && header->verdict == TP_WAIT)
+		return tp_strip(skb, peer, cookie, length);
+	if (!refused)
+		refused = tp_take_header(peer, &flow, c, tp_find_policy(service->id, flow.remote),
+					 service->flags);
 	if (refused)
 		return tp_poison(peer, cookie, (__u8)refused);
-	if (header->verdict == TP_WAIT)
-		return tp_strip(skb, peer, cookie, length);
-	tp_set_header(peer, header, tp_find_policy(service->id, flow.remote));
-	peer->state = TP_PEER_KNOWN;
-	tp_count(peer->service, tp_accepted_outcome(peer));
+	tp_mark_kept(peer);
+	tp_report(peer, tp_accepted_outcome(peer), cookie);
 	length = header->bytes - before;
 	bpf_map_delete_elem(&tp_collected, &cookie);
 	return tp_strip(skb, peer, cookie, length);

@@ -50,21 +50,21 @@ static std::string local_header()
 
 TEST_P(Options, M30_version_2_where_only_1_is_allowed)
 {
-	live({ .agent = { "--header-version", "1" } }, [&](World &w) {
+	live({ .agent = { "--versions", "1" } }, [&](World &w) {
 		expect_all_refused(w, { w.header(2), local_header() }, "version", w.header(1));
 	});
 }
 
 TEST_P(Options, M30_version_1_where_only_2_is_allowed)
 {
-	live({ .agent = { "--header-version", "2" } }, [&](World &w) {
+	live({ .agent = { "--versions", "2" } }, [&](World &w) {
 		expect_all_refused(w, { w.header(1), "PROXY UNKNOWN\r\n" }, "version", w.header(2));
 	});
 }
 
 TEST_P(Options, M30_any_version)
 {
-	live({ .agent = { "--header-version", "any" } }, [&](World &w) {
+	live({ .agent = { "--versions", "1,2" } }, [&](World &w) {
 		for (int version : { 1, 2 }) {
 			Client client = w.connect();
 
@@ -78,7 +78,7 @@ TEST_P(Options, M30_any_version)
 /* What is no header, or a bad one of the right version, is counted as that. */
 TEST_P(Options, M30_other_reasons_stay_what_they_are)
 {
-	live({ .agent = { "--header-version", "1" } }, [&](World &w) {
+	live({ .agent = { "--versions", "1" } }, [&](World &w) {
 		Client none = w.connect();
 
 		ASSERT_TRUE(none.send("GET / HTTP/1.0\r\n\r\n"));
@@ -93,7 +93,7 @@ TEST_P(Options, M30_other_reasons_stay_what_they_are)
 /* That it need not be there does not make the wrong one payload. */
 TEST_P(Options, M30_optional_header_of_the_wrong_version)
 {
-	live({ .agent = { "--header", "use", "--header-version", "2" } }, [&](World &w) {
+	live({ .agent = { "--header", "use", "--versions", "2" } }, [&](World &w) {
 		Client wrong = w.connect();
 
 		ASSERT_TRUE(wrong.send(w.header(1) + "hello"));
@@ -218,10 +218,10 @@ TEST(OptionErrors, unknown_version)
 			Finished finished =
 				run({ build_path("truepeer"), "run", "--listen", "127.0.0.1:8080",
 				      "--trust", "127.0.0.0/8", "--pin-dir", box.pin_dir(),
-				      "--header-version", version });
+				      "--versions", version });
 
 			EXPECT_EQ(finished.code, 2) << version << ": " << finished.out;
-			EXPECT_NE(finished.err.find("--header-version"), std::string::npos)
+			EXPECT_NE(finished.err.find("--versions"), std::string::npos)
 				<< finished.err;
 		}
 	});

@@ -117,6 +117,25 @@ void expect_clean_stop(Agent &agent)
 	EXPECT_EQ(left_over(ids), std::vector<std::string>());
 }
 
+/* Every connection has begun once, and has an event of its outcome. */
+static void expect_events(const Agent &agent)
+{
+	Counters counters = agent.counters();
+
+	EXPECT_EQ(counters["connections_begun"], agent.total());
+	if (agent.total() > 3000) /* more than are remembered */
+		return;
+	for (const auto &[outcome, count] : agent.event_counts()) {
+		EXPECT_EQ(counters[outcome], count) << "events of " << outcome;
+		counters[outcome] = 0;
+	}
+	for (const auto &[name, count] : counters)
+		if (name.rfind("accepted", 0) == 0 || name.rfind("bad_", 0) == 0 ||
+		    name == "no_header" || name == "untrusted" || name == "timeout") {
+			EXPECT_EQ(count, 0u) << "no event of " << name;
+		}
+}
+
 bool kernel_has(const std::string &engine)
 {
 	utsname name;
@@ -158,7 +177,9 @@ void run_world(const Case &c, const WorldOptions &options,
 			EXPECT_TRUE(eventually([&] { return w.agent->total() == w.connections; }))
 				<< w.connections << " connections, counted: "
 				<< nlohmann::json(w.agent->counters()).dump();
+			expect_events(*w.agent);
 		}
+		EXPECT_EQ(w.agent->entries("tp_headers") + w.agent->entries("tp_headers_large"), 0u);
 		expect_clean_stop(*w.agent);
 	};
 

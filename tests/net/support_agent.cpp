@@ -74,12 +74,37 @@ uint64_t Agent::total() const
 {
 	/* what is counted beside outcomes */
 	static const std::set<std::string> others = { "peername_early", "peername_family",
-						      "actions_lost", "accept_queue_full" };
+						      "actions_lost", "accept_queue_full",
+						      "events_lost", "headers_lost",
+						      "connections_begun", "no_header_tls",
+						      "no_header_http", "no_header_ssh",
+						      "no_header_other" };
 	uint64_t sum = 0;
 
 	for (const auto &[name, value] : counters())
 		sum += others.count(name) ? 0 : value;
 	return sum;
+}
+
+std::vector<nlohmann::json> Agent::events(std::vector<std::string> more) const
+{
+	std::vector<nlohmann::json> list;
+	std::vector<std::string> arguments = { "events", "--json" };
+
+	arguments.insert(arguments.end(), more.begin(), more.end());
+	std::istringstream lines(command(arguments).out);
+	for (std::string line; std::getline(lines, line);)
+		list.push_back(nlohmann::json::parse(line));
+	return list;
+}
+
+Counters Agent::event_counts() const
+{
+	Counters counts;
+
+	for (const nlohmann::json &event : events())
+		counts[event.at("outcome")]++;
+	return counts;
 }
 
 /* ---- what is loaded ------------------------------------------------------ */

@@ -47,6 +47,10 @@ public:
 	bool counts(const std::string &outcome, uint64_t value, Ms timeout = 3s) const;
 	uint64_t total() const; /* all outcomes */
 
+	/* What `truepeer events` remembers. */
+	std::vector<nlohmann::json> events(std::vector<std::string> more = {}) const;
+	Counters event_counts() const; /* by outcome */
+
 	BpfIds ids() const;
 	size_t entries(const std::string &map) const; /* of a pinned hash map */
 

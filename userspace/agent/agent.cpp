@@ -10,16 +10,21 @@
 #include <cstring>
 
 #include "agent/enforcer.h"
+#include "agent/evictions.h"
 #include "agent/handshake.h"
 #include "agent/host.h"
 #include "agent/interfaces.h"
+#include "agent/kept_headers.h"
 #include "agent/loop.h"
 #include "agent/namespace.h"
 #include "agent/pins.h"
+#include "agent/own_addresses.h"
 #include "agent/programs.h"
+#include "agent/reporter.h"
 #include "agent/retire.h"
 #include "agent/routes.h"
 #include "agent/take_over.h"
+#include "base/event_ring.h"
 #include "base/log.h"
 
 namespace tp {
@@ -33,6 +38,46 @@ static Result<std::string> check_pin_dir(std::string dir)
 			      "not an absolute path on a bpf file system",
 			      "the default is /sys/fs/bpf/truepeer" };
 	return dir;
+}
+
+static bool is_service(const PolicyRule &rule, const std::vector<Listen> &services)
+{
+	return !rule.service ||
+	       std::any_of(services.begin(), services.end(), [&](const Listen &listen) {
+		       return listen.port == rule.service->port &&
+			      !std::memcmp(&listen.address, &rule.service->address, 16);
+	       });
+}
+
+/* Longest prefix first is the map's business; of two for the same network the last one counts. */
+static Status read_policies(const RunOptions &options, Setup &setup)
+{
+	uint32_t trusted = options.header == "use" ? TP_POLICY_USE : TP_POLICY_REQUIRE;
+
+	for (const std::string &text : options.trust) {
+		Result<Network> network = parse_network(text);
+
+		if (!network)
+			return network.error();
+		setup.policies.push_back({ {}, *network, trusted });
+	}
+	for (const std::string &text : options.policies) {
+		Result<PolicyRule> rule = parse_policy_rule(text);
+
+		if (!rule)
+			return rule.error();
+		if (!is_service(*rule, setup.services))
+			return Error{ ErrorCode::usage, "--policy", text,
+				      "no service listens there", "name one as --listen does" };
+		setup.policies.push_back(*rule);
+	}
+	if (std::all_of(setup.policies.begin(), setup.policies.end(),
+			[](const PolicyRule &rule) { return rule.policy == TP_POLICY_REJECT; }))
+		return Error{ ErrorCode::usage, "--trust", "",
+			      "no network is trusted, so no header could ever be believed",
+			      "name your proxies' networks; for anybody write --trust 0.0.0.0/0 "
+			      "--trust ::/0" };
+	return success();
 }
 
 static Result<Setup> read_options(const RunOptions &options)
@@ -53,25 +98,17 @@ static Result<Setup> read_options(const RunOptions &options)
 	if (setup.services.empty() || setup.services.size() > TP_MAX_SERVICES)
 		return Error{ ErrorCode::usage, "--listen", "",
 			      fmt::format("give between 1 and {} services", TP_MAX_SERVICES) };
-	if (options.trust.empty())
-		return Error{ ErrorCode::usage, "--trust", "",
-			      "no network is trusted, so no header could ever be believed",
-			      "name your proxies' networks; for anybody write --trust 0.0.0.0/0 "
-			      "--trust ::/0" };
-	for (const std::string &text : options.trust) {
-		Result<Network> network = parse_network(text);
-
-		if (!network)
-			return network.error();
-		setup.trusted.push_back(*network);
-	}
-	setup.trusted_policy = options.header == "use" ? TP_POLICY_USE : TP_POLICY_REQUIRE;
+	Status policies = read_policies(options, setup);
+	if (!policies)
+		return policies.error();
 	setup.header_timeout_ns = (uint64_t)(options.header_timeout * 1e9);
-	if (options.header_version != "any")
-		setup.versions = 1u << (options.header_version[0] - '0');
+	setup.versions = 0;
+	for (unsigned version : options.versions)
+		setup.versions |= 1u << version;
 	if (options.refuse_special_origins)
 		setup.flags |= TP_SERVICE_NO_SPECIAL;
-	setup.max_pending = options.max_pending;
+	setup.max_pending = (uint32_t)std::min<uint64_t>(
+		(uint64_t)options.max_pending * setup.services.size(), 1u << 24);
 	setup.max_connections = options.max_connections;
 	return setup;
 }
@@ -169,17 +206,32 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	done = watch_routes(*loop, *programs, *routes);
 	if (!done)
 		return done.error();
+	Result<std::vector<OwnAddresses>> own = read_own_addresses(*programs, setup, spaces);
+	if (!own)
+		return own.error();
+	done = watch_own_addresses(*loop, *own);
+	if (!done)
+		return done.error();
 	done = take_over(*programs, *interfaces, options, pin_dir, enforcer);
 	if (done)
 		done = watch_interfaces(*loop, *interfaces);
 	if (!done)
 		return done.error();
 	say_ready(options, *programs, *interfaces, pin_dir);
-	Enforcer::Maps maps = { programs->pending(), programs->origins(), programs->pieces(),
-				programs->counts() };
+	Result<EventRing> events = EventRing::open(programs->events(), Access::write);
+	if (!events)
+		return events.error();
+	Reporter reporter(programs->reporter());
+	Evictions evictions({ programs->pending(), programs->origins(), programs->counters() },
+			    setup.services.size());
+	KeptHeaders kept(programs->headers(), programs->large_headers());
+	Enforcer::Maps maps = { programs->pending(), programs->origins(), programs->pieces() };
 	done = loop->run([&] {
 		(void)bool(programs->refresh(enforcer.reassembles())); /* else: the way without */
-		enforcer.expire(maps, timeouts);
+		enforcer.expire(maps, timeouts, reporter);
+		evictions.tick(reporter);
+		kept.tick();
+		events->trim();
 	});
 	if (!done)
 		return done.error();

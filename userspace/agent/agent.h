@@ -15,12 +15,13 @@ namespace tp {
 struct RunOptions {
 	std::vector<std::string> listen;
 	std::vector<std::string> trust;
+	std::vector<std::string> policies;
 	std::string engine = "auto";
 	std::string header = "require";
-	std::string header_version = "any";
+	std::vector<unsigned> versions = { 1, 2 };
 	bool refuse_special_origins = false;
 	double header_timeout = 5;
-	uint32_t max_pending = 16384;
+	uint32_t max_pending = 16384; /* for each service */
 	uint32_t max_connections = 262144;
 	std::vector<std::string> interfaces; /* empty: all */
 	std::vector<std::string> namespaces; /* beside the agent's own */

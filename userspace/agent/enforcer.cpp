@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/kept_header.h"
 #include "base/log.h"
 
 namespace tp {
@@ -179,18 +180,6 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry
 	bpf_map_delete_elem(map, &flow);
 }
 
-static tp_flow flow_of(const tp_peer &peer)
-{
-	tp_flow flow = {};
-
-	flow.netns = peer.netns;
-	std::memcpy(flow.remote, peer.proxy.address, 16);
-	std::memcpy(flow.local, peer.local.address, 16);
-	flow.remote_port = peer.proxy.port;
-	flow.local_port = peer.local.port;
-	return flow;
-}
-
 void Enforcer::end_peer(int map, uint64_t cookie, const tp_peer &peer)
 {
 	tp_peer refused = peer;
@@ -204,17 +193,6 @@ void Enforcer::end_peer(int map, uint64_t cookie, const tp_peer &peer)
 	refused.reason = TP_OUT_TIMEOUT;
 	bpf_map_update_elem(map, &cookie, &refused, BPF_EXIST);
 	report(here->diag.destroy(flow_of(peer), cookie));
-}
-
-/* An array of our own: the programs' per-CPU counters cannot be added to from here. */
-void Enforcer::count_timeout(int counts, uint32_t service)
-{
-	tp_counters counters = {};
-
-	if (bpf_map_lookup_elem(counts, &service, &counters))
-		return;
-	counters.outcome[TP_OUT_TIMEOUT]++;
-	bpf_map_update_elem(counts, &service, &counters, BPF_ANY);
 }
 
 static bool is_optional(const tp_pending &entry)
@@ -255,17 +233,13 @@ static bool needs_nudge(const tp_pending &entry, uint64_t now)
 }
 
 /* To the local TCP, as the client: what it has sent already, or an acknowledgement. */
-void Enforcer::nudge(const Maps &maps, const tp_flow &flow, tp_pending entry)
+void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending &entry)
 {
 	std::vector<uint8_t> bytes;
 	Place *here = place(flow.netns);
 
 	if (!here || !here->sender)
 		return;
-	if (entry.state == TP_PENDING_WAITING) {
-		entry.state = TP_PENDING_PASSED;
-		bpf_map_update_elem(maps.pending, &flow, &entry, BPF_EXIST);
-	}
 	if (entry.state == TP_PENDING_PASSED && entry.seen > 0) {
 		auto piece = std::make_unique<std::array<uint8_t, pieces_value>>();
 
@@ -308,7 +282,7 @@ void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending
 	refusals_.erase(known);
 }
 
-void Enforcer::expire_pending(const Maps &maps)
+void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 {
 	std::vector<tp_flow> due;
 	uint64_t now = boot_time_ns();
@@ -333,10 +307,11 @@ void Enforcer::expire_pending(const Maps &maps)
 		if (entry.state == TP_PENDING_REFUSED) {
 			finish_refused(pending, flow, entry);
 		} else if (must_have_header(entry) && age(entry, now) > entry.header_timeout_ns) {
-			count_timeout(maps.counts, entry.peer.service);
+			reporter.report(entry.peer, TP_OUT_TIMEOUT);
 			end_pending(pending, flow, entry);
 			bpf_map_delete_elem(maps.pieces, &flow);
 		} else if (age(entry, now) > forgotten_ns) {
+			reporter.report(entry.peer, TP_OUT_TIMEOUT);
 			bpf_map_delete_elem(pending, &flow);
 			bpf_map_delete_elem(maps.pieces, &flow);
 		} else if (needs_nudge(entry, now)) {
@@ -348,7 +323,8 @@ void Enforcer::expire_pending(const Maps &maps)
 	});
 }
 
-void Enforcer::expire_origins(int origins, int counts, const std::vector<uint64_t> &timeouts)
+void Enforcer::expire_origins(int origins, const std::vector<uint64_t> &timeouts,
+			      const Reporter &reporter)
 {
 	std::vector<uint64_t> late;
 	uint64_t now = boot_time_ns();
@@ -371,12 +347,13 @@ void Enforcer::expire_origins(int origins, int counts, const std::vector<uint64_
 
 		if (bpf_map_lookup_elem(origins, &cookie, &peer) || !is_late(peer))
 			continue;
-		count_timeout(counts, peer.service);
+		reporter.report(peer, TP_OUT_TIMEOUT, cookie);
 		end_peer(origins, cookie, peer);
 	}
 }
 
-void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts)
+void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
+		      const Reporter &reporter)
 {
 	auto sender_for = [this](uint64_t netns) {
 		Place *here = place(netns);
@@ -385,8 +362,8 @@ void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts)
 	};
 
 	report(reassembler_.tick(sender_for, maps.pending));
-	expire_pending(maps);
-	expire_origins(maps.origins, maps.counts, timeouts);
+	expire_pending(maps, reporter);
+	expire_origins(maps.origins, timeouts, reporter);
 }
 
 void Enforcer::end_undecided(int pending, int origins)

@@ -15,6 +15,7 @@
 
 #include "agent/namespace.h"
 #include "agent/reassembly.h"
+#include "agent/reporter.h"
 #include "agent/segments.h"
 #include "agent/sock_diag.h"
 #include "base/maps.h"
@@ -34,13 +35,14 @@ public:
 	bool reassembles() const { return places_.front().sender.has_value(); }
 
 	struct Maps {
-		int pending, origins, pieces, counts;
+		int pending, origins, pieces;
 	};
 	/*
 	 * Ends what is over its time, in a bounded part of each map per call.
 	 * `timeouts` is by service id.
 	 */
-	void expire(const Maps &maps, const std::vector<uint64_t> &timeouts);
+	void expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
+		    const Reporter &reporter);
 
 	/*
 	 * Ends all connections whose header is not decided: nobody will judge it.
@@ -76,11 +78,11 @@ private:
 	void end_flow(const tp_flow &flow);
 	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);
 	void end_peer(int map, uint64_t cookie, const tp_peer &peer);
-	void count_timeout(int counts, uint32_t service);
-	void expire_pending(const Maps &maps);
+	void expire_pending(const Maps &maps, const Reporter &reporter);
 	void finish_refused(int pending, const tp_flow &flow, const tp_pending &entry);
-	void nudge(const Maps &maps, const tp_flow &flow, tp_pending entry);
-	void expire_origins(int origins, int counts, const std::vector<uint64_t> &timeouts);
+	void nudge(const Maps &maps, const tp_flow &flow, const tp_pending &entry);
+	void expire_origins(int origins, const std::vector<uint64_t> &timeouts,
+			    const Reporter &reporter);
 
 	std::vector<Place> places_;
 	HashScan<tp_flow, tp_pending> pending_scan_;

@@ -68,26 +68,42 @@ static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t 
 	return success();
 }
 
-/* Connections that have no socket yet are in these. */
-static const char *const shared_maps[] = { "tp_pending", "tp_pieces" };
+/* What an operator has set, and what is told of the past. */
+static const char *const lasting_maps[] = { "tp_denied", "tp_events" };
 
-static Status share_maps(tp_truepeer *skeleton, const std::string &predecessor)
+/* Connections that have no socket yet are in these. */
+static const char *const pending_maps[] = { "tp_pending", "tp_pieces", "tp_headers",
+					    "tp_headers_large" };
+
+static std::vector<std::string> maps_to_share(const Programs::Predecessor &predecessor)
 {
-	for (const char *name : shared_maps) {
-		Result<Fd> map = open_map(predecessor, name, Access::write);
+	std::vector<std::string> names;
+
+	if (predecessor.dir.empty())
+		return names;
+	names.assign(std::begin(lasting_maps), std::end(lasting_maps));
+	if (predecessor.pending)
+		names.insert(names.end(), std::begin(pending_maps), std::end(pending_maps));
+	return names;
+}
+
+static Status share_maps(tp_truepeer *skeleton, const Programs::Predecessor &predecessor)
+{
+	for (const std::string &name : maps_to_share(predecessor)) {
+		Result<Fd> map = open_map(predecessor.dir, name, Access::write);
 
 		if (!map)
 			return map.error();
-		int failed = bpf_map__reuse_fd(bpf_object__find_map_by_name(skeleton->obj, name),
-					       map->get());
+		int failed = bpf_map__reuse_fd(
+			bpf_object__find_map_by_name(skeleton->obj, name.c_str()), map->get());
 		if (failed)
-			return system_error("share map", predecessor + "/" + name, failed);
+			return system_error("share map", predecessor.dir + "/" + name, failed);
 	}
 	return success();
 }
 
 Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool handshake,
-						   const std::string &predecessor)
+						   const Predecessor &predecessor)
 {
 	libbpf_output.clear();
 	libbpf_set_print(keep_output);
@@ -99,6 +115,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
 	skeleton->rodata->tp_netns_aware = setup.netns_aware;
 	bpf_map__set_max_entries(skeleton->maps.tp_origins, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections);
+	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
@@ -108,12 +125,9 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
 		if (!set)
 			return set.error();
 	}
-	if (!predecessor.empty()) {
-		Status shared = share_maps(skeleton, predecessor);
-
-		if (!shared)
-			return shared.error();
-	}
+	Status shared = share_maps(skeleton, predecessor);
+	if (!shared)
+		return shared.error();
 	int failed = tp_truepeer__load(skeleton);
 	if (failed)
 		return system_error("load BPF programs", "truepeer.bpf.o", failed,
@@ -127,7 +141,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
  * A program is there when it can be loaded: what a kernel's version promises, or a
  * probe finds, may not be so.
  */
-Result<Programs> Programs::load(const Setup &setup, const std::string &predecessor)
+Result<Programs> Programs::load(const Setup &setup, const Predecessor &predecessor)
 {
 	std::string no_handshake = setup.no_handshake;
 	Result<Skeleton> loaded = open_and_load(setup, no_handshake.empty(), predecessor);
@@ -142,9 +156,10 @@ Result<Programs> Programs::load(const Setup &setup, const std::string &predecess
 		return loaded.error();
 	}
 	Programs programs(std::move(*loaded));
-	programs.shares_ = !predecessor.empty();
-	Status done = programs.create_counts();
+	programs.shares_ = !predecessor.dir.empty() && predecessor.pending;
+	programs.shared_ = maps_to_share(predecessor);
 	programs.give_up_handshake(no_handshake);
+	Status done = success();
 	for (size_t i = 1; i < setup.namespaces.size() && done && no_handshake.empty(); i++)
 		done = programs.load_handshake(setup, setup.namespaces[i]);
 	if (done)
@@ -198,26 +213,6 @@ void Programs::give_up_handshake(const std::string &why)
 	why.copy(config_.no_handshake, sizeof(config_.no_handshake) - 1);
 }
 
-Status Programs::create_counts()
-{
-	LIBBPF_OPTS(bpf_map_create_opts, options);
-	const btf *types = bpf_object__btf(skeleton_->obj);
-	int key = btf__find_by_name_kind(types, "unsigned int", BTF_KIND_INT);
-	int value = btf__find_by_name_kind(types, "tp_counters", BTF_KIND_STRUCT);
-
-	if (key > 0 && value > 0) { /* so that bpftool can show the fields */
-		options.btf_fd = (uint32_t)bpf_object__btf_fd(skeleton_->obj);
-		options.btf_key_type_id = (uint32_t)key;
-		options.btf_value_type_id = (uint32_t)value;
-	}
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tp_agent_counts", sizeof(uint32_t),
-				sizeof(tp_counters), TP_MAX_SERVICES, &options);
-	if (fd < 0)
-		return system_error("create map", "tp_agent_counts", fd);
-	counts_ = Fd(fd);
-	return success();
-}
-
 static Status update(const bpf_map *map, const void *key, const void *value)
 {
 	int failed = bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY);
@@ -225,36 +220,15 @@ static Status update(const bpf_map *map, const void *key, const void *value)
 	return failed ? Status(system_error("fill map", bpf_map__name(map), failed)) : success();
 }
 
-/*
- * ::/0 and its like mean IPv6: in 16 bytes they also hold the IPv4-mapped
- * addresses, which a longer prefix takes out again, unless 0.0.0.0/0 was given.
- */
-static bool covers_all_ipv4(const Network &network)
+/* Whether the rule is for this service. */
+static bool concerns(const PolicyRule &rule, const Listen &listen)
 {
-	static const Address mapped = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 } };
-
-	if (network.bits >= 96)
-		return false;
-	for (uint32_t bit = 0; bit < network.bits; bit++)
-		if ((network.address.bytes[bit / 8] ^ mapped.bytes[bit / 8]) & 0x80 >> bit % 8)
-			return false;
-	return true;
-}
-
-static Status trust(const bpf_map *map, uint32_t service, const Network &network, uint32_t policy)
-{
-	tp_policy_key key = {};
-	tp_policy_value value = { policy };
-
-	key.prefixlen = 32 + network.bits;
-	key.service = htonl(service);
-	std::memcpy(key.address, network.address.bytes, 16);
-	return update(map, &key, &value);
+	return !rule.service || (rule.service->port == listen.port &&
+				 !std::memcmp(&rule.service->address, &listen.address, 16));
 }
 
 Status Programs::fill(const Setup &setup)
 {
-	Network all_ipv4 = { { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 } }, 96 };
 	uint32_t id = 0;
 
 	config_.abi_version = TP_ABI_VERSION;
@@ -274,14 +248,9 @@ Status Programs::fill(const Setup &setup)
 		service.header_timeout_ns = setup.header_timeout_ns;
 		service.versions = setup.versions;
 		service.flags = setup.flags;
-		for (const Network &network : setup.trusted)
-			if (done && covers_all_ipv4(network))
-				done = trust(skeleton_->maps.tp_policies, id, all_ipv4,
-					     TP_POLICY_REJECT);
-		for (const Network &network : setup.trusted)
-			if (done)
-				done = trust(skeleton_->maps.tp_policies, id, network,
-					     setup.trusted_policy);
+		for (const PolicyRule &rule : setup.policies)
+			if (done && concerns(rule, listen))
+				done = set_policy(policies(), id, rule.network, rule.policy);
 		for (uint64_t netns : setup.namespaces) {
 			key.netns = netns;
 			if (done)
@@ -389,8 +358,6 @@ Status Programs::pin(const std::string &dir, std::optional<uint32_t> group) cons
 		if (done && !bpf_map__is_internal(map)) /* .rodata: programs hold it */
 			done = pin_one(bpf_map__fd(map), dir + "/" + name, 0640, group);
 	}
-	if (done)
-		done = pin_one(counts_.get(), dir + "/tp_agent_counts", 0640, group);
 	for (const auto &[name, fd] : links_)
 		if (done)
 			done = pin_one(fd.get(), dir + "/" + name, 0600, group);
@@ -414,6 +381,41 @@ int Programs::services() const
 int Programs::routes() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_routes);
+}
+
+int Programs::policies() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_policies);
+}
+
+int Programs::counters() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_counters);
+}
+
+int Programs::events() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_events);
+}
+
+int Programs::own_addresses() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_own_addresses);
+}
+
+int Programs::headers() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_headers);
+}
+
+int Programs::large_headers() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_headers_large);
+}
+
+int Programs::reporter() const
+{
+	return bpf_program__fd(skeleton_->progs.tp_agent_report);
 }
 
 int Programs::pieces() const
@@ -454,16 +456,13 @@ std::vector<uint32_t> Programs::program_ids() const
 std::vector<uint32_t> Programs::map_ids() const
 {
 	std::vector<uint32_t> ids;
-	std::vector<int> fds = { counts_.get() };
+	std::vector<int> fds;
 	bpf_map *map;
 
-	bpf_object__for_each_map(map, skeleton_->obj) {
-		auto is_it = [&](const char *name) { return !strcmp(name, bpf_map__name(map)); };
-
+	bpf_object__for_each_map(map, skeleton_->obj)
 		/* the predecessor's pins may hold on to these */
-		if (!shares_ || std::none_of(std::begin(shared_maps), std::end(shared_maps), is_it))
+		if (std::find(shared_.begin(), shared_.end(), bpf_map__name(map)) == shared_.end())
 			fds.push_back(bpf_map__fd(map));
-	}
 	for (int fd : fds) {
 		bpf_map_info info = {};
 		uint32_t size = sizeof(info);

@@ -13,6 +13,7 @@
 #include "bpf/abi.h"
 #include "base/address.h"
 #include "base/fd.h"
+#include "base/policy.h"
 #include "base/result.h"
 
 struct tp_truepeer;
@@ -21,10 +22,9 @@ namespace tp {
 
 struct Setup {
 	std::vector<Listen> services;
-	std::vector<Network> trusted;
-	uint32_t trusted_policy = TP_POLICY_REQUIRE;
+	std::vector<PolicyRule> policies;
 	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
-	uint32_t max_pending = 16384;
+	uint32_t max_pending = 16384; /* all services together */
 	uint32_t max_connections = 262144;
 	bool netns_aware = false;
 	std::vector<uint64_t> namespaces; /* of the services: cookies; { 0 } if not aware */
@@ -35,12 +35,16 @@ struct Setup {
 
 class Programs {
 public:
+	/* What is taken over from `dir`, the pin directory of an agent that was killed. */
+	struct Predecessor {
+		std::string dir;     /* empty: there is none */
+		bool pending = true; /* also its connections without a socket */
+	};
 	/*
 	 * Loads, and fills the maps: no connection is taken before start().  Where the
-	 * handshake engine cannot be loaded, no_handshake() tells why.  `predecessor`: the pin
-	 * directory whose connections without a socket are to be shared; empty: none.
+	 * handshake engine cannot be loaded, no_handshake() tells why.
 	 */
-	static Result<Programs> load(const Setup &setup, const std::string &predecessor = "");
+	static Result<Programs> load(const Setup &setup, const Predecessor &predecessor);
 	Programs(Programs &&) = default;
 	Programs &operator=(Programs &&) = default;
 
@@ -70,7 +74,14 @@ public:
 	int origins() const;
 	int actions() const;
 	int services() const;
-	int counts() const { return counts_.get(); }
+	int policies() const;
+	int counters() const;
+	int events() const;
+	int own_addresses() const;
+	int headers() const;
+	int large_headers() const;
+	/* tp_agent_report, to be run with a struct tp_agent_report. */
+	int reporter() const;
 	bool shares() const { return shares_; }
 
 	/* For waiting until the kernel has let go of them. */
@@ -85,18 +96,17 @@ private:
 
 	explicit Programs(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
 	static Result<Skeleton> open_and_load(const Setup &setup, bool handshake,
-					      const std::string &predecessor);
+					      const Predecessor &predecessor);
 	Status load_handshake(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
-	Status create_counts();
 	Status write_config() const;
 
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the handshake program for further namespaces */
 	std::string no_handshake_;
-	bool shares_ = false; /* maps with a predecessor */
+	bool shares_ = false; /* tp_pending with a predecessor */
+	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};
-	Fd counts_; /* tp_agent_counts: outcomes that the agent decides */
 	std::vector<std::pair<std::string, Fd>> links_;
 };
 

@@ -84,16 +84,17 @@ static Result<bool> has_same_services(const std::string &dir, const Programs &pr
 
 Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, int cgroup)
 {
-	if (!pins_exist(pin_dir) || !has_room(pin_dir, setup) ||
-	    !is_attached_to(pin_dir + "/link_sockops", cgroup))
-		return Programs::load(setup);
-	Result<Programs> programs = Programs::load(setup, pin_dir);
+	if (!pins_exist(pin_dir))
+		return Programs::load(setup, {});
+	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir + "/link_sockops", cgroup))
+		return Programs::load(setup, { pin_dir, false });
+	Result<Programs> programs = Programs::load(setup, { pin_dir, true });
 	if (!programs)
 		return programs;
 	Result<bool> same = has_same_services(pin_dir, *programs);
 	if (!same)
 		return same.error();
-	return *same ? std::move(programs) : Programs::load(setup);
+	return *same ? std::move(programs) : Programs::load(setup, { pin_dir, false });
 }
 
 /* ---- pins --------------------------------------------------------------------- */

@@ -103,14 +103,14 @@ static std::optional<unsigned> parse_number(std::string_view text, unsigned limi
 	return value;
 }
 
-Result<Listen> parse_listen(std::string_view text)
+Result<Listen> parse_listen(std::string_view text, std::string what)
 {
 	Listen listen = {};
 	size_t colon = text.rfind(':');
 	std::string_view host = text.substr(0, colon == text.npos ? 0 : colon);
 	std::optional<unsigned> port;
 	int family = AF_INET;
-	Error bad = { ErrorCode::usage, "--listen", std::string(text), "not ADDRESS:PORT",
+	Error bad = { ErrorCode::usage, std::move(what), std::string(text), "not ADDRESS:PORT",
 		      "as in 192.0.2.1:80, [2001:db8::1]:80, 0.0.0.0:80 or [::]:80" };
 
 	if (colon == text.npos)
@@ -133,14 +133,14 @@ Result<Listen> parse_listen(std::string_view text)
 	return listen;
 }
 
-Result<Network> parse_network(std::string_view text)
+Result<Network> parse_network(std::string_view text, std::string what)
 {
 	Network network = {};
 	size_t slash = text.find('/');
 	std::string_view host = text.substr(0, slash);
 	int family = host.find(':') == host.npos ? AF_INET : AF_INET6;
 	unsigned width = family == AF_INET ? 32 : 128;
-	Error bad = { ErrorCode::usage, "--trust", std::string(text), "not a network",
+	Error bad = { ErrorCode::usage, std::move(what), std::string(text), "not a network",
 		      "as in 192.0.2.0/24, 192.0.2.7 or 2001:db8::/32" };
 
 	network.bits = width;
@@ -160,6 +160,13 @@ Result<Network> parse_network(std::string_view text)
 	for (unsigned bit = network.bits; bit < 128; bit++)
 		network.address.bytes[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
 	return network;
+}
+
+std::string format_network(const uint8_t *address, uint32_t bits)
+{
+	if (bits >= 96 && std::memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0)
+		return fmt::format("{}/{}", format_ipv4(address + 12), bits - 96);
+	return fmt::format("{}/{}", format_ipv6(address), bits);
 }
 
 } // namespace tp

@@ -39,8 +39,12 @@ std::string format_endpoint(const tp_endpoint &endpoint);
 /* The address of a service: IPv4-mapped prints dotted. */
 std::string format_service(const uint8_t *address, uint16_t port);
 
-Result<Listen> parse_listen(std::string_view text);
-Result<Network> parse_network(std::string_view text);
+Result<Listen> parse_listen(std::string_view text, std::string what = "--listen");
+/* `what`: the option or command that is to be named where the text is wrong. */
+Result<Network> parse_network(std::string_view text, std::string what = "--trust");
+
+/* 192.0.2.0/24, 2001:db8::/32; `bits` as in Network. */
+std::string format_network(const uint8_t *address, uint32_t bits);
 
 } // namespace tp
 

@@ -23,7 +23,10 @@ Result<Fd> open_map(const std::string &dir, const std::string &name, Access acce
 			      "start one with truepeer run, or name its --pin-dir", ENOENT };
 	if (fd == -EACCES || fd == -EPERM)
 		return system_error("open map", path, fd,
-				    "reading takes root or the group given to truepeer run --group");
+				    access == Access::write ?
+					    "this takes root" :
+					    "reading takes root or the group given to truepeer run "
+					    "--group");
 	return system_error("open map", path, fd);
 }
 
@@ -50,10 +53,15 @@ void add_counters(tp_counters &sum, const tp_counters &more)
 {
 	for (int i = 0; i < TP_OUT_MAX; i++)
 		sum.outcome[i] += more.outcome[i];
+	for (int i = 0; i < 4; i++)
+		sum.protocol[i] += more.protocol[i];
+	sum.connections += more.connections;
 	sum.peername_early += more.peername_early;
 	sum.peername_family += more.peername_family;
 	sum.actions_lost += more.actions_lost;
 	sum.accept_queue_full += more.accept_queue_full;
+	sum.events_lost += more.events_lost;
+	sum.headers_lost += more.headers_lost;
 }
 
 Result<tp_counters> read_counters(int fd, uint32_t service)

@@ -5,15 +5,16 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/kept_header.h"
 #include "base/maps.h"
+#include "bpf/proxy_header.h"
 #include "cli/commands.h"
 #include "cli/table.h"
+#include "cli/tlv.h"
 #include "cli/view.h"
 #include "lib/names.h"
 
 namespace tp {
-
-using Json = nlohmann::ordered_json;
 
 namespace {
 
@@ -21,11 +22,29 @@ struct Connection {
 	uint64_t cookie;
 	std::string service;
 	tp_peer peer;
+	std::vector<uint8_t> header; /* where it was kept and asked for */
 };
 
 std::string cookie_text(uint64_t cookie)
 {
 	return fmt::format("sk:{:x}", cookie);
+}
+
+/* What only the header itself tells: the paths of AF_UNIX addresses, and its TLVs. */
+void put_header(Json &out, const std::vector<uint8_t> &bytes)
+{
+	tp_parser parser;
+
+	tp_parse(&parser, bytes.data(), (uint32_t)bytes.size());
+	if (parser.header.verdict != TP_ACCEPT)
+		return;
+	if (parser.header.origin.family == TP_FAMILY_UNIX) {
+		out["origin"] = unix_origin(bytes);
+		out["destination"] = unix_destination(bytes);
+	}
+	if (parser.header.address_end)
+		out["tlvs"] = explain_tlvs(Bytes(bytes).subspan(
+			parser.header.address_end, parser.header.bytes - parser.header.address_end));
 }
 
 /* Absent keys are what does not apply: the origin while the header is outstanding. */
@@ -51,6 +70,8 @@ Json to_json(const Connection &connection)
 		out["header_bytes"] = peer.header_bytes;
 	if (peer.state == TP_PEER_REFUSED)
 		out["reason"] = outcome_name(peer.reason);
+	if (!connection.header.empty())
+		put_header(out, connection.header);
 	return out;
 }
 
@@ -69,6 +90,7 @@ void print(const std::vector<Connection> &connections)
 					       "version", "command", "origin",      "destination",
 					       "proxy",   "local",   "header_bytes" };
 	std::vector<Row> rows(1);
+	std::string tlvs;
 
 	for (const char *column : columns) {
 		std::string heading = column;
@@ -84,8 +106,13 @@ void print(const std::vector<Connection> &connections)
 		for (const char *column : columns)
 			row.push_back(cell(object, column));
 		rows.push_back(row);
+		if (!object.contains("tlvs"))
+			continue;
+		tlvs += fmt::format("\n{}\n", row[0]);
+		for (const std::string &line : tlv_lines(object["tlvs"]))
+			tlvs += fmt::format("  {}\n", line);
 	}
-	fmt::print("{}", format_table(rows));
+	fmt::print("{}{}", format_table(rows), tlvs);
 }
 
 std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id)
@@ -95,7 +122,7 @@ std::string service_text(const std::map<uint32_t, Service> &services, uint32_t i
 	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
 }
 
-Status read_connections(const std::string &dir, std::vector<Connection> &out)
+Status read_connections(const std::string &dir, bool with_headers, std::vector<Connection> &out)
 {
 	Result<std::map<uint32_t, Service>> services = read_services(dir);
 	HashScan<uint64_t, tp_peer> scan;
@@ -105,9 +132,18 @@ Status read_connections(const std::string &dir, std::vector<Connection> &out)
 	Result<Fd> map = open_map(dir, "tp_origins", Access::read);
 	if (!map)
 		return map.error();
-	return scan.all(map->get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
-		out.push_back({ cookie, service_text(*services, peer.service), peer });
+	size_t first = out.size();
+	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
+		out.push_back({ cookie, service_text(*services, peer.service), peer, {} });
 	});
+	for (size_t i = first; i < out.size() && read && with_headers; i++) {
+		Result<std::vector<uint8_t>> header = read_header(dir, out[i].peer);
+
+		if (!header)
+			return header.error();
+		out[i].header = std::move(*header);
+	}
+	return read;
 }
 
 Result<uint64_t> parse_cookie(const std::string &text)
@@ -137,7 +173,7 @@ Status show_connections(const ViewOptions &options)
 	if (!dirs)
 		return dirs.error();
 	for (const std::string &dir : *dirs) {
-		Status read = read_connections(dir, connections);
+		Status read = read_connections(dir, options.tlvs, connections);
 
 		if (!read)
 			return read;
@@ -164,7 +200,7 @@ Status show_connection(const ViewOptions &options, const std::string &text)
 		return dirs.error();
 	for (const std::string &dir : *dirs) {
 		Result<Fd> map = open_map(dir, "tp_origins", Access::read);
-		Connection connection = { *cookie, {}, {} };
+		Connection connection = { *cookie, {}, {}, {} };
 
 		if (!map)
 			return map.error();
@@ -177,6 +213,10 @@ Status show_connection(const ViewOptions &options, const std::string &text)
 		if (!services)
 			return services.error();
 		connection.service = service_text(*services, connection.peer.service);
+		Result<std::vector<uint8_t>> header = read_header(dir, connection.peer);
+		if (!header)
+			return header.error();
+		connection.header = std::move(*header);
 		if (options.json)
 			fmt::print("{}\n", to_json(connection).dump());
 		else

@@ -17,7 +17,6 @@
 namespace tp {
 
 static constexpr size_t max_input = 128 * 1024; /* the longest header has 65551 bytes */
-static constexpr size_t unix_path = 108;
 
 static Result<std::vector<uint8_t>> read_input(size_t limit)
 {
@@ -79,9 +78,8 @@ static unsigned stated_family(const tp_header &header, Bytes bytes)
 static void put_endpoints(Json &out, const tp_header &header, Bytes bytes)
 {
 	if (header.origin.family == TP_FAMILY_UNIX) {
-		out["origin"] = "unix:" + format_unix_path(bytes.subspan(TP_V2_FIXED, unix_path));
-		out["destination"] =
-			"unix:" + format_unix_path(bytes.subspan(TP_V2_FIXED + unix_path, unix_path));
+		out["origin"] = unix_origin(bytes);
+		out["destination"] = unix_destination(bytes);
 	} else {
 		out["origin"] = format_endpoint(header.origin);
 		out["destination"] = format_endpoint(header.destination);

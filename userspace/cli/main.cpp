@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer: the command line. */
+#include <functional>
+#include <map>
+
 #include <CLI/CLI.hpp>
 
 #include "agent/agent.h"
@@ -13,9 +16,14 @@ namespace {
 struct Arguments {
 	RunOptions run;
 	ViewOptions view;
-	std::string cookie;
+	EventOptions events;
+	DenyOptions deny;
+	std::string cookie, service, network, policy;
 	bool hex = false;
 };
+
+/* What is to be done, by subcommand. */
+using Actions = std::map<const CLI::App *, std::function<int()>>;
 
 constexpr int exit_usage = 2;
 
@@ -26,6 +34,22 @@ void add_pin_dir(CLI::App *command, std::string &target)
 		->capture_default_str();
 }
 
+int fail(const Error &error)
+{
+	log_line(error.text());
+	return error.code == ErrorCode::usage ? exit_usage : 1;
+}
+
+int report(const Status &status)
+{
+	return status ? 0 : fail(status.error());
+}
+
+int report(const Result<int> &result)
+{
+	return result ? *result : fail(result.error());
+}
+
 CLI::App *add_view(CLI::App &app, Arguments &arguments, const char *name, const char *what)
 {
 	CLI::App *command = app.add_subcommand(name, what);
@@ -33,6 +57,85 @@ CLI::App *add_view(CLI::App &app, Arguments &arguments, const char *name, const 
 	command->add_flag("--json", arguments.view.json, "JSON instead of a table");
 	add_pin_dir(command, arguments.view.pin_dir);
 	return command;
+}
+
+/* The subcommands of `truepeer policy`. */
+void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
+{
+	CLI::App *policy = app.add_subcommand("policy", "what source networks may send, at run time");
+	CLI::App *list = policy->add_subcommand("list", "the rules in force");
+	CLI::App *set = policy->add_subcommand("set", "for connections that begin from now on");
+	CLI::App *remove = policy->add_subcommand("remove", "what the next wider network says holds then");
+
+	policy->require_subcommand(1);
+	list->add_flag("--json", arguments.view.json, "JSON instead of a table");
+	for (CLI::App *command : { set, remove }) {
+		command->add_option("network", arguments.network)->type_name("CIDR")->required();
+		command->add_option("--service", arguments.service, "only there (default: everywhere)")
+			->type_name("ADDRESS:PORT");
+	}
+	set->add_option("policy", arguments.policy, "require, use, ignore, reject or skip")
+		->type_name("POLICY")
+		->required();
+	for (CLI::App *command : { list, set, remove })
+		add_pin_dir(command, arguments.view.pin_dir);
+	actions[list] = [&] { return report(show_policies(arguments.view)); };
+	actions[set] = [&] {
+		return report(change_policy(arguments.view.pin_dir, arguments.service,
+					    arguments.network, arguments.policy));
+	};
+	actions[remove] = [&] {
+		return report(drop_policy(arguments.view.pin_dir, arguments.service,
+					  arguments.network));
+	};
+}
+
+/* The subcommands of `truepeer deny`. */
+void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
+{
+	CLI::App *deny = app.add_subcommand("deny", "origins whose connections are refused");
+	CLI::App *list = deny->add_subcommand("list", "the origins, and how many were refused");
+	CLI::App *add = deny->add_subcommand("add", "for connections whose header comes from now on");
+	CLI::App *remove = deny->add_subcommand("remove", "takes networks off the list");
+
+	deny->require_subcommand(1);
+	list->add_flag("--json", arguments.view.json, "JSON instead of a table");
+	for (CLI::App *command : { add, remove }) {
+		command->add_option("networks", arguments.deny.networks)->type_name("CIDR");
+		command->add_option("--file", arguments.deny.file,
+				    "a network a line, # begins a comment; -: standard input")
+			->type_name("FILE");
+	}
+	for (CLI::App *command : { list, add, remove })
+		add_pin_dir(command, arguments.view.pin_dir);
+	actions[list] = [&] { return report(show_denied(arguments.view)); };
+	actions[add] = [&] {
+		return report(add_denied(arguments.view.pin_dir, arguments.deny));
+	};
+	actions[remove] = [&] {
+		return report(remove_denied(arguments.view.pin_dir, arguments.deny));
+	};
+}
+
+/* The commands that show something. */
+void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
+{
+	CLI::App *connections =
+		add_view(app, arguments, "connections", "the live connections and their origins");
+	CLI::App *lookup = add_view(app, arguments, "lookup", "one connection, by socket cookie");
+	CLI::App *status = add_view(app, arguments, "status", "services, programs and counters");
+	CLI::App *events = add_view(app, arguments, "events", "what became of each connection");
+
+	connections->add_flag("--tlvs", arguments.view.tlvs, "also what else the headers said");
+	lookup->add_option("cookie", arguments.cookie, "as ss -e prints it, sk:1a2b")
+		->type_name("COOKIE")
+		->required();
+	events->add_flag("--follow", arguments.events.follow, "go on with those that come");
+	events->add_flag("--refused", arguments.events.refused, "only of refused connections");
+	actions[connections] = [&] { return report(show_connections(arguments.view)); };
+	actions[lookup] = [&] { return report(show_connection(arguments.view, arguments.cookie)); };
+	actions[status] = [&] { return report(show_status(arguments.view)); };
+	actions[events] = [&] { return report(show_events(arguments.view, arguments.events)); };
 }
 
 CLI::App *add_run(CLI::App &app, RunOptions &run)
@@ -46,6 +149,11 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 	command->add_option("--trust", run.trust, "a network of proxies; may be repeated")
 		->type_name("CIDR")
 		->allow_extra_args(false);
+	command->add_option("--policy", run.policies,
+			    "what a network may send (require, use, ignore, reject, skip), of all "
+			    "services or of one; may be repeated")
+		->type_name("CIDR=POLICY[@ADDRESS:PORT]")
+		->allow_extra_args(false);
 	command->add_option("--engine", run.engine, "how the header is removed")
 		->check(CLI::IsMember({ "auto", "handshake", "stream" }))
 		->capture_default_str();
@@ -53,18 +161,22 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 			    "whether a trusted sender must send a header, or may")
 		->check(CLI::IsMember({ "require", "use" }))
 		->capture_default_str();
-	command->add_option("--header-version", run.header_version, "which header versions to accept")
-		->check(CLI::IsMember({ "any", "1", "2" }))
+	command->add_option("--versions", run.versions, "which header versions to accept")
+		->type_name("1,2")
+		->delimiter(',')
+		->check(CLI::Range(1u, 2u))
+		->allow_extra_args(false)
 		->capture_default_str();
 	command->add_flag("--refuse-special-origins", run.refuse_special_origins,
-			  "refuse origins that are loopback, unspecified or multicast addresses");
+			  "refuse origins that are loopback, unspecified or multicast addresses, or "
+			  "this host's own");
 	command->add_option("--header-timeout", run.header_timeout,
 			    "time for the whole header, at least 3")
 		->type_name("SECONDS")
 		->check(CLI::Range(3.0, 86400.0))
 		->capture_default_str();
 	command->add_option("--max-pending", run.max_pending,
-			    "connections that may wait for their header")
+			    "connections that may wait for their header, for each service")
 		->type_name("N")
 		->check(CLI::Range(64, 1 << 24))
 		->capture_default_str();
@@ -98,22 +210,6 @@ int parse_failed(const CLI::App &app, const CLI::ParseError &error)
 	return app.exit(error) == 0 ? 0 : exit_usage;
 }
 
-int fail(const Error &error)
-{
-	log_line(error.text());
-	return error.code == ErrorCode::usage ? exit_usage : 1;
-}
-
-int report(const Status &status)
-{
-	return status ? 0 : fail(status.error());
-}
-
-int report(const Result<int> &result)
-{
-	return result ? *result : fail(result.error());
-}
-
 } // namespace
 
 int main(int argc, char **argv)
@@ -122,6 +218,7 @@ int main(int argc, char **argv)
 		     "sends PROXY protocol headers.",
 		     "truepeer");
 	Arguments arguments;
+	Actions actions;
 
 	arguments.view.pin_dir = default_pin_dir;
 	app.set_version_flag("--version", "truepeer " TP_VERSION);
@@ -129,36 +226,27 @@ int main(int argc, char **argv)
 
 	CLI::App *run = add_run(app, arguments.run);
 	CLI::App *decoding = app.add_subcommand("decode", "explain the header on standard input");
-	CLI::App *connections =
-		add_view(app, arguments, "connections", "the live connections and their origins");
-	CLI::App *lookup = add_view(app, arguments, "lookup", "one connection, by socket cookie");
-	CLI::App *status =
-		add_view(app, arguments, "status", "services, programs and counters");
+	add_views(app, arguments, actions);
+	add_policy(app, arguments, actions);
+	add_deny(app, arguments, actions);
 	CLI::App *unloading =
 		app.add_subcommand("unload", "remove what a stopped agent left pinned");
 	bool always_json = false;
 
 	decoding->add_flag("--hex", arguments.hex, "the input is hexadecimal text");
 	decoding->add_flag("--json", always_json, "one JSON object on a line (what decode prints)");
-	lookup->add_option("cookie", arguments.cookie, "as ss -e prints it, sk:1a2b")
-		->type_name("COOKIE")
-		->required();
 	add_pin_dir(unloading, arguments.view.pin_dir);
+	actions[run] = [&] { return report(run_agent(arguments.run)); };
+	actions[decoding] = [&] { return report(decode(arguments.hex)); };
+	actions[unloading] = [&] { return report(unload(arguments.view.pin_dir)); };
 
 	try {
 		app.parse(argc, argv);
 	} catch (const CLI::ParseError &error) {
 		return parse_failed(app, error);
 	}
-	if (*run)
-		return report(run_agent(arguments.run));
-	if (*decoding)
-		return report(decode(arguments.hex));
-	if (*connections)
-		return report(show_connections(arguments.view));
-	if (*lookup)
-		return report(show_connection(arguments.view, arguments.cookie));
-	if (*status)
-		return report(show_status(arguments.view));
-	return report(unload(arguments.view.pin_dir));
+	for (const auto &[command, act] : actions)
+		if (command->parsed())
+			return act();
+	return exit_usage;
 }

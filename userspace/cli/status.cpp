@@ -25,41 +25,23 @@ static Json counters_json(const tp_counters &counters)
 
 	for (unsigned i = TP_OUT_NONE + 1; i < TP_OUT_MAX; i++)
 		out[outcome_name(i)] = counters.outcome[i];
+	for (unsigned i = 0; i < 4; i++)
+		out[fmt::format("no_header_{}", protocol_name(i))] = counters.protocol[i];
+	out["connections_begun"] = counters.connections;
 	out["peername_early"] = counters.peername_early;
 	out["peername_family"] = counters.peername_family;
 	out["actions_lost"] = counters.actions_lost;
 	out["accept_queue_full"] = counters.accept_queue_full;
+	out["events_lost"] = counters.events_lost;
+	out["headers_lost"] = counters.headers_lost;
 	return out;
 }
 
-/* What the programs counted and what the agent did. */
 static Result<tp_counters> service_counters(const std::string &dir, uint32_t id)
 {
 	Result<Fd> map = open_map(dir, "tp_counters", Access::read);
-	Result<Fd> agent = open_map(dir, "tp_agent_counts", Access::read);
-	tp_counters own = {};
 
-	if (!map)
-		return map.error();
-	if (!agent)
-		return agent.error();
-	Result<tp_counters> sum = read_counters(map->get(), id);
-	int failed = bpf_map_lookup_elem(agent->get(), &id, &own);
-	if (failed)
-		return system_error("read map", "tp_agent_counts", failed);
-	if (sum)
-		add_counters(*sum, own);
-	return sum;
-}
-
-static std::string network_text(const tp_policy_key &key)
-{
-	uint32_t bits = key.prefixlen - 32;
-	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
-	if (bits >= 96 && std::memcmp(key.address, mapped, 12) == 0)
-		return fmt::format("{}/{}", format_ipv4(key.address + 12), bits - 96);
-	return fmt::format("{}/{}", format_ipv6(key.address), bits);
+	return map ? read_counters(map->get(), id) : map.error();
 }
 
 static Result<Json> read_networks(const std::string &dir, uint32_t id)
@@ -72,7 +54,8 @@ static Result<Json> read_networks(const std::string &dir, uint32_t id)
 	Status read = for_each_entry<tp_policy_key, tp_policy_value>(
 		map->get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
 			if (ntohl(key.service) == id)
-				networks[network_text(key)] = policy_name(v.policy);
+				networks[format_network(key.address, key.prefixlen - 32)] =
+					policy_name(v.policy);
 		});
 	if (!read)
 		return read.error();

@@ -106,6 +106,20 @@ std::string format_unix_path(Bytes block)
 	return text;
 }
 
+/* Of the address block, 2 x 108 bytes behind the first 16. */
+static constexpr size_t unix_start = 16;
+static constexpr size_t unix_path = 108;
+
+std::string unix_origin(Bytes header)
+{
+	return "unix:" + format_unix_path(header.subspan(unix_start, unix_path));
+}
+
+std::string unix_destination(Bytes header)
+{
+	return "unix:" + format_unix_path(header.subspan(unix_start + unix_path, unix_path));
+}
+
 static void put_bytes(Json &out, Bytes value)
 {
 	out["value"] = to_hex(value);
@@ -203,6 +217,24 @@ static Json explain(Bytes bytes, std::span<const Type> known)
 Json explain_tlvs(Bytes bytes)
 {
 	return explain(bytes, types);
+}
+
+std::vector<std::string> tlv_lines(const Json &tlvs, const std::string &prefix)
+{
+	std::vector<std::string> lines;
+
+	for (const Json &tlv : tlvs) {
+		std::string name = prefix + (tlv.contains("name") ? tlv["name"] : tlv["type"])
+						    .get<std::string>();
+		const Json &value = tlv["value"];
+
+		lines.push_back(name + ": " +
+				(value.is_string() ? value.get<std::string>() : value.dump()));
+		if (tlv.contains("tlvs"))
+			for (std::string &line : tlv_lines(tlv["tlvs"], name + "."))
+				lines.push_back(std::move(line));
+	}
+	return lines;
 }
 
 } // namespace tp

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -21,8 +22,15 @@ std::string to_hex(Bytes bytes);
 /* The path of an AF_UNIX address block, what cannot be printed as \xNN. */
 std::string format_unix_path(Bytes block);
 
+/* "unix:PATH", of a whole header with such addresses. */
+std::string unix_origin(Bytes header);
+std::string unix_destination(Bytes header);
+
 /* An array; `bytes` passed the parser, so the structure holds. */
 Json explain_tlvs(Bytes bytes);
+
+/* For people: a line for each, "ssl.ssl_version: TLSv1.3". */
+std::vector<std::string> tlv_lines(const Json &tlvs, const std::string &prefix = {});
 
 } // namespace tp
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/view.h"
 
+#include <ctime>
+
+#include <fmt/format.h>
+
 #include "agent/pins.h"
-#include "base/maps.h"
 
 namespace tp {
 
@@ -39,6 +42,24 @@ Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
 	if (!read)
 		return read.error();
 	return services;
+}
+
+Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access)
+{
+	Status version = check_version(pin_dir);
+
+	return version ? open_map(pin_dir, map, access) : version.error();
+}
+
+std::string format_time(uint64_t realtime_ns)
+{
+	time_t seconds = (time_t)(realtime_ns / 1000000000u);
+	char text[32];
+	tm parts;
+
+	gmtime_r(&seconds, &parts);
+	std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+	return fmt::format("{}.{:06}Z", text, realtime_ns % 1000000000u / 1000);
 }
 
 } // namespace tp

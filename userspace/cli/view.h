@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/fd.h"
+#include "base/maps.h"
 #include "base/result.h"
 
 namespace tp {
@@ -25,6 +27,12 @@ struct Service {
 
 /* The services pinned in `dir`, by id. */
 Result<std::map<uint32_t, Service>> read_services(const std::string &dir);
+
+/* The pin directory in force, for commands that change something there. */
+Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access);
+
+/* UTC, as in 2026-04-27T08:15:30.123456Z. */
+std::string format_time(uint64_t realtime_ns);
 
 } // namespace tp
 

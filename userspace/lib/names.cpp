@@ -28,6 +28,7 @@ const char *outcome_name(unsigned outcome)
 		"accepted_v2_proxy",
 		"accepted_v2_local",
 		"passed_use",
+		"passed_ignore",
 		"passed_skip",
 		"no_header",
 		"bad_v1",
@@ -44,13 +45,22 @@ const char *outcome_name(unsigned outcome)
 		"untrusted",
 		"version",
 		"special_origin",
+		"denied",
 		"pending_full",
 		"map_full",
+		"no_listener",
 		"internal",
 	};
 
 	static_assert(TP_OUT_INTERNAL + 1 == TP_OUT_MAX, "a new outcome needs a name here");
 	return name_of(names, outcome);
+}
+
+const char *protocol_name(unsigned protocol)
+{
+	static const char *const names[] = { "other", "tls", "http", "ssh" };
+
+	return name_of(names, protocol);
 }
 
 const char *engine_name(unsigned engine)

@@ -10,6 +10,7 @@ namespace tp {
 
 const char *verdict_name(unsigned verdict);     /* enum tp_verdict */
 const char *outcome_name(unsigned outcome);     /* enum tp_outcome */
+const char *protocol_name(unsigned protocol);   /* enum tp_protocol */
 const char *engine_name(unsigned engine);       /* enum tp_engine */
 const char *policy_name(unsigned policy);       /* enum tp_policy */
 const char *command_name(unsigned command);     /* enum tp_command */

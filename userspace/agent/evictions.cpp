@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/evictions.h"
+
+#include <numeric>
+
+namespace tp {
+
+/* Entries looked at per tick. */
+static constexpr size_t scan_limit = 16384;
+
+static uint64_t outcomes(const tp_counters &counters)
+{
+	return std::accumulate(counters.outcome, counters.outcome + TP_OUT_MAX, (uint64_t)0);
+}
+
+/* Whether any connection has no outcome yet; most of the time none has for long. */
+bool Evictions::any_open()
+{
+	bool any = false;
+
+	for (uint32_t id = 0; id < begun_.size(); id++) {
+		Result<tp_counters> counters = read_counters(maps_.counters, id);
+
+		begun_[id] = counters ? counters->connections : 0;
+		waiting_[id] = 0;
+		any |= counters && begun_[id] > outcomes(*counters);
+	}
+	return any;
+}
+
+bool Evictions::scan_pending()
+{
+	Result<bool> end = pending_scan_.next(
+		maps_.pending, "tp_pending", scan_limit, [&](const tp_flow &, const tp_pending &entry) {
+			if (entry.state != TP_PENDING_REFUSED && entry.peer.service < waiting_.size())
+				waiting_[entry.peer.service]++;
+		});
+
+	return end && *end;
+}
+
+bool Evictions::scan_origins()
+{
+	Result<bool> end = origins_scan_.next(
+		maps_.origins, "tp_origins", scan_limit, [&](uint64_t, const tp_peer &peer) {
+			if (peer.state == TP_PEER_WAITING && peer.service < waiting_.size())
+				waiting_[peer.service]++;
+		});
+
+	return end && *end;
+}
+
+void Evictions::finish(const Reporter &reporter)
+{
+	for (uint32_t id = 0; id < begun_.size(); id++) {
+		Result<tp_counters> counters = read_counters(maps_.counters, id);
+
+		if (!counters)
+			continue;
+		uint64_t known = outcomes(*counters) + waiting_[id];
+		if (begun_[id] > known)
+			reporter.report_unknown(id, TP_OUT_PENDING_FULL,
+						(uint32_t)(begun_[id] - known));
+	}
+}
+
+void Evictions::tick(const Reporter &reporter)
+{
+	switch (phase_) {
+	case Phase::begin:
+		if (any_open())
+			phase_ = Phase::pending;
+		break;
+	case Phase::pending:
+		if (scan_pending())
+			phase_ = Phase::origins;
+		break;
+	case Phase::origins:
+		if (scan_origins())
+			phase_ = Phase::end;
+		break;
+	case Phase::end:
+		finish(reporter);
+		phase_ = Phase::begin;
+		break;
+	}
+}
+
+} // namespace tp

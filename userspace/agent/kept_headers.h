@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sweeps kept headers of connections that never got a socket (tp_headers, tp_headers_large). */
+#ifndef TP_AGENT_KEPT_HEADERS_H
+#define TP_AGENT_KEPT_HEADERS_H
+
+#include "base/maps.h"
+
+namespace tp {
+
+class KeptHeaders {
+public:
+	/* The maps, borrowed. */
+	KeptHeaders(int small, int large) : small_(small), large_(large) {}
+
+	/* A bounded part of both maps. */
+	void tick();
+
+private:
+	int small_, large_;
+	HashScan<tp_flow, tp_small_header> small_scan_;
+	HashScan<tp_flow, tp_large_header> large_scan_;
+};
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The addresses of this host, which no origin may have (--refuse-special-origins). */
+#ifndef TP_AGENT_OWN_ADDRESSES_H
+#define TP_AGENT_OWN_ADDRESSES_H
+
+#include <array>
+#include <set>
+#include <vector>
+
+#include "agent/loop.h"
+#include "agent/namespace.h"
+#include "agent/programs.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp {
+
+/* Those of one network namespace. */
+class OwnAddresses {
+public:
+	/* `map`: tp_own_addresses, borrowed.  `netns`: as the flows have it. */
+	static Result<OwnAddresses> open(const Namespace &space, uint64_t netns, int map);
+
+	/* Brings the map up to date. */
+	Status load();
+
+	int fd() const { return events_.get(); }
+	/* What fd() announced. */
+	Status handle();
+
+private:
+	using Bytes = std::array<uint8_t, 16>;
+
+	OwnAddresses(const Namespace &space, uint64_t netns, int map)
+		: space_(&space), netns_(netns), map_(map)
+	{
+	}
+
+	const Namespace *space_;
+	uint64_t netns_;
+	int map_;
+	Fd events_;
+	std::set<Bytes> entries_; /* what is in the map */
+};
+
+/* Of all namespaces; empty where no service asks for them. */
+Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, const Setup &setup,
+						     const std::vector<Namespace> &spaces);
+Status watch_own_addresses(Loop &loop, std::vector<OwnAddresses> &addresses);
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Outcomes that the agent decides: counted and told as the programs' own are. */
+#ifndef TP_AGENT_REPORTER_H
+#define TP_AGENT_REPORTER_H
+
+#include <cstdint>
+
+#include "bpf/abi.h"
+
+namespace tp {
+
+class Reporter {
+public:
+	/* `program`: tp_agent_report, borrowed. */
+	explicit Reporter(int program) : program_(program) {}
+
+	/* One connection; `cookie` 0: it has no socket. */
+	void report(tp_peer peer, tp_outcome outcome, uint64_t cookie = 0) const;
+	/* Connections of which nothing else is known any more: one event for all of them. */
+	void report_unknown(uint32_t service, tp_outcome outcome, uint32_t count) const;
+
+private:
+	void run(const tp_agent_report &report) const;
+
+	int program_;
+};
+
+} // namespace tp
+
+#endif

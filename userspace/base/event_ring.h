@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tp_events as a history: the agent alone consumes, and so much that there is always room
+ * for new ones; any number of readers look on without consuming.  The layout of the
+ * memory is the kernel's (include/uapi/linux/bpf.h, kernel/bpf/ringbuf.c): a page with the
+ * consumer's position, one with the producer's, the data twice in a row.
+ */
+#ifndef TP_BASE_EVENT_RING_H
+#define TP_BASE_EVENT_RING_H
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "base/maps.h"
+#include "base/result.h"
+#include "bpf/abi.h"
+
+namespace tp {
+
+class EventRing {
+public:
+	/* `fd`: the map, borrowed.  With Access::write trim() may be called. */
+	static Result<EventRing> open(int fd, Access access);
+	EventRing(EventRing &&other) noexcept;
+	EventRing &operator=(EventRing &&) = delete;
+	~EventRing();
+
+	/*
+	 * Calls `each` for the events from where the last call stopped.  Returns how many bytes of
+	 * events, record headers included, went by unseen because the reader was too slow.
+	 */
+	uint64_t read(const std::function<void(const tp_event &)> &each);
+
+	/* Skips what is there. */
+	void seek_end();
+
+	/* Lets the oldest events go, so that at most half of the ring is taken. */
+	void trim();
+
+private:
+	EventRing(size_t size, size_t page) : size_(size), page_(page) {}
+	uint64_t consumed() const;
+	uint64_t produced() const;
+
+	size_t size_, page_;
+	void *consumer_ = nullptr; /* its page */
+	void *producer_ = nullptr; /* its page and the data */
+	uint64_t position_ = 0;
+};
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The header of a live connection as it was sent (tp_headers, tp_headers_large). */
+#ifndef TP_BASE_KEPT_HEADER_H
+#define TP_BASE_KEPT_HEADER_H
+
+#include <string>
+#include <vector>
+
+#include "base/maps.h"
+
+namespace tp {
+
+/* The connection's flow, the key of both maps. */
+tp_flow flow_of(const tp_peer &peer);
+
+/* Empty where none was kept: without TLVs and AF_UNIX addresses there is nothing more to know. */
+Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &peer);
+
+} // namespace tp
+
+#endif

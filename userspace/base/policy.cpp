@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "base/policy.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+
+#include <cstring>
+#include <string>
+
+#include "lib/names.h"
+
+namespace tp {
+
+static constexpr Network all_ipv4 = { { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } }, 96 };
+
+Result<uint32_t> parse_policy(std::string_view name, std::string what)
+{
+	for (uint32_t policy : { TP_POLICY_REJECT, TP_POLICY_REQUIRE, TP_POLICY_USE, TP_POLICY_IGNORE,
+				 TP_POLICY_SKIP })
+		if (name == policy_name(policy))
+			return policy;
+	return Error{ ErrorCode::usage, std::move(what), std::string(name), "not a policy",
+		      "require, use, ignore, reject or skip" };
+}
+
+Result<PolicyRule> parse_policy_rule(std::string_view text)
+{
+	PolicyRule rule = {};
+	size_t equals = text.find('='), at = text.find('@');
+
+	if (equals == text.npos || (at != text.npos && at < equals))
+		return Error{ ErrorCode::usage, "--policy", std::string(text), "not CIDR=POLICY",
+			      "as in 192.0.2.0/24=use or 192.0.2.0/24=use@0.0.0.0:80" };
+	Result<Network> network = parse_network(text.substr(0, equals), "--policy");
+	if (!network)
+		return network.error();
+	rule.network = *network;
+	Result<uint32_t> policy =
+		parse_policy(text.substr(equals + 1, at == text.npos ? at : at - equals - 1), "--policy");
+	if (!policy)
+		return policy.error();
+	rule.policy = *policy;
+	if (at == text.npos)
+		return rule;
+	Result<Listen> service = parse_listen(text.substr(at + 1), "--policy");
+	if (!service)
+		return service.error();
+	rule.service = *service;
+	return rule;
+}
+
+static tp_policy_key key_of(uint32_t service, const Network &network)
+{
+	tp_policy_key key = {};
+
+	key.prefixlen = 32 + network.bits;
+	key.service = htonl(service);
+	std::memcpy(key.address, network.address.bytes, 16);
+	return key;
+}
+
+static bool covers_all_ipv4(const Network &network)
+{
+	if (network.bits >= all_ipv4.bits)
+		return false;
+	for (uint32_t bit = 0; bit < network.bits; bit++)
+		if ((network.address.bytes[bit / 8] ^ all_ipv4.address.bytes[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+/*
+ * ::/0 and its like mean IPv6: in 16 bytes they also hold the IPv4-mapped addresses, which
+ * a longer prefix takes out again first, unless there is a rule for 0.0.0.0/0.
+ */
+Status set_policy(int map, uint32_t service, const Network &network, uint32_t policy)
+{
+	tp_policy_value value = { policy }, reject = { TP_POLICY_REJECT };
+	tp_policy_key key = key_of(service, network), ipv4 = key_of(service, all_ipv4);
+	int failed = 0;
+
+	if (covers_all_ipv4(network))
+		failed = bpf_map_update_elem(map, &ipv4, &reject, BPF_NOEXIST);
+	if (!failed || failed == -EEXIST)
+		failed = bpf_map_update_elem(map, &key, &value, BPF_ANY);
+	if (failed)
+		return system_error("set policy", format_network(key.address, network.bits), failed,
+				    failed == -ENOSPC ? "tp_policies is full" : "");
+	return success();
+}
+
+Result<bool> remove_policy(int map, uint32_t service, const Network &network)
+{
+	tp_policy_key key = key_of(service, network);
+	int failed = bpf_map_delete_elem(map, &key);
+
+	if (failed && failed != -ENOENT)
+		return system_error("remove policy", format_network(key.address, network.bits),
+				    failed);
+	return failed == 0;
+}
+
+} // namespace tp

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* truepeer deny: origins that are refused before the server sees them. */
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "cli/view.h"
+
+namespace tp {
+
+using Json = nlohmann::ordered_json;
+
+static tp_denied_key key_of(const Network &network)
+{
+	tp_denied_key key = {};
+
+	key.prefixlen = network.bits;
+	std::copy(std::begin(network.address.bytes), std::end(network.address.bytes), key.address);
+	return key;
+}
+
+/* Blank lines, and from a # on, say nothing. */
+static Status read_lines(std::istream &input, const std::string &name, const char *what,
+			 std::vector<Network> &networks)
+{
+	std::string line;
+
+	for (size_t number = 1; std::getline(input, line); number++) {
+		line.erase(std::find(line.begin(), line.end(), '#'), line.end());
+		size_t first = line.find_first_not_of(" \t\r");
+		if (first == line.npos)
+			continue;
+		line = line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
+		Result<Network> network = parse_network(line, what);
+		if (!network) {
+			network.error().object = fmt::format("{}:{}: {}", name, number, line);
+			return network.error();
+		}
+		networks.push_back(*network);
+	}
+	if (input.bad())
+		return system_error("read", name);
+	return success();
+}
+
+/* All of them, so that one that is wrong changes nothing. */
+static Result<std::vector<Network>> read_networks(const DenyOptions &options, const char *what)
+{
+	std::vector<Network> networks;
+	Status read = success();
+
+	for (const std::string &text : options.networks) {
+		Result<Network> network = parse_network(text, what);
+
+		if (!network)
+			return network.error();
+		networks.push_back(*network);
+	}
+	if (options.file == "-") {
+		read = read_lines(std::cin, "standard input", what, networks);
+	} else if (!options.file.empty()) {
+		std::ifstream file(options.file);
+
+		if (!file)
+			return system_error("open", options.file);
+		read = read_lines(file, options.file, what, networks);
+	}
+	if (!read)
+		return read.error();
+	if (networks.empty() && options.file.empty())
+		return Error{ ErrorCode::usage, what, "", "name a network, or a --file of them" };
+	return networks;
+}
+
+static uint64_t realtime_ns()
+{
+	timespec now = {};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+Status add_denied(const std::string &pin_dir, const DenyOptions &what)
+{
+	Result<std::vector<Network>> networks = read_networks(what, "deny add");
+
+	if (!networks)
+		return networks.error();
+	Result<Fd> map = open_current(pin_dir, "tp_denied", Access::write);
+	if (!map)
+		return map.error();
+	for (const Network &network : *networks) {
+		tp_denied_key key = key_of(network);
+		tp_denied value = { realtime_ns(), 0 };
+		int failed = bpf_map_update_elem(map->get(), &key, &value, BPF_NOEXIST);
+
+		if (failed && failed != -EEXIST)
+			return system_error("deny add", format_network(key.address, key.prefixlen),
+					    failed, failed == -ENOSPC ? "tp_denied is full" : "");
+	}
+	return success();
+}
+
+Status remove_denied(const std::string &pin_dir, const DenyOptions &what)
+{
+	Result<std::vector<Network>> networks = read_networks(what, "deny remove");
+	std::string missing;
+
+	if (!networks)
+		return networks.error();
+	Result<Fd> map = open_current(pin_dir, "tp_denied", Access::write);
+	if (!map)
+		return map.error();
+	for (const Network &network : *networks) {
+		tp_denied_key key = key_of(network);
+		int failed = bpf_map_delete_elem(map->get(), &key);
+
+		if (failed == -ENOENT)
+			missing += (missing.empty() ? "" : ", ") +
+				   format_network(key.address, key.prefixlen);
+		else if (failed)
+			return system_error("deny remove",
+					    format_network(key.address, key.prefixlen), failed);
+	}
+	if (!missing.empty())
+		return Error{ ErrorCode::not_found, "deny remove", missing, "not in the list",
+			      "truepeer deny list" };
+	return success();
+}
+
+Status show_denied(const ViewOptions &options)
+{
+	Result<Fd> map = open_current(options.pin_dir, "tp_denied", Access::read);
+	std::vector<Row> rows = { { "ORIGIN", "SINCE", "REFUSED" } };
+	Json list = Json::array();
+
+	if (!map)
+		return map.error();
+	Status read = for_each_entry<tp_denied_key, tp_denied>(
+		map->get(), "tp_denied", [&](const tp_denied_key &key, const tp_denied &value) {
+			Json entry = { { "origin", format_network(key.address, key.prefixlen) },
+				       { "since", format_time(value.added_ns) },
+				       { "refused", value.refused } };
+
+			rows.push_back({ entry["origin"].get<std::string>(),
+					 entry["since"].get<std::string>(),
+					 entry["refused"].dump() });
+			list.push_back(std::move(entry));
+		});
+	if (!read)
+		return read;
+	if (options.json)
+		fmt::print("{}\n", list.dump());
+	else
+		fmt::print("{}", format_table(rows));
+	return success();
+}
+
+} // namespace tp

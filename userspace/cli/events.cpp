@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* truepeer events: what became of each connection, as it happens. */
+#include <cstdio>
+#include <ctime>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/event_ring.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/view.h"
+#include "lib/names.h"
+
+namespace tp {
+
+using Json = nlohmann::ordered_json;
+
+static constexpr timespec pause_between = { 0, 50'000'000 };
+
+/* Between the clock of events and the time of day. */
+static uint64_t realtime_offset()
+{
+	timespec now = {};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - boot_time_ns();
+}
+
+static std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id)
+{
+	auto found = services.find(id);
+
+	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
+}
+
+/* Absent keys are what does not apply. */
+static Json to_json(const tp_event &event, const std::map<uint32_t, Service> &services)
+{
+	const tp_peer &peer = event.peer;
+	bool refused = event.outcome >= TP_OUT_NO_HEADER;
+	Json out = { { "time", format_time(event.time_ns + realtime_offset()) },
+		     { "outcome", outcome_name(event.outcome) },
+		     { "refused", refused },
+		     { "service", service_text(services, peer.service) } };
+
+	if (peer.engine)
+		out["engine"] = engine_name(peer.engine);
+	if (event.cookie)
+		out["cookie"] = fmt::format("sk:{:x}", event.cookie);
+	if (peer.version) {
+		out["version"] = peer.version;
+		out["command"] = command_name(peer.command);
+		out["header_bytes"] = peer.header_bytes;
+		out["origin"] = format_endpoint(peer.origin);
+		out["destination"] = format_endpoint(peer.destination);
+	}
+	if (peer.proxy.family) {
+		out["proxy"] = format_endpoint(peer.proxy);
+		out["local"] = format_endpoint(peer.local);
+	}
+	if (event.outcome == TP_OUT_NO_HEADER)
+		out["looks_like"] = protocol_name(peer.protocol);
+	if (peer.syn_ns && peer.established_ns >= peer.syn_ns)
+		out["header_age_us"] = (peer.established_ns - peer.syn_ns) / 1000;
+	return out;
+}
+
+static void print_line(const Json &event)
+{
+	std::string line = event["time"].get<std::string>() + " " +
+			   (event["refused"].get<bool>() ? "refused " : "") +
+			   event["outcome"].get<std::string>();
+
+	for (const char *key : { "service", "engine", "origin", "proxy", "looks_like", "header_age_us",
+				 "cookie" })
+		if (event.contains(key))
+			line += fmt::format(" {}={}", key,
+					    event[key].is_string() ? event[key].get<std::string>() :
+								     event[key].dump());
+	fmt::print("{}\n", line);
+}
+
+/* The kernel's number of the map that is pinned now; 0: none is. */
+static uint32_t current_ring(const std::string &pin_dir)
+{
+	Result<Fd> map = open_map(pin_dir, "tp_events", Access::read);
+	bpf_map_info about = {};
+	uint32_t size = sizeof(about);
+
+	if (!map || bpf_obj_get_info_by_fd(map->get(), &about, &size))
+		return 0;
+	return about.id;
+}
+
+/* With follow: until another agent has pinned a new ring, or none is there any more. */
+static Status show_ring(const ViewOptions &options, const EventOptions &which)
+{
+	uint32_t id = current_ring(options.pin_dir);
+	/* the kernel maps a ring into memory only for those who may write, too */
+	Result<Fd> map = open_current(options.pin_dir, "tp_events", Access::write);
+
+	if (!map)
+		return map.error();
+	Result<std::map<uint32_t, Service>> services = read_services(options.pin_dir);
+	if (!services)
+		return services.error();
+	Result<EventRing> ring = EventRing::open(map->get(), Access::read);
+	if (!ring)
+		return ring.error();
+	for (unsigned round = 0;; round++) {
+		bool last = !which.follow ||
+			    (round % 20 == 0 && current_ring(options.pin_dir) != id);
+		uint64_t lost = ring->read([&](const tp_event &event) {
+			Json object = to_json(event, *services);
+
+			if (which.refused && !object["refused"].get<bool>())
+				return;
+			if (options.json)
+				fmt::print("{}\n", object.dump());
+			else
+				print_line(object);
+		});
+
+		if (lost)
+			log("{} bytes of events were let go before they could be read", lost);
+		if (std::fflush(stdout))
+			return system_error("write", "standard output");
+		if (last)
+			return success();
+		nanosleep(&pause_between, nullptr);
+	}
+}
+
+Status show_events(const ViewOptions &options, const EventOptions &which)
+{
+	Status shown = show_ring(options, which);
+
+	while (shown && which.follow) {
+		log("the agent has ended; waiting for the next one");
+		while (!check_version(options.pin_dir))
+			nanosleep(&pause_between, nullptr);
+		shown = show_ring(options, which);
+	}
+	return shown;
+}
+
+} // namespace tp
