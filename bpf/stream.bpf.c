@@ -271,16 +271,12 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	return TP_DROP;
 }
 
-/*
- * Whether the connection of a segment that met a listener has got its socket meanwhile, on
- * another CPU: TCP, which looked before that, would answer with a reset.
- */
-static __always_inline int tp_is_outrun(struct __sk_buff *skb, const struct tp_segment *s)
+/* What TCP has for the connection now, as a TCP state; 0: nothing. */
+static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp_segment *s)
 {
 	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv6);
+	__u32 size = sizeof(tuple.ipv6), state;
 	struct bpf_sock *sk;
-	int outrun;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		__builtin_memcpy(&tuple.ipv4.saddr, s->flow.remote + 12, 4);
@@ -297,10 +293,34 @@ static __always_inline int tp_is_outrun(struct __sk_buff *skb, const struct tp_s
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
-	outrun = sk->state != BPF_TCP_LISTEN && sk->state != BPF_TCP_NEW_SYN_RECV &&
-		 sk->state != BPF_TCP_TIME_WAIT;
+	state = sk->state;
 	bpf_sk_release(sk);
-	return outrun;
+	return state;
+}
+
+/* A segment behind the SYN, for a listener, of a connection that is not in tp_pending. */
+static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct tp_segment *s,
+					   const struct tp_service *service)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+
+	switch (tp_state_now(skb, s)) {
+	case 0:
+	case BPF_TCP_LISTEN:
+	case BPF_TCP_TIME_WAIT: /* no handshake of ours: TCP answers, the verdict guards */
+		return TP_PASS;
+	case BPF_TCP_NEW_SYN_RECV:
+		/* the map was full and has let it go: the server must not get it unseen */
+		if (s->flags & TP_RST)
+			return TP_PASS;
+		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);
+		return TP_DROP;
+	}
+	/*
+	 * It has got its socket meanwhile, on another CPU: TCP, which looked before that,
+	 * would answer with a reset.
+	 */
+	return TP_DROP;
 }
 
 SEC("cgroup_skb/ingress")
@@ -325,8 +345,8 @@ int tp_gate(struct __sk_buff *skb)
 	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
 		return tp_gate_syn(&s, service);
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
-	if (!pending) /* no handshake of ours: TCP answers, the verdict guards */
-		return tp_is_outrun(skb, &s) ? TP_DROP : TP_PASS;
+	if (!pending)
+		return tp_gate_unknown(skb, &s, service);
 	if (pending->peer.engine == TP_ENGINE_HANDSHAKE)
 		return tp_gate_handshake(skb, &s, pending);
 	if (pending->state == TP_PENDING_PASSED)

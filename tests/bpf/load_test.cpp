@@ -22,6 +22,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include "bpf/abi.h"
 #include "test_cgroup.hpp"
 
 namespace {
@@ -195,6 +196,15 @@ TEST_P(BpfProgram, Attaches)
 		LIBBPF_OPTS(bpf_test_run_opts, options);
 		options.data_in = packet;
 		options.data_size_in = sizeof(packet);
+		EXPECT_EQ(bpf_prog_test_run_opts(fd, &options), 0);
+		break;
+	}
+	case BPF_PROG_TYPE_SYSCALL: {
+		// run, not attached
+		tp_agent_report report = {};
+		LIBBPF_OPTS(bpf_test_run_opts, options);
+		options.ctx_in = &report;
+		options.ctx_size_in = sizeof(report);
 		EXPECT_EQ(bpf_prog_test_run_opts(fd, &options), 0);
 		break;
 	}

@@ -332,6 +332,7 @@ TEST_P(Command, M40_killed_with_live_connections)
 	WorldOptions options;
 
 	options.server.echo = true;
+	options.check_events = false;
 	live(options, [&](World &w) {
 		Client client = w.connect();
 

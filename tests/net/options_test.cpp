@@ -143,12 +143,34 @@ TEST_P(Options, M33_special_origins_are_refused)
 	});
 }
 
+/* Also one that the host gets while the agent runs, and loses again. */
+TEST_P(Options, M33_own_addresses_are_refused_as_origins)
+{
+	live(no_special_origins, [&](World &w) {
+		std::string late = w.c.ipv6 ? "fd77::1" : "192.0.2.77";
+		auto refused = [&](const std::string &host) {
+			Client client = w.connect();
+
+			return client.send(header_from(2, host) + "hello") &&
+			       client.receive(1, 200ms).end == End::reset;
+		};
+
+		EXPECT_TRUE(refused(w.untrusted)); /* any address of the host's */
+		Client before = w.connect();
+		ASSERT_TRUE(before.send(header_from(1, late) + "hello"));
+		w.expect_session(0, endpoint(late, 4242).text(), "hello");
+		add_address(late.c_str(), w.c.ipv6 ? 128 : 32);
+		EXPECT_TRUE(eventually([&] { return refused(late); }, 3s));
+		EXPECT_GE(w.agent->counters()["special_origin"], 2u);
+	});
+}
+
 TEST_P(Options, M33_what_is_next_to_special_origins_is_accepted)
 {
 	live(no_special_origins, [&](World &w) {
 		std::vector<std::string> ipv4 = { "126.255.255.255", "128.0.0.1", "223.255.255.255",
 						  "240.0.0.1", "10.0.0.1" };
-		std::vector<std::string> ipv6 = { "::2", "fe80::1", "fd00::1", "1::" };
+		std::vector<std::string> ipv6 = { "::2", "fe80::1", "fd00:0:0:1::1", "1::" };
 		size_t n = 0;
 
 		for (const std::string &host : w.c.ipv6 ? ipv6 : ipv4) {

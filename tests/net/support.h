@@ -53,6 +53,7 @@ struct WorldOptions {
 	std::vector<std::string> agent = {}; /* further arguments */
 	bool start_server = true;
 	bool check_totals = true; /* every connection was counted once */
+	bool check_events = true; /* ... and told; not where one agent follows another */
 	Ms timeout = 60s;
 };
 

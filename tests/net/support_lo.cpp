@@ -39,7 +39,7 @@ static void ask_kernel(const std::string &what, nlmsghdr *request)
 		give_up(what, -answer.error.error);
 }
 
-static void add_address(const char *address, uint8_t bits)
+void add_address(const char *address, uint8_t bits)
 {
 	struct {
 		nlmsghdr head;

@@ -6,6 +6,8 @@
 #ifndef TP_TESTS_SUPPORT_LO_H
 #define TP_TESTS_SUPPORT_LO_H
 
+#include <cstdint>
+
 namespace live {
 
 inline constexpr const char *server_ipv4 = "127.0.0.1";
@@ -18,8 +20,9 @@ inline constexpr const char *proxy_ipv6 = "fd00::2"; /* up to fd00::f */
 inline constexpr const char *trusted_ipv6 = "fd00::/64";
 inline constexpr const char *untrusted_ipv6 = "fd66::66";
 
-/* In the calling thread's network namespace; throws std::runtime_error. */
+/* Both in the calling thread's network namespace; they throw std::runtime_error. */
 void set_up_loopback();
+void add_address(const char *address, uint8_t bits);
 
 } // namespace live
 

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -42,10 +43,16 @@ struct Identity {
 	}
 };
 
+/* Of one pin directory. */
+struct Pinned {
+	int origins;
+	int headers[2]; /* tp_headers, tp_headers_large */
+};
+
 struct Maps {
 	Identity current;
 	int count;
-	int fds[max_maps]; /* tp_origins of each directory */
+	Pinned dirs[max_maps];
 };
 
 } // namespace
@@ -85,8 +92,8 @@ static int open_pin(const char *dir, const char *name, tp::Fd &out)
 	return TRUEPEER_OK;
 }
 
-/* tp_origins in `dir`, if its layout is the one known here. */
-static int open_origins(const char *dir, tp::Fd &out)
+/* The layout version in `dir` is the one known here. */
+static int check_layout(const char *dir)
 {
 	bpf_map_info about = {};
 	uint32_t size = sizeof(about), zero = 0;
@@ -106,18 +113,36 @@ static int open_origins(const char *dir, tp::Fd &out)
 	if (number)
 		return error_of(number);
 	memcpy(&content.abi_version, value, sizeof(content.abi_version));
-	if (content.abi_version != TP_ABI_VERSION)
-		return TRUEPEER_ERROR_INCOMPATIBLE;
+	return content.abi_version == TP_ABI_VERSION ? TRUEPEER_OK : TRUEPEER_ERROR_INCOMPATIBLE;
+}
 
-	failed = open_pin(dir, "tp_origins", out);
+static int open_with_value(const char *dir, const char *name, uint32_t value_size, tp::Fd &out)
+{
+	bpf_map_info about = {};
+	uint32_t size = sizeof(about);
+	int failed = open_pin(dir, name, out);
+
 	if (failed)
 		return failed;
-	size = sizeof(about);
 	if (bpf_obj_get_info_by_fd(out.get(), &about, &size))
 		return error_of(errno);
-	if (about.key_size != sizeof(uint64_t) || about.value_size != sizeof(tp_peer))
-		return TRUEPEER_ERROR_INCOMPATIBLE;
-	return TRUEPEER_OK;
+	return about.value_size == value_size ? TRUEPEER_OK : TRUEPEER_ERROR_INCOMPATIBLE;
+}
+
+static int open_dir(const char *dir, Pinned &out)
+{
+	tp::Fd origins, small, large;
+	int failed = check_layout(dir);
+
+	if (!failed)
+		failed = open_with_value(dir, "tp_origins", sizeof(tp_peer), origins);
+	if (!failed)
+		failed = open_with_value(dir, "tp_headers", sizeof(tp_small_header), small);
+	if (!failed)
+		failed = open_with_value(dir, "tp_headers_large", sizeof(tp_large_header), large);
+	if (!failed)
+		out = { origins.release(), { small.release(), large.release() } };
+	return failed;
 }
 
 static int identify(const char *dir, Identity &out)
@@ -132,28 +157,28 @@ static int identify(const char *dir, Identity &out)
 
 static void close_maps(const Maps &maps)
 {
-	for (int i = 0; i < maps.count; i++)
-		close(maps.fds[i]);
+	for (int i = 0; i < maps.count; i++) {
+		close(maps.dirs[i].origins);
+		close(maps.dirs[i].headers[0]);
+		close(maps.dirs[i].headers[1]);
+	}
 }
 
 static int open_maps(const char *pin_dir, Maps &out)
 {
 	Maps maps = {};
 	char dir[max_path + 32];
-	tp::Fd current;
 	int failed = identify(pin_dir, maps.current);
 
 	if (!failed)
-		failed = open_origins(pin_dir, current);
+		failed = open_dir(pin_dir, maps.dirs[0]);
 	if (failed)
 		return failed;
-	maps.fds[maps.count++] = current.release();
+	maps.count = 1;
 	for (int n = 1; n <= max_maps && maps.count < max_maps; n++) {
-		tp::Fd older;
-
 		snprintf(dir, sizeof(dir), "%s-draining-%d", pin_dir, n);
-		if (open_origins(dir, older) == TRUEPEER_OK)
-			maps.fds[maps.count++] = older.release();
+		if (open_dir(dir, maps.dirs[maps.count]) == TRUEPEER_OK)
+			maps.count++;
 	}
 	out = maps;
 	return TRUEPEER_OK;
@@ -223,17 +248,68 @@ static int refresh(truepeer_handle *handle)
 	return TRUEPEER_OK;
 }
 
-static int find(truepeer_handle *handle, uint64_t cookie, tp_peer &out)
+static tp_flow flow_of(const tp_peer &peer)
+{
+	tp_flow flow = {};
+
+	flow.netns = peer.netns;
+	memcpy(flow.remote, peer.proxy.address, sizeof(flow.remote));
+	memcpy(flow.local, peer.local.address, sizeof(flow.local));
+	flow.remote_port = peer.proxy.port;
+	flow.local_port = peer.local.port;
+	return flow;
+}
+
+/* A connection, and its header where that was kept. */
+struct Found {
+	tp_peer peer;
+	tp_large_header header; /* the smaller one begins like it */
+};
+
+static int find_header(const Pinned &dir, Found &found)
+{
+	tp_flow flow = flow_of(found.peer);
+	int map = dir.headers[found.peer.kept == TP_KEPT_LARGE];
+	int number = bpf_map_lookup_elem(map, &flow, &found.header);
+
+	if (number == -ENOENT) /* the connection ended just now */
+		found.peer.kept = TP_KEPT_NOT;
+	return number == -ENOENT ? 0 : number;
+}
+
+static int find(truepeer_handle *handle, uint64_t cookie, Found &found)
 {
 	int number = -ENOENT;
 
 	pthread_rwlock_rdlock(&handle->lock);
-	for (int i = 0; i < handle->maps.count && number == -ENOENT; i++)
-		number = bpf_map_lookup_elem(handle->maps.fds[i], &cookie, &out);
+	for (int i = 0; i < handle->maps.count && number == -ENOENT; i++) {
+		const Pinned &dir = handle->maps.dirs[i];
+
+		number = bpf_map_lookup_elem(dir.origins, &cookie, &found.peer);
+		if (number == 0 && found.peer.kept)
+			number = find_header(dir, found);
+	}
 	pthread_rwlock_unlock(&handle->lock);
 	if (number == -ENOENT)
 		return TRUEPEER_ERROR_NOT_FOUND;
 	return number ? error_of(number) : TRUEPEER_OK;
+}
+
+/* A connection whose header is there, in the maps of the agent that runs now. */
+static int find_known(truepeer_handle *handle, uint64_t cookie, Found &found)
+{
+	int failed = find(handle, cookie, found);
+
+	if (failed == TRUEPEER_ERROR_NOT_FOUND) {
+		failed = refresh(handle);
+		if (!failed)
+			failed = find(handle, cookie, found);
+	}
+	if (failed)
+		return failed;
+	if (found.peer.state == TP_PEER_WAITING)
+		return TRUEPEER_ERROR_PENDING;
+	return found.peer.state == TP_PEER_KNOWN ? TRUEPEER_OK : TRUEPEER_ERROR_NOT_FOUND;
 }
 
 static void fill_address(sockaddr_storage &out, const tp_endpoint &endpoint)
@@ -256,8 +332,19 @@ static void fill_address(sockaddr_storage &out, const tp_endpoint &endpoint)
 	}
 }
 
-static void fill_peer(truepeer_peer &out, uint64_t cookie, const tp_peer &peer)
+/* Where the specification puts the paths, section 2.2: behind the first 16 bytes. */
+static void fill_paths(truepeer_peer &out, const tp_large_header &header)
 {
+	static constexpr size_t start = 16, length = 108;
+
+	static_assert(sizeof(((sockaddr_un *)nullptr)->sun_path) == length);
+	memcpy(((sockaddr_un &)out.origin).sun_path, header.header + start, length);
+	memcpy(((sockaddr_un &)out.destination).sun_path, header.header + start + length, length);
+}
+
+static void fill_peer(truepeer_peer &out, uint64_t cookie, const Found &found)
+{
+	const tp_peer &peer = found.peer;
 	bool named = peer.origin.family != TP_FAMILY_NONE;
 
 	out = {};
@@ -275,29 +362,92 @@ static void fill_peer(truepeer_peer &out, uint64_t cookie, const tp_peer &peer)
 	fill_address(out.destination, named ? peer.destination : peer.local);
 	fill_address(out.proxy, peer.proxy);
 	fill_address(out.local, peer.local);
+	if (peer.origin.family == TP_FAMILY_UNIX && peer.kept)
+		fill_paths(out, found.header);
 }
 
 EXPORT int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, truepeer_peer *peer)
 {
-	tp_peer found;
+	Found found;
 
 	if (!handle || !peer || peer->size < first_size)
 		return TRUEPEER_ERROR_INVALID;
-	int failed = find(handle, cookie, found);
-	if (failed == TRUEPEER_ERROR_NOT_FOUND) {
-		failed = refresh(handle);
-		if (!failed)
-			failed = find(handle, cookie, found);
-	}
+	int failed = find_known(handle, cookie, found);
 	if (failed)
 		return failed;
-	if (found.state == TP_PEER_WAITING)
-		return TRUEPEER_ERROR_PENDING;
-	if (found.state != TP_PEER_KNOWN)
-		return TRUEPEER_ERROR_NOT_FOUND;
 	/* a caller's larger struct, of a later version, keeps what is behind ours */
 	fill_peer(*peer, cookie, found);
 	return TRUEPEER_OK;
+}
+
+EXPORT int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void *buffer, size_t *size)
+{
+	Found found;
+
+	if (!handle || !size || (*size && !buffer))
+		return TRUEPEER_ERROR_INVALID;
+	int failed = find_known(handle, cookie, found);
+	if (failed)
+		return failed;
+	size_t room = *size, length = found.peer.kept ? found.peer.header_bytes : 0;
+	*size = length;
+	if (length > room || length > sizeof(found.header.header))
+		return TRUEPEER_ERROR_INVALID;
+	if (length)
+		memcpy(buffer, found.header.header, length);
+	return TRUEPEER_OK;
+}
+
+/* ---- TLVs -------------------------------------------------------------------------- */
+
+static size_t be16(const uint8_t *bytes)
+{
+	return (size_t)bytes[0] << 8 | bytes[1];
+}
+
+/* The TLV at *position, of those that end at `end`; 0: there is none. */
+static int next_tlv(const uint8_t *bytes, size_t end, size_t *position, truepeer_tlv *tlv)
+{
+	size_t at = *position;
+
+	if (at == end)
+		return 0;
+	if (at > end || end - at < 3 || be16(bytes + at + 1) > end - at - 3)
+		return TRUEPEER_ERROR_INVALID;
+	*tlv = { bytes[at], 0, (uint16_t)be16(bytes + at + 1), bytes + at + 3 };
+	*position = at + 3 + tlv->length;
+	return 1;
+}
+
+EXPORT int truepeer_next_tlv(const void *header, size_t size, size_t *position, truepeer_tlv *tlv)
+{
+	static const size_t blocks[] = { 0, 12, 36, 216 }; /* AF_UNSPEC, INET, INET6, UNIX */
+	auto *bytes = (const uint8_t *)header;
+
+	if (!header || !position || !tlv || size < 16 || bytes[12] >> 4 != 2 ||
+	    bytes[13] >> 4 > 3 || 16 + be16(bytes + 14) > size)
+		return TRUEPEER_ERROR_INVALID;
+	size_t first = 16 + blocks[bytes[13] >> 4];
+	if (*position == 0)
+		*position = first;
+	/* of LOCAL and of what names no addresses nothing is looked at */
+	if ((bytes[12] & 15) == 0 || bytes[13] >> 4 == 0)
+		return 0;
+	return *position < first ? TRUEPEER_ERROR_INVALID :
+				   next_tlv(bytes, 16 + be16(bytes + 14), position, tlv);
+}
+
+EXPORT int truepeer_next_ssl_tlv(const truepeer_tlv *ssl, size_t *position, truepeer_tlv *tlv)
+{
+	static constexpr size_t first = 5; /* client, verify */
+
+	if (!ssl || !position || !tlv || ssl->type != TRUEPEER_TLV_SSL || !ssl->value ||
+	    ssl->length < first)
+		return TRUEPEER_ERROR_INVALID;
+	if (*position == 0)
+		*position = first;
+	return *position < first ? TRUEPEER_ERROR_INVALID :
+				   next_tlv(ssl->value, ssl->length, position, tlv);
 }
 
 EXPORT int truepeer_lookup_fd(truepeer_handle *handle, int fd, truepeer_peer *peer)

@@ -21,6 +21,7 @@
 #ifndef TRUEPEER_H
 #define TRUEPEER_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -94,7 +95,7 @@ struct truepeer_peer {
 	uint8_t reserved[2];
 	/*
 	 * The real client, and what it connected to.  ss_family is AF_INET, AF_INET6 or
-	 * AF_UNIX (without a path).  With TRUEPEER_COMMAND_LOCAL, and where the header
+	 * AF_UNIX (sun_path as in the header: 108 bytes, zero-padded, not always terminated).  With TRUEPEER_COMMAND_LOCAL, and where the header
 	 * names no address, these are the proxy's and this host's.
 	 */
 	struct sockaddr_storage origin;
@@ -130,6 +131,59 @@ int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, struct true
  * own creation.  A descriptor that is closed or not a socket is INVALID.
  */
 int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *peer);
+
+/*
+ * Copies the connection's header, as it was sent (PROXY protocol specification, section 2.2),
+ * into `buffer`.  *size is the room there, in bytes (4096 is always enough), and afterwards the
+ * header's length, also where the room is too small: that is INVALID.  Headers are kept only
+ * where they have more to say than struct truepeer_peer: TLVs or AF_UNIX addresses; of other
+ * connections *size becomes 0, and the result is TRUEPEER_OK.  Otherwise the result is as for
+ * truepeer_lookup_cookie(), and nothing is changed.
+ */
+int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void *buffer, size_t *size);
+
+/* One TLV (sections 2.2.1 to 2.2.8): `value` points into the header that it was found in. */
+struct truepeer_tlv {
+	uint8_t type;
+	uint8_t reserved;
+	uint16_t length; /* of the value, host byte order */
+	const uint8_t *value;
+};
+
+/* Types of TLVs, of the specification's registry and of cloud providers. */
+enum truepeer_tlv_type {
+	TRUEPEER_TLV_ALPN = 0x01,
+	TRUEPEER_TLV_AUTHORITY = 0x02,
+	TRUEPEER_TLV_CRC32C = 0x03,
+	TRUEPEER_TLV_NOOP = 0x04,
+	TRUEPEER_TLV_UNIQUE_ID = 0x05,
+	TRUEPEER_TLV_SSL = 0x20,
+	TRUEPEER_TLV_SSL_VERSION = 0x21, /* 0x21 to 0x28: inside TRUEPEER_TLV_SSL */
+	TRUEPEER_TLV_SSL_CN = 0x22,
+	TRUEPEER_TLV_SSL_CIPHER = 0x23,
+	TRUEPEER_TLV_SSL_SIG_ALG = 0x24,
+	TRUEPEER_TLV_SSL_KEY_ALG = 0x25,
+	TRUEPEER_TLV_SSL_GROUP = 0x26,
+	TRUEPEER_TLV_SSL_SIG_SCHEME = 0x27,
+	TRUEPEER_TLV_SSL_CLIENT_CERT = 0x28,
+	TRUEPEER_TLV_NETNS = 0x30,
+	TRUEPEER_TLV_GCP = 0xe0,   /* PSC connection id: 8 bytes, big endian */
+	TRUEPEER_TLV_AWS = 0xea,   /* first byte 1: VPC endpoint id, text */
+	TRUEPEER_TLV_AZURE = 0xee, /* first byte 1: link id, 4 bytes, little endian */
+};
+
+/*
+ * Steps through the TLVs of a header of truepeer_get_header(), `size` bytes at `header`:
+ * *position is 0 for the first one, and is moved on by each call.  Returns 1 with *tlv set, 0
+ * when there are no more, INVALID where `header` is no version 2 header with whole TLVs.
+ * Needs neither privileges nor a handle.
+ */
+int truepeer_next_tlv(const void *header, size_t size, size_t *position,
+		      struct truepeer_tlv *tlv);
+
+/* The same for the TLVs inside one of TRUEPEER_TLV_SSL (section 2.2.6). */
+int truepeer_next_ssl_tlv(const struct truepeer_tlv *ssl, size_t *position,
+			  struct truepeer_tlv *tlv);
 
 /* A description of an error, in English; never NULL, never to be freed. */
 const char *truepeer_strerror(int error);

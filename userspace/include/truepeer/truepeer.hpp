@@ -13,10 +13,12 @@
 #include <truepeer/truepeer.h>
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace truepeer {
 
@@ -58,6 +60,50 @@ private:
 
 using Peer = truepeer_peer;
 
+/* Type (enum truepeer_tlv_type) and value. */
+struct Tlv {
+	std::uint8_t type;
+	std::vector<std::uint8_t> value;
+
+	std::string text() const { return std::string(value.begin(), value.end()); }
+};
+
+/* A header of version 2, and what is in it. */
+class Header {
+public:
+	explicit Header(std::vector<std::uint8_t> bytes) : bytes_(std::move(bytes)) {}
+
+	const std::vector<std::uint8_t> &bytes() const { return bytes_; }
+
+	/* In the order of the header; those inside TRUEPEER_TLV_SSL follow it. */
+	std::vector<Tlv> tlvs() const
+	{
+		std::vector<Tlv> list;
+		std::size_t position = 0;
+		truepeer_tlv tlv;
+
+		while (truepeer_next_tlv(bytes_.data(), bytes_.size(), &position, &tlv) == 1) {
+			std::size_t inner = 0;
+			truepeer_tlv sub;
+
+			list.push_back(copy(tlv));
+			if (tlv.type != TRUEPEER_TLV_SSL)
+				continue;
+			while (truepeer_next_ssl_tlv(&tlv, &inner, &sub) == 1)
+				list.push_back(copy(sub));
+		}
+		return list;
+	}
+
+private:
+	static Tlv copy(const truepeer_tlv &tlv)
+	{
+		return { tlv.type, std::vector<std::uint8_t>(tlv.value, tlv.value + tlv.length) };
+	}
+
+	std::vector<std::uint8_t> bytes_;
+};
+
 /* The handle: closes itself, can be moved and not copied. */
 class Lookup {
 public:
@@ -88,6 +134,19 @@ public:
 		return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
 	}
 
+	/* The header as it was sent; empty where it has no TLVs and no AF_UNIX addresses. */
+	Result<Header> header(std::uint64_t cookie) const
+	{
+		std::vector<std::uint8_t> bytes(4096);
+		std::size_t size = bytes.size();
+		int failed = truepeer_get_header(handle_.get(), cookie, bytes.data(), &size);
+
+		if (failed)
+			return static_cast<Errc>(failed);
+		bytes.resize(size);
+		return Header(std::move(bytes));
+	}
+
 private:
 	struct Close {
 		void operator()(truepeer_handle *handle) const { truepeer_close(handle); }
@@ -104,7 +163,17 @@ private:
 	std::unique_ptr<truepeer_handle, Close> handle_;
 };
 
-/* "203.0.113.9:4242", "[2001:db8::1]:443", "unix:"; "?" for anything else. */
+/* As unix(7) has paths; abstract ones with an @ in front. */
+inline std::string unix_text(const sockaddr_un &address)
+{
+	const char *path = address.sun_path;
+	bool abstract = !path[0] && path[1];
+	std::size_t length = strnlen(path + abstract, sizeof(address.sun_path) - abstract);
+
+	return std::string(abstract ? "unix:@" : "unix:") + std::string(path + abstract, length);
+}
+
+/* "203.0.113.9:4242", "[2001:db8::1]:443", "unix:/run/x"; "?" for anything else. */
 inline std::string to_string(const sockaddr_storage &address)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
@@ -112,8 +181,7 @@ inline std::string to_string(const sockaddr_storage &address)
 							 sizeof(sockaddr_in);
 
 	if (address.ss_family == AF_UNIX)
-		return std::string("unix:") +
-		       reinterpret_cast<const sockaddr_un &>(address).sun_path;
+		return unix_text(reinterpret_cast<const sockaddr_un &>(address));
 	if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
 		return "?";
 	if (getnameinfo(reinterpret_cast<const sockaddr *>(&address), size, host, sizeof(host), port,
