@@ -64,10 +64,10 @@ enum tp_outcome {
 	TP_OUT_PASSED_SKIP = 7,     /* source network that truepeer leaves alone */
 	TP_OUT_NO_HEADER = 8,       /* from here on: refused */
 	TP_OUT_BAD_V1 = 9,
-	TP_OUT_BAD_V2 = 10,         /* version nibble or address block */
+	TP_OUT_BAD_V2 = 10,         /* version nibble */
 	TP_OUT_BAD_COMMAND = 11,
 	TP_OUT_BAD_FAMILY = 12,     /* family or transport */
-	TP_OUT_BAD_LENGTH = 13,
+	TP_OUT_BAD_LENGTH = 13,     /* no room for the address block */
 	TP_OUT_BAD_TLV = 14,
 	TP_OUT_BAD_CRC = 15,
 	TP_OUT_TOO_LONG = 16,

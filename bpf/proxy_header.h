@@ -560,7 +560,7 @@ static inline void tp_parse_v2(struct tp_parse_context *x)
 		block = 0;
 	p->header.bytes = TP_V2_FIXED + length;
 	if (length < block) {
-		tp_set_verdict(p, TP_REJECT, TP_OUT_BAD_V2);
+		tp_set_verdict(p, TP_REJECT, TP_OUT_BAD_LENGTH);
 		return;
 	}
 	if (x->available < p->header.bytes)

@@ -323,8 +323,7 @@ static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct t
 	return TP_DROP;
 }
 
-SEC("cgroup_skb/ingress")
-int tp_gate(struct __sk_buff *skb)
+static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct tp_pending *pending;
@@ -365,6 +364,16 @@ int tp_gate(struct __sk_buff *skb)
 	if (s.length == 0)
 		return tp_gate_bare(&s, pending);
 	return tp_gate_data(skb, &s, pending);
+}
+
+SEC("cgroup_skb/ingress")
+int tp_gate(struct __sk_buff *skb)
+{
+	int verdict = tp_gate_segment(skb);
+
+	/* it is 0 or 1: 6.12 loses sight of that where the compiler keeps it on the stack */
+	asm volatile("%0 &= 1" : "+r"(verdict));
+	return verdict;
 }
 
 /* ---- on the socket ------------------------------------------------------- */

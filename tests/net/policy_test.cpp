@@ -223,6 +223,7 @@ TEST_P(Policy, every_connection_is_counted_once)
 			{ std::string("\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c", 16), "bad_v2" },
 			{ std::string("\r\n\r\n\0\r\nQUIT\n\x2f\x11\0\x0c", 16), "bad_command" },
 			{ std::string("\r\n\r\n\0\r\nQUIT\n\x21\x41\0\x0c", 16), "bad_family" },
+			{ std::string("\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x23", 16), "bad_length" },
 		};
 
 		for (const auto &[bytes, outcome] : kinds) {

@@ -91,7 +91,8 @@ tp_endpoint endpoint(const std::string &text)
 std::uint8_t reject_reason(const HeaderCase &c)
 {
 	static const std::vector<std::pair<std::regex, tp_outcome>> v2_reasons = {
-		{ std::regex("version nibble|address block too short"), TP_OUT_BAD_V2 },
+		{ std::regex("version nibble"), TP_OUT_BAD_V2 },
+		{ std::regex("address block too short"), TP_OUT_BAD_LENGTH },
 		{ std::regex("command"), TP_OUT_BAD_COMMAND },
 		{ std::regex("family|transport"), TP_OUT_BAD_FAMILY },
 		{ std::regex("CRC32C mismatch"), TP_OUT_BAD_CRC },
