@@ -7,6 +7,8 @@
 
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support.h"
 #include "support_answer.h"
 
@@ -156,6 +158,50 @@ TEST_P(KilledAgent, M40_connections_without_a_header_yet_go_on)
 		}
 		EXPECT_EQ(w.agent->total(), count) << "counted by the agent that saw the header";
 		EXPECT_EQ(w.agent->entries("tp_pending"), 0u);
+	});
+}
+
+/* SIGTERM under --persist ends the agent, and nothing else. */
+TEST_P(KilledAgent, M40_persisting_programs_serve_without_an_agent)
+{
+	WorldOptions options = uncounted(false);
+
+	options.agent = { "--persist" };
+	live(options, [&](World &w) {
+		AnswerServer server(w.service);
+		Client waiting = w.connect();
+
+		EXPECT_EQ(w.agent->stop(), 0);
+		EXPECT_NE(w.agent->process().err().find("the programs stay at work"),
+			  std::string::npos);
+		for (uint16_t port = 1; port <= 20; port++) {
+			Client client = w.connect();
+
+			ASSERT_TRUE(client.send(w.header(1 + port % 2, port) + "hello\n"));
+			EXPECT_EQ(client.receive_all(5s).bytes, answer_to("hello", w.origin(port)));
+		}
+		EXPECT_EQ(w.agent->counters()["connections_begun"], 21u);
+		start_agent(w);
+		ASSERT_TRUE(waiting.send(w.header(2, 21) + "hello\n"));
+		EXPECT_EQ(waiting.receive_all(5s).bytes, answer_to("hello", w.origin(21)));
+	});
+}
+
+TEST_P(KilledAgent, M40_persisting_programs_are_unloaded_by_command)
+{
+	in_sandbox([&](Sandbox &box) {
+		if (!kernel_has(GetParam().engine))
+			GTEST_SKIP() << "the engine needs Linux 6.9";
+		Agent agent(box, { .engine = GetParam().engine,
+				   .listen = { "127.0.0.1:8080" },
+				   .more = { "--persist" } });
+		BpfIds ids = agent.ids();
+
+		EXPECT_EQ(agent.stop(), 0);
+		EXPECT_EQ(agent.json({ "status" })["agent"], "stopped");
+		Finished unloaded = agent.command({ "unload" });
+		EXPECT_EQ(unloaded.code, 0) << unloaded.err;
+		EXPECT_EQ(left_over(ids), std::vector<std::string>());
 	});
 }
 

@@ -235,6 +235,12 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	});
 	if (!done)
 		return done.error();
+	if (options.persist) {
+		log("the programs stay at work, with the pins in {}; truepeer run goes on with them, "
+		    "truepeer unload removes them",
+		    pin_dir);
+		return Freed{};
+	}
 	done = stop(pin_dir, enforcer, lock);
 	if (!done)
 		return done.error();

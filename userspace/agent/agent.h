@@ -28,6 +28,7 @@ struct RunOptions {
 	std::string cgroup;
 	std::string pin_dir = default_pin_dir;
 	std::string group;
+	bool persist = false; /* SIGTERM ends the agent only */
 };
 
 /* Attaches, prints "ready...", serves until SIGINT or SIGTERM, removes all it can. */

@@ -195,6 +195,8 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 	command->add_option("--cgroup", run.cgroup,
 			    "the servers' cgroup (default: the whole hierarchy)")
 		->type_name("DIR");
+	command->add_flag("--persist", run.persist,
+			  "at SIGINT or SIGTERM only end: the programs stay at work");
 	command->add_option("--group", run.group, "who else may read the pins")->type_name("NAME");
 	add_pin_dir(command, run.pin_dir);
 	return command;
