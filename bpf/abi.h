@@ -404,6 +404,8 @@ struct tp_config {
 	__u64 reassembler_ns;  /* last sign of life of an agent that handles pieces; 0: none */
 	__u32 rmem_max; /* net.core.rmem_max */
 	__u32 routes;   /* 1: look into tp_routes */
+	__u32 max_connections; /* live ones; more are refused when their header comes */
+	__u32 pad;
 	char no_handshake[128]; /* why services do without that engine; empty: they have it */
 };
 
@@ -427,7 +429,7 @@ TP_ASSERT(sizeof(struct tp_peer) == 128);
 TP_ASSERT(sizeof(struct tp_pending) == 176);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
-TP_ASSERT(sizeof(struct tp_config) == 152);
+TP_ASSERT(sizeof(struct tp_config) == 160);
 TP_ASSERT(sizeof(struct tp_denied_key) == 20);
 TP_ASSERT(sizeof(struct tp_denied) == 16);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);

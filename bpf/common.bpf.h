@@ -188,6 +188,20 @@ static __always_inline __u32 tp_check_origin(const struct tp_peer *peer, int ann
 	return tp_is_denied(peer->origin.address) ? TP_OUT_DENIED : TP_OUT_NONE;
 }
 
+/*
+ * Whether there may be one more live connection.  tp_origins is larger by all that may wait at
+ * once, so that there is room for each that has been told so: when it turned out that there is
+ * none, the connection would have its socket already, and the server would see it.
+ */
+static __always_inline int tp_has_room(void)
+{
+	__u32 zero = 0;
+	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	__u64 *live = bpf_map_lookup_elem(&tp_live, &zero);
+
+	return config && live && *live < config->max_connections;
+}
+
 struct tp_clearing {
 	__u64 *words;
 	__u32 from; /* bytes */

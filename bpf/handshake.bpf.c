@@ -145,6 +145,8 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 	}
 	if (!refused && header->verdict == TP_WAIT)
 		return tp_keep(skb, s, pending, place, end);
+	if (!refused && !tp_has_room())
+		refused = TP_OUT_MAP_FULL;
 	if (!refused)
 		refused = tp_take_header(&pending->peer, &s->flow, place, pending->policy,
 					 pending->flags);

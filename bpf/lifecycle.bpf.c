@@ -92,6 +92,15 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	return 0;
 }
 
+static __always_inline void tp_count_live(__s64 change)
+{
+	__u32 zero = 0;
+	__u64 *live = bpf_map_lookup_elem(&tp_live, &zero);
+
+	if (live)
+		__sync_fetch_and_add(live, change);
+}
+
 /* What tp_pending knows of it; -1: not, or no more, a connection of ours. */
 static __always_inline int tp_take_pending(struct tp_pending *pending, struct tp_peer *peer,
 					   __u64 cookie)
@@ -136,9 +145,12 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 			tp_report(&peer, TP_OUT_MAP_FULL, cookie);
 		tp_forget_kept(&peer);
 		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_MAP_FULL, 0, 0, cookie);
-	} else if (peer.state == TP_PEER_KNOWN) {
-		tp_mark_kept(&peer);
-		tp_report(&peer, tp_accepted_outcome(&peer), cookie);
+	} else {
+		tp_count_live(1);
+		if (peer.state == TP_PEER_KNOWN) {
+			tp_mark_kept(&peer);
+			tp_report(&peer, tp_accepted_outcome(&peer), cookie);
+		}
 	}
 	/* last: whoever looks finds it in one of the maps */
 	if (pending)
@@ -157,7 +169,8 @@ static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 	tp_forget_kept(peer);
 	if (peer->engine == TP_ENGINE_STREAM)
 		bpf_map_delete_elem(&tp_collected, &cookie);
-	bpf_map_delete_elem(&tp_origins, &cookie);
+	if (bpf_map_delete_elem(&tp_origins, &cookie) == 0)
+		tp_count_live(-1);
 }
 
 /*

@@ -22,6 +22,14 @@ struct {
 	__type(value, struct tp_peer);
 } tp_origins __weak SEC(".maps");
 
+/* How many entries tp_origins has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tp_live __weak SEC(".maps");
+
 /* By flow: connections that have no socket yet; bounded, the oldest go first. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

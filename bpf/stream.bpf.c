@@ -223,6 +223,8 @@ static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_s
 		pending->peer.protocol = tp_guess_protocol(work->bytes, length);
 	if (!refused && header->verdict == TP_WAIT)
 		return tp_gate_partial(s, pending, work, length);
+	if (!refused && !tp_has_room())
+		refused = TP_OUT_MAP_FULL;
 	if (!refused)
 		refused = tp_take_header(&pending->peer, &s->flow, work, pending->policy,
 					 pending->flags);

@@ -3,6 +3,7 @@
  * The agent is killed, and another one started, while data flows: the rest of row
  * M40 (command_test.cpp has what the commands say about it).
  */
+#include <bpf/bpf.h>
 #include <signal.h>
 
 #include <thread>
@@ -202,6 +203,40 @@ TEST_P(KilledAgent, M40_persisting_programs_are_unloaded_by_command)
 		Finished unloaded = agent.command({ "unload" });
 		EXPECT_EQ(unloaded.code, 0) << unloaded.err;
 		EXPECT_EQ(left_over(ids), std::vector<std::string>());
+	});
+}
+
+/* An agent of another version left its pins: they are neither used nor removed. */
+TEST(MapLayout, of_another_version_is_refused)
+{
+	in_sandbox([](Sandbox &box) {
+		Agent agent(box, { .listen = { "127.0.0.1:8080" }, .more = { "--persist" } });
+		std::string path = agent.pin_dir() + "/tp_config";
+		std::vector<char> config(160);
+		uint32_t zero = 0, version = 0, other = 99;
+
+		EXPECT_EQ(agent.stop(), 0);
+		int map = bpf_obj_get(path.c_str());
+		ASSERT_EQ(bpf_map_lookup_elem(map, &zero, config.data()), 0);
+		memcpy(&version, config.data(), 4);
+		memcpy(config.data(), &other, 4);
+		ASSERT_EQ(bpf_map_update_elem(map, &zero, config.data(), BPF_ANY), 0);
+		for (const char *command : { "status", "unload", "connections" }) {
+			Finished finished = agent.command({ command });
+
+			EXPECT_EQ(finished.code, 1) << command;
+			EXPECT_NE(finished.err.find("map layout version 99"), std::string::npos)
+				<< finished.err;
+		}
+		Finished started = agent.command(
+			{ "run", "--listen", "127.0.0.1:8080", "--trust", "127.0.0.0/8" });
+		EXPECT_EQ(started.code, 1);
+		EXPECT_NE(started.err.find("map layout version 99"), std::string::npos) << started.err;
+		EXPECT_NE(started.err.find("unload"), std::string::npos) << "names the way out";
+		memcpy(config.data(), &version, 4);
+		ASSERT_EQ(bpf_map_update_elem(map, &zero, config.data(), BPF_ANY), 0);
+		close(map);
+		EXPECT_EQ(agent.command({ "unload" }).code, 0);
 	});
 }
 

@@ -113,8 +113,9 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
 	if (!skeleton)
 		return system_error("open BPF object", "truepeer.bpf.o");
 	skeleton->rodata->tp_netns_aware = setup.netns_aware;
-	bpf_map__set_max_entries(skeleton->maps.tp_origins, setup.max_connections);
-	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections);
+	/* room for all that may be told at once that there is some */
+	bpf_map__set_max_entries(skeleton->maps.tp_origins, setup.max_connections + setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections + setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
@@ -233,6 +234,7 @@ Status Programs::fill(const Setup &setup)
 
 	config_.abi_version = TP_ABI_VERSION;
 	config_.draining = TP_DRAINING_PASS;
+	config_.max_connections = setup.max_connections;
 	Status done = refresh(false);
 
 	for (const Listen &listen : setup.services) {

@@ -45,7 +45,8 @@ Status check_version(const std::string &dir)
 		return Error{ ErrorCode::incompatible, "read pins", dir,
 			      fmt::format("map layout version {}, this is for version {}",
 					  config.abi_version, TP_ABI_VERSION),
-			      "use the truepeer that runs there" };
+			      "use the truepeer of that version, and its unload to make room for "
+			      "this one" };
 	return success();
 }
 
