@@ -225,6 +225,7 @@ enum tp_peer_state {
 	TP_PEER_WAITING = 0,  /* the header is still outstanding */
 	TP_PEER_KNOWN = 1,    /* header decided and removed, or about to be (strip_left) */
 	TP_PEER_REFUSED = 2,  /* waits for its reset; no byte is delivered */
+	TP_PEER_CLOSED = 3,   /* ended before accept(), which still asks for the name */
 };
 
 /* tp_origins: one entry for each live connection, by socket cookie. */
@@ -249,7 +250,7 @@ struct tp_peer {
 	__u8 pad;
 	__u32 next;       /* stream: sequence number of the next byte to be filtered */
 	__u64 syn_ns;         /* when the handshake began; 0 if it was not seen */
-	__u64 established_ns; /* when the header was complete */
+	__u64 established_ns; /* when the header was complete; TP_PEER_CLOSED: when it ended */
 	__u64 netns;
 };
 

@@ -159,18 +159,44 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_INTERNAL, 0, 0, cookie);
 }
 
+#define TP_SOCK_DEAD 1 /* bit SOCK_DEAD of skc_flags, since Linux 2.6: no struct socket any more */
+
+/* Whether the connection still waits for accept(). */
+static __always_inline int tp_is_unaccepted(struct bpf_sock_ops *ctx)
+{
+	struct tcp_sock *connection;
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!tp_netns_aware || !sk) /* both need CAP_PERFMON */
+		return 0;
+	connection = bpf_skc_to_tcp_sock(sk);
+	return connection && !connection->inet_conn.icsk_inet.sk.sk_socket &&
+	       !(connection->inet_conn.icsk_inet.sk.__sk_common.skc_flags & TP_SOCK_DEAD);
+}
+
+/*
+ * A client may reset its connection before the server accepts it.  The server gets it all the
+ * same, and asks whose it was: the peer-name program answers, and takes the entry away; where
+ * nobody asks, the agent does.
+ */
 static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
 
-	if (!peer)
+	if (!peer || peer->state == TP_PEER_CLOSED)
 		return;
 	tp_forget_kept(peer);
+	tp_count_live(-1);
 	if (peer->engine == TP_ENGINE_STREAM)
 		bpf_map_delete_elem(&tp_collected, &cookie);
-	if (bpf_map_delete_elem(&tp_origins, &cookie) == 0)
-		tp_count_live(-1);
+	if (peer->state == TP_PEER_KNOWN && tp_is_unaccepted(ctx)) {
+		peer->established_ns = bpf_ktime_get_boot_ns();
+		peer->kept = TP_KEPT_NOT;
+		peer->state = TP_PEER_CLOSED;
+		return;
+	}
+	bpf_map_delete_elem(&tp_origins, &cookie);
 }
 
 /*

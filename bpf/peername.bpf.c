@@ -28,7 +28,7 @@ static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx)
 		if (peer->lag + peer->strip_left > 0)
 			tp_set_lowat(ctx, peer->lag + peer->strip_left + 1);
 	}
-	if (peer->state == TP_PEER_KNOWN)
+	if (peer->state == TP_PEER_KNOWN || peer->state == TP_PEER_CLOSED)
 		return peer;
 	c = tp_service_counters(peer->service);
 	if (c)
@@ -36,23 +36,40 @@ static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx)
 	return NULL;
 }
 
-SEC("cgroup/getpeername4")
-int tp_peername4(struct bpf_sock_addr *ctx)
+/* A connection that has ended is asked for once, by accept(). */
+static __always_inline void tp_forget_closed(struct bpf_sock_addr *ctx, const struct tp_peer *peer)
 {
-	struct tp_peer *peer = tp_known_peer(ctx);
+	__u64 cookie = bpf_get_socket_cookie(ctx);
 
-	if (!peer || peer->origin.family == TP_FAMILY_UNIX)
-		return 1;
+	if (peer->state == TP_PEER_CLOSED)
+		bpf_map_delete_elem(&tp_origins, &cookie);
+}
+
+static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct tp_peer *peer)
+{
+	if (peer->origin.family == TP_FAMILY_UNIX)
+		return;
 	if (!tp_is_ipv4(peer->origin.address)) {
 		/* does not fit an AF_INET socket: the library knows it */
 		struct tp_counters *c = tp_service_counters(peer->service);
 
 		if (c)
 			c->peername_family++;
-		return 1;
+		return;
 	}
 	ctx->user_ip4 = *(__u32 *)&peer->origin.address[12];
 	ctx->user_port = bpf_htons(peer->origin.port);
+}
+
+SEC("cgroup/getpeername4")
+int tp_peername4(struct bpf_sock_addr *ctx)
+{
+	struct tp_peer *peer = tp_known_peer(ctx);
+
+	if (!peer)
+		return 1;
+	tp_name_ipv4(ctx, peer);
+	tp_forget_closed(ctx, peer);
 	return 1;
 }
 
@@ -62,14 +79,17 @@ int tp_peername6(struct bpf_sock_addr *ctx)
 	struct tp_peer *peer = tp_known_peer(ctx);
 	__u32 *words;
 
-	if (!peer || peer->origin.family == TP_FAMILY_UNIX)
+	if (!peer)
 		return 1;
 	words = (__u32 *)peer->origin.address;
-	ctx->user_ip6[0] = words[0];
-	ctx->user_ip6[1] = words[1];
-	ctx->user_ip6[2] = words[2];
-	ctx->user_ip6[3] = words[3];
-	ctx->user_port = bpf_htons(peer->origin.port);
+	if (peer->origin.family != TP_FAMILY_UNIX) {
+		ctx->user_ip6[0] = words[0];
+		ctx->user_ip6[1] = words[1];
+		ctx->user_ip6[2] = words[2];
+		ctx->user_ip6[3] = words[3];
+		ctx->user_port = bpf_htons(peer->origin.port);
+	}
+	tp_forget_closed(ctx, peer);
 	return 1;
 }
 

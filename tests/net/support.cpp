@@ -171,8 +171,8 @@ void run_world(const Case &c, const WorldOptions &options,
 		body(w);
 		if (w.server)
 			w.server->stop();
-		EXPECT_TRUE(eventually([&] { return w.agent->entries("tp_origins") == 0; }))
-			<< w.agent->entries("tp_origins") << " entries of closed connections";
+		EXPECT_TRUE(eventually([&] { return w.agent->live() == 0; }))
+			<< w.agent->live() << " entries of closed connections";
 		if (options.check_totals) {
 			EXPECT_TRUE(eventually([&] { return w.agent->total() == w.connections; }))
 				<< w.connections << " connections, counted: "

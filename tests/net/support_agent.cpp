@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "bpf/abi.h"
 #include "support_lo.h"
 
 namespace live {
@@ -200,6 +201,24 @@ size_t Agent::entries(const std::string &map) const
 	for (void *last = nullptr; !bpf_map_get_next_key(fd, last, next.data()); n++) {
 		key = next;
 		last = key.data();
+	}
+	close(fd);
+	return n;
+}
+
+size_t Agent::live() const
+{
+	int fd = bpf_obj_get((pin_dir_ + "/tp_origins").c_str());
+	uint64_t key, next;
+	tp_peer peer;
+	size_t n = 0;
+
+	if (fd < 0)
+		throw std::runtime_error("open pin: " + pin_dir_ + "/tp_origins");
+	for (void *last = nullptr; !bpf_map_get_next_key(fd, last, &next);) {
+		key = next;
+		last = &key;
+		n += !bpf_map_lookup_elem(fd, &key, &peer) && peer.state != TP_PEER_CLOSED;
 	}
 	close(fd);
 	return n;

@@ -53,6 +53,7 @@ public:
 
 	BpfIds ids() const;
 	size_t entries(const std::string &map) const; /* of a pinned hash map */
+	size_t live() const; /* entries of tp_origins, without those that only keep a name */
 
 	/* SIGTERM; the exit code, -1 when it did not end in time. */
 	int stop(Ms timeout = 10s);

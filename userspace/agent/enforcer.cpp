@@ -25,6 +25,9 @@ static constexpr uint64_t refusal_ns = 1'000'000'000ull;
 /* How long a whole header may wait for its socket before TCP is told again. */
 static constexpr uint64_t nudge_ns = 400'000'000ull;
 
+/* How long a connection that ended before accept() keeps its name. */
+static constexpr uint64_t unasked_ns = 30'000'000'000ull;
+
 /* The window of such a segment, before scaling, which is not known here. */
 static constexpr uint16_t nudge_window = 1024;
 
@@ -326,7 +329,7 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 void Enforcer::expire_origins(int origins, const std::vector<uint64_t> &timeouts,
 			      const Reporter &reporter)
 {
-	std::vector<uint64_t> late;
+	std::vector<uint64_t> late, closed;
 	uint64_t now = boot_time_ns();
 	auto is_late = [&](const tp_peer &peer) {
 		uint64_t since = peer.syn_ns ? peer.syn_ns : peer.established_ns;
@@ -338,10 +341,15 @@ void Enforcer::expire_origins(int origins, const std::vector<uint64_t> &timeouts
 						  [&](uint64_t cookie, const tp_peer &peer) {
 							  if (is_late(peer))
 								  late.push_back(cookie);
+							  if (peer.state == TP_PEER_CLOSED &&
+							      now > peer.established_ns + unasked_ns)
+								  closed.push_back(cookie);
 						  });
 
 	if (!scanned)
 		report(scanned.error());
+	for (uint64_t cookie : closed)
+		bpf_map_delete_elem(origins, &cookie);
 	for (uint64_t cookie : late) {
 		tp_peer peer;
 
@@ -383,7 +391,7 @@ void Enforcer::end_undecided(int pending, int origins)
 			end_pending(pending, flow, entry);
 	}
 	report(origins_scan_.all(origins, "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
-		if (peer.state != TP_PEER_KNOWN)
+		if (peer.state != TP_PEER_KNOWN && peer.state != TP_PEER_CLOSED)
 			peers.emplace_back(cookie, peer);
 	}));
 	for (const auto &[cookie, peer] : peers)

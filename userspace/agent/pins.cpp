@@ -149,7 +149,9 @@ Result<uint64_t> live_connections(const std::string &dir)
 			return count; /* half removed: nothing can be looked up in it */
 		return map.error();
 	}
-	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t, const tp_peer &) { count++; });
+	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t, const tp_peer &peer) {
+		count += peer.state != TP_PEER_CLOSED;
+	});
 	if (!read)
 		return read.error();
 	return count;

@@ -134,7 +134,8 @@ Status read_connections(const std::string &dir, bool with_headers, std::vector<C
 		return map.error();
 	size_t first = out.size();
 	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
-		out.push_back({ cookie, service_text(*services, peer.service), peer, {} });
+		if (peer.state != TP_PEER_CLOSED)
+			out.push_back({ cookie, service_text(*services, peer.service), peer, {} });
 	});
 	for (size_t i = first; i < out.size() && read && with_headers; i++) {
 		Result<std::vector<uint8_t>> header = read_header(dir, out[i].peer);
@@ -205,7 +206,7 @@ Status show_connection(const ViewOptions &options, const std::string &text)
 		if (!map)
 			return map.error();
 		int failed = bpf_map_lookup_elem(map->get(), &*cookie, &connection.peer);
-		if (failed == -ENOENT)
+		if (failed == -ENOENT || (!failed && connection.peer.state == TP_PEER_CLOSED))
 			continue;
 		if (failed)
 			return system_error("lookup", cookie_text(*cookie), failed);

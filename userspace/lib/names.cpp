@@ -107,7 +107,7 @@ const char *family_name(unsigned family)
 
 const char *peer_state_name(unsigned state)
 {
-	static const char *const names[] = { "waiting", "known", "refused" };
+	static const char *const names[] = { "waiting", "known", "refused", "closed" };
 
 	return name_of(names, state);
 }

@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Many connections of every kind at once: sizes, versions, families, pieces, half-closes,
+ * resets, no header at all.  Every byte and every origin is checked.  tools/soak makes it
+ * larger.
+ */
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <unordered_map>
+
+#include <nlohmann/json.hpp>
+#include <truepeer/truepeer.hpp>
+
+#include "support.h"
+
+namespace live {
+
+namespace {
+
+constexpr uint16_t service_port = 8080;
+
+/* Origins that only headers here name; no address of the host begins like them. */
+bool is_origin(const std::string &address)
+{
+	return address.rfind("[2001:db8:", 0) == 0 || address.rfind("[::ffff:203.0.113.", 0) == 0;
+}
+
+/*
+ * At the client's FIN it answers with what it has seen: peer, bytes, hash.  One thread,
+ * level-triggered, on a dual-stack listener.
+ */
+class Witness {
+public:
+	explicit Witness(const Endpoint &local) : listener_(listen_on(local, { .backlog = 4096 }))
+	{
+		epoll_ = epoll_create1(EPOLL_CLOEXEC);
+		fcntl(listener_.fd(), F_SETFL, O_NONBLOCK);
+		watch(listener_.fd());
+		thread_ = std::thread([this] { serve(); });
+	}
+	~Witness()
+	{
+		stop_ = true;
+		thread_.join();
+		for (const auto &[fd, one] : open_)
+			::close(fd);
+		::close(epoll_);
+	}
+
+	uint64_t accepted() const { return accepted_; }
+	std::vector<std::string> strangers() const { return strangers_; } /* once stopped */
+
+private:
+	struct One {
+		std::string peer;
+		uint64_t count = 0, hash = empty_hash;
+	};
+
+	void watch(int fd)
+	{
+		epoll_event event = {};
+
+		event.events = EPOLLIN;
+		event.data.fd = fd;
+		epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+	}
+
+	void accept_some()
+	{
+		for (;;) {
+			Endpoint from;
+
+			from.size = sizeof(from.storage);
+			int fd = accept4(listener_.fd(), (sockaddr *)&from.storage, &from.size,
+					 SOCK_NONBLOCK | SOCK_CLOEXEC);
+			if (fd < 0)
+				return;
+			accepted_++;
+			One one;
+			one.peer = from.text();
+			if (!is_origin(one.peer) && strangers_.size() < 10)
+				strangers_.push_back(one.peer);
+			open_[fd] = one;
+			watch(fd);
+		}
+	}
+
+	void read_some(int fd)
+	{
+		static char buffer[65536];
+		ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
+		One &one = open_[fd];
+
+		if (n > 0) {
+			one.count += (uint64_t)n;
+			one.hash = hash_more(one.hash, { buffer, (size_t)n });
+			return;
+		}
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n == 0) {
+			std::string answer = one.peer + " " + std::to_string(one.count) + " " +
+					     std::to_string(one.hash) + "\n";
+			(void)!send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+		}
+		::close(fd);
+		open_.erase(fd);
+	}
+
+	void serve()
+	{
+		epoll_event events[64];
+
+		while (!stop_) {
+			int count = epoll_wait(epoll_, events, 64, 50);
+
+			for (int i = 0; i < count; i++) {
+				if (events[i].data.fd == listener_.fd())
+					accept_some();
+				else
+					read_some(events[i].data.fd);
+			}
+		}
+	}
+
+	Socket listener_;
+	int epoll_ = -1;
+	std::atomic<bool> stop_ = false;
+	std::atomic<uint64_t> accepted_ = 0;
+	std::vector<std::string> strangers_;
+	std::unordered_map<int, One> open_;
+	std::thread thread_;
+};
+
+using Random = std::mt19937_64;
+
+unsigned below(Random &random, unsigned limit)
+{
+	return (unsigned)(random() % limit);
+}
+
+struct Announced {
+	std::string bytes;
+	std::string origin; /* as a dual-stack listener sees it */
+};
+
+Announced make_header(Random &random)
+{
+	Announced out;
+	bool ipv6 = below(random, 2);
+	uint16_t port = (uint16_t)(1 + below(random, 65535));
+	std::string host = ipv6 ? "2001:db8::" + std::to_string(1 + below(random, 9999)) :
+				  "203.0.113." + std::to_string(below(random, 256));
+	std::string to = ipv6 ? "2001:db8::1" : "198.51.100.1";
+
+	out.origin = endpoint(ipv6 ? host : "::ffff:" + host, port).text();
+	if (below(random, 2)) {
+		out.bytes = v1_header(host, port, to, 443);
+		return out;
+	}
+	V2 h;
+	h.source = host;
+	h.source_port = port;
+	h.destination = to;
+	h.destination_port = 443;
+	if (below(random, 3) == 0)
+		h.tlvs = { { 0x02, "example.org" }, { 0xf1, std::string(below(random, 900), 't') } };
+	h.checksum = below(random, 2);
+	out.bytes = h.bytes();
+	return out;
+}
+
+std::string make_payload(Random &random)
+{
+	static const unsigned limits[] = { 1, 16, 512, 2000, 8000, 65000 };
+	std::string payload(below(random, limits[below(random, 6)]), '\0');
+
+	if (below(random, 400) == 0)
+		payload.resize(1 << 20);
+	for (size_t i = 0; i + 8 <= payload.size(); i += 8) {
+		uint64_t word = random();
+
+		memcpy(&payload[i], &word, 8);
+	}
+	return payload;
+}
+
+std::string source_of(Random &random, bool ipv6)
+{
+	char text[32];
+
+	if (ipv6)
+		snprintf(text, sizeof(text), "fd00::%x", 2 + below(random, 14));
+	else
+		snprintf(text, sizeof(text), "127.0.%u.%u", below(random, 4), 2 + below(random, 250));
+	return text;
+}
+
+/* Sends it in one to three pieces. */
+bool send_in_pieces(Random &random, const Client &client, const std::string &bytes)
+{
+	std::vector<size_t> cuts;
+
+	if (bytes.size() > 3 && below(random, 4) == 0)
+		for (unsigned n = 1 + below(random, 2); n > 0; n--)
+			cuts.push_back(1 + below(random, (unsigned)std::min<size_t>(bytes.size() - 1, 300)));
+	std::sort(cuts.begin(), cuts.end());
+	cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+	return client.send(cut(bytes, cuts), 1ms);
+}
+
+struct Tally {
+	std::atomic<uint64_t> begun = 0, whole = 0, garbage = 0, broken = 0, slow = 0;
+	std::mutex mutex;
+	std::vector<std::string> wrong;
+
+	void report(const std::string &what)
+	{
+		std::lock_guard lock(mutex);
+
+		if (wrong.size() < 20)
+			wrong.push_back(what);
+	}
+};
+
+/* A whole one: every byte arrives, from the origin that was announced. */
+void visit_whole(Random &random, const Client &client, Tally &tally)
+{
+	Announced header = make_header(random);
+	std::string payload = make_payload(random);
+	std::string expected = header.origin + " " + std::to_string(payload.size()) + " " +
+			       std::to_string(hash_more(empty_hash, payload)) + "\n";
+
+	if (!send_in_pieces(random, client, header.bytes + payload)) {
+		tally.report("send failed: " + std::string(strerror(errno)));
+		return;
+	}
+	client.finish();
+	Received answer = client.receive_all(20s);
+	if (client.age() > 150ms)
+		tally.slow++;
+	if (answer.bytes != expected || answer.end != End::eof)
+		tally.report("expected " + expected + "received " + answer.bytes + " end " +
+			     std::to_string((int)answer.end));
+	else
+		tally.whole++;
+}
+
+void visit(Random &random, const Endpoint &to_ipv4, const Endpoint &to_ipv6, Tally &tally)
+{
+	bool ipv6 = below(random, 2);
+	Client client(ipv6 ? to_ipv6 : to_ipv4, source_of(random, ipv6), 20s);
+	unsigned kind = below(random, 100);
+
+	tally.begun++;
+	if (client.error()) {
+		tally.report("connect failed: " + std::string(strerror(client.error())));
+	} else if (kind < 88) {
+		visit_whole(random, client, tally);
+	} else if (kind < 91) { /* no header */
+		tally.garbage++;
+		(void)client.send("GET / HTTP/1.0\r\n\r\n");
+		Received answer = client.receive_all(20s);
+		if (answer.end != End::reset || !answer.bytes.empty())
+			tally.report("garbage was answered: " + answer.bytes);
+	} else if (kind < 94) { /* ends inside the header */
+		tally.broken++;
+		std::string bytes = make_header(random).bytes;
+		(void)client.send(bytes.substr(0, 1 + below(random, (unsigned)bytes.size() - 1)));
+		if (below(random, 2))
+			client.reset();
+	} else if (kind < 96) { /* says nothing */
+		tally.broken++;
+		if (below(random, 2))
+			client.reset();
+	} else { /* reset in the middle of its payload */
+		tally.broken++;
+		(void)client.send(make_header(random).bytes + make_payload(random));
+		client.reset();
+	}
+}
+
+uint64_t memory_of(const std::string &dir)
+{
+	uint64_t sum = 0;
+
+	for (const char *name : { "tp_origins", "tp_pending", "tp_sockets", "tp_collected", "tp_pieces",
+				  "tp_headers", "tp_headers_large" }) {
+		int fd = bpf_obj_get((dir + "/" + name).c_str());
+		std::ifstream about("/proc/self/fdinfo/" + std::to_string(fd));
+
+		for (std::string word; about >> word;)
+			if (word == "memlock:") {
+				uint64_t bytes = 0;
+
+				about >> bytes;
+				sum += bytes;
+			}
+		close(fd);
+	}
+	return sum;
+}
+
+/* Resident memory of a process, KiB. */
+long resident(pid_t pid)
+{
+	std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+
+	for (std::string word; status >> word;)
+		if (word == "VmRSS:") {
+			long kib = 0;
+
+			status >> kib;
+			return kib;
+		}
+	return -1;
+}
+
+void expect_maps_empty(const Agent &agent)
+{
+	EXPECT_TRUE(eventually([&] { return agent.live() == 0; }, 15s)) << agent.live();
+	for (const char *map : { "tp_headers", "tp_headers_large", "tp_collected" })
+		EXPECT_TRUE(eventually([&] { return agent.entries(map) == 0; }, 15s))
+			<< agent.entries(map) << " left in " << map;
+}
+
+} // namespace
+
+class Soak : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Live, Soak, testing::ValuesIn(engines()),
+			 [](const auto &row) { return row.param; });
+
+TEST_P(Soak, every_byte_and_every_origin)
+{
+	long count = number_from_environment("TP_SOAK_CONNECTIONS", 4000);
+	long seed = number_from_environment("TP_SOAK_SEED", (long)std::random_device()());
+
+	if (!kernel_has(GetParam()))
+		GTEST_SKIP() << "the engine needs Linux 6.9";
+	auto inside = [&](Sandbox &box) {
+		Endpoint any = endpoint("::", service_port);
+		AgentOptions options = { .engine = GetParam(), .listen = { any.text() } };
+		Tally tally;
+		std::vector<std::thread> threads;
+
+		options.trust = { "127.0.0.0/8", "fd00::/64" };
+		Agent agent(box, options);
+		uint64_t before = memory_of(agent.pin_dir());
+		long agent_before = resident(agent.process().pid());
+		Clock::time_point start = Clock::now();
+		{
+			Witness server(any);
+
+			for (unsigned n = 0; n < 8; n++)
+				threads.emplace_back([&, n] {
+					Random random((uint64_t)seed * 8 + n);
+
+					for (long i = 0; i < count / 8; i++)
+						visit(random, endpoint(server_ipv4, service_port),
+						      endpoint(server_ipv6, service_port), tally);
+				});
+			for (std::thread &thread : threads)
+				thread.join();
+			EXPECT_EQ(server.strangers(), std::vector<std::string>());
+			std::this_thread::sleep_for(200ms);
+		}
+		double seconds = (double)since(start).count() / 1000;
+		EXPECT_EQ(tally.wrong, std::vector<std::string>()) << "TP_SOAK_SEED=" << seed;
+		expect_maps_empty(agent);
+		EXPECT_TRUE(eventually([&] { return agent.total() == tally.begun; }, 15s))
+			<< tally.begun << " begun, counted " << agent.total();
+		EXPECT_EQ(agent.counters()["no_header"], tally.garbage);
+		/* the kernel frees after a grace period */
+		EXPECT_TRUE(eventually([&] { return memory_of(agent.pin_dir()) <= before + 65536; }, 15s))
+			<< memory_of(agent.pin_dir()) - before << " bytes more in maps";
+		EXPECT_LT(resident(agent.process().pid()) - agent_before, 16384) << "KiB";
+		printf("%s: %llu connections in %.0f s: %llu whole (%llu took over 150 ms), %llu without a "
+		       "header, %llu broken off; seed %ld\n",
+		       GetParam().c_str(), (unsigned long long)tally.begun.load(), seconds,
+		       (unsigned long long)tally.whole.load(), (unsigned long long)tally.slow.load(), (unsigned long long)tally.garbage.load(),
+		       (unsigned long long)tally.broken.load(), seed);
+		std::fflush(stdout);
+		expect_clean_stop(agent);
+	};
+
+	in_sandbox(inside, std::chrono::seconds(60 + count / 100));
+}
+
+/* All open at once, each found by its cookie. */
+TEST_P(Soak, held_open_and_looked_up)
+{
+	long count = number_from_environment("TP_SOAK_HELD", 1000);
+	rlimit files = { (rlim_t)(2 * count + 1000), (rlim_t)(2 * count + 1000) };
+
+	if (!kernel_has(GetParam()))
+		GTEST_SKIP() << "the engine needs Linux 6.9";
+	auto inside = [&](Sandbox &box) {
+		Endpoint service = endpoint(server_ipv4, service_port);
+		Agent agent(box, { .engine = GetParam(), .listen = { service.text() } });
+		Socket listener = listen_on(service, { .backlog = 4096 });
+		std::vector<Client> clients;
+		std::vector<Socket> sockets;
+		std::map<uint64_t, std::string> origins;
+
+		setrlimit(RLIMIT_NOFILE, &files);
+		for (long i = 0; i < count; i++) {
+			std::string host = "203.0." + std::to_string(i >> 14) + ".9";
+			uint16_t port = (uint16_t)(1 + (i & 16383));
+
+			clients.emplace_back(service, "127.0.0." + std::to_string(2 + i % 250));
+			ASSERT_TRUE(clients.back().send(v2_header(host, port, host, 80) + "x"));
+			Accepted accepted = accept_from(listener);
+			EXPECT_EQ(accepted.address.text(), endpoint(host, port).text());
+			origins[cookie_of(accepted.socket.fd())] = endpoint(host, port).text();
+			sockets.push_back(std::move(accepted.socket));
+		}
+		EXPECT_EQ(origins.size(), (size_t)count);
+		std::vector<std::pair<uint64_t, truepeer::Peer>> found;
+		Clock::time_point start = Clock::now();
+		{
+			auto lookup = truepeer::Lookup::open(agent.pin_dir());
+
+			ASSERT_TRUE(lookup);
+			for (const auto &[cookie, origin] : origins) {
+				auto peer = lookup->by_cookie(cookie);
+
+				ASSERT_TRUE(peer);
+				found.emplace_back(cookie, *peer);
+			}
+		}
+		double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+		for (const auto &[cookie, peer] : found)
+			EXPECT_EQ(truepeer::to_string(peer.origin), origins[cookie]);
+		printf("%s: %ld held open, %.0f look-ups a second\n", GetParam().c_str(), count,
+		       (double)count / seconds);
+		std::fflush(stdout);
+		clients.clear();
+		sockets.clear();
+		expect_maps_empty(agent);
+		expect_clean_stop(agent);
+	};
+
+	in_sandbox(inside, std::chrono::seconds(60 + count / 100));
+}
+
+} // namespace live
