@@ -30,6 +30,7 @@ LIBBPF_STATIC := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic
 
 include userspace/build.mk
 include tests/build.mk
+include tests/fuzz/build.mk
 include tools/bench/build.mk
 
 # ---- BPF -------------------------------------------------------------------

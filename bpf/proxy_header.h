@@ -362,7 +362,7 @@ TP_VERIFIED_ONCE int tp_v1_byte(struct tp_parser *p, __u8 c)
 		return tp_v1_field_done(p, c);
 	if (v->field == TP_V1_PROTOCOL) {
 		v->token = v->token << 8 | c;
-		return v->token > TP_TOKEN_UNKNOWN ? -1 : 0;
+		return c == 0 || v->token > TP_TOKEN_UNKNOWN ? -1 : 0;
 	}
 	if (v->field >= TP_V1_SOURCE_PORT)
 		return tp_v1_decimal(v, c, 65535);

@@ -22,7 +22,7 @@ VM_PROGRAMS := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs)
 
 .PHONY: tests test-kernels
 VM_TESTS := $(addprefix $(BUILD)/vm/,$(VM_PROGRAMS) truepeer)
-tests: $(TESTS) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
+tests: fuzzers $(TESTS) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
 
 test-kernels: tests ## run the tests of tests/vm/programs on Debian's kernels (qemu)
 	$(Q)tests/vm/run

@@ -147,4 +147,18 @@ INSTANTIATE_TEST_SUITE_P(Addresses, V1Ipv6, testing::ValuesIn(ipv6_addresses), [
 	return name;
 });
 
+/* Zeros in front of the token do not change the number that it is compared as. */
+TEST(V1, ZerosInTheProtocolTokenAreRejected)
+{
+	for (std::size_t zeros : { 1, 4, 8, 33 })
+		for (const char *token : { "TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "UNKNOWN\r\n" }) {
+			std::string line = "PROXY " + std::string(zeros, '\0') + token;
+			tp_header got = test::parse_natively(
+				{ reinterpret_cast<const std::uint8_t *>(line.data()), line.size() });
+
+			EXPECT_EQ(got.verdict, TP_REJECT) << zeros << " " << token;
+			EXPECT_EQ(got.reason, TP_OUT_BAD_V1);
+		}
+}
+
 } // namespace

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * libFuzzer: what explains TLVs to people (userspace/cli/tlv.cpp) and what steps through
+ * them for programs (libtruepeer), on headers that the parser accepts, and the latter on any bytes.
+ */
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include <truepeer/truepeer.h>
+
+#include "bpf/proxy_header.h"
+#include "cli/tlv.h"
+
+using Bytes = std::vector<std::uint8_t>;
+
+static void expect(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	std::fprintf(stderr, "%s\n", what);
+	std::abort();
+}
+
+/* How many there are; negative: not well-formed. */
+static int count(const Bytes &header, bool inner)
+{
+	std::size_t position = 0, total = 0;
+	truepeer_tlv tlv, sub;
+	int result;
+
+	while ((result = truepeer_next_tlv(header.data(), header.size(), &position, &tlv)) == 1) {
+		std::size_t in = 0;
+
+		total++;
+		for (std::size_t i = 0; i < tlv.length; i++) /* readable */
+			total += tlv.value[i] & 0;
+		if (!inner || tlv.type != TRUEPEER_TLV_SSL)
+			continue;
+		while ((result = truepeer_next_ssl_tlv(&tlv, &in, &sub)) == 1)
+			total++;
+		if (result < 0)
+			return result;
+	}
+	return result < 0 ? result : static_cast<int>(total);
+}
+
+static int count(const tp::Json &tlvs, bool inner)
+{
+	int total = 0;
+
+	for (const tp::Json &tlv : tlvs)
+		total += 1 + (inner && tlv.contains("tlvs") ? count(tlv["tlvs"], inner) : 0);
+	return total;
+}
+
+/* A header whose TLVs these bytes are. */
+static Bytes wrap(const std::uint8_t *data, std::size_t size)
+{
+	static const std::uint8_t front[] = { '\r', '\n', '\r', '\n', 0,   '\r', '\n',
+					      'Q',  'U',  'I',	'T',  '\n', 0x21, 0x11 };
+	Bytes header(front, front + sizeof(front));
+	std::size_t length = 12 + size;
+
+	header.push_back(static_cast<std::uint8_t>(length >> 8));
+	header.push_back(static_cast<std::uint8_t>(length));
+	header.insert(header.end(), 12, 7);
+	header.insert(header.end(), data, data + size);
+	return header;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size)
+{
+	if (size > 4068)
+		return 0;
+	count(Bytes(data, data + size), true); /* bytes that nobody has looked at */
+	Bytes header = wrap(data, size);
+	tp_parser parser;
+
+	tp_parse(&parser, header.data(), static_cast<__u32>(header.size()));
+	if (parser.header.verdict != TP_ACCEPT) {
+		/* only the checksum may be what is wrong then */
+		expect(parser.header.reason == TP_OUT_BAD_CRC || parser.header.reason == TP_OUT_BAD_TLV,
+		       "refused for another reason");
+		return 0;
+	}
+	if (!parser.header.address_end) {
+		expect(size == 0, "no TLVs found");
+		return 0;
+	}
+	tp::Json tlvs = tp::explain_tlvs(tp::Bytes(header).subspan(parser.header.address_end));
+	expect(!tlvs.dump().empty(), "nothing said"); /* throws where text is not UTF-8 */
+	for (bool inner : { false, true })
+		expect(count(tlvs, inner) == count(header, inner), "another number of TLVs");
+	expect(tp::tlv_lines(tlvs).size() == static_cast<std::size_t>(count(tlvs, true)),
+	       "another number of lines");
+	return 0;
+}
