@@ -18,11 +18,18 @@ TEST_BPF   := $(basename $(basename $(notdir $(wildcard tests/bpf/*.bpf.c))))
 TEST_SKELS := $(TEST_BPF:%=$(BUILD)/gen/%.skel.h)
 
 # linked statically as well: they run in virtual machines that have nothing else
-VM_PROGRAMS := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs)
+VM_PROGRAMS := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs | sort -u)
+VM_FULL     := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs.full | sort -u)
 
-.PHONY: tests test-kernels
+.PHONY: tests vm-full test-kernels test-kernels-full
+VM_FULL_TESTS := $(addprefix $(BUILD)/vm/,$(VM_FULL) truepeer)
 VM_TESTS := $(addprefix $(BUILD)/vm/,$(VM_PROGRAMS) truepeer)
 tests: fuzzers $(TESTS) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
+
+vm-full: $(VM_FULL_TESTS)
+
+test-kernels-full: vm-full ## run all live rows on Debian's kernels: an hour or more
+	$(Q)tests/vm/run --full
 
 test-kernels: tests ## run the tests of tests/vm/programs on Debian's kernels (qemu)
 	$(Q)tests/vm/run

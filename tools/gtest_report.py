@@ -3,15 +3,16 @@
 
 import functools
 import json
+import os
 import subprocess
 
 
 @functools.cache
-def list_tests(program, folder):
+def list_tests(program, folder, environment=None):
     """The names of a program's tests, in its order; [] where there is none."""
     listing = subprocess.run([str(program), "--gtest_list_tests"], cwd=folder, text=True,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             timeout=60, check=False)
+                             timeout=60, check=False, env={**os.environ, **(environment or {})})
     names, suite = [], ""
     for line in listing.stdout.splitlines() if listing.returncode == 0 else []:
         line = line.partition("#")[0].rstrip()

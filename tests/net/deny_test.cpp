@@ -133,10 +133,12 @@ TEST(DenyList, a_hundred_thousand_networks_from_a_file)
 		Client good(endpoint("127.0.0.1", 8080), proxy_ipv4);
 		EXPECT_TRUE(good.send(v2_header("10.1.134.160", 9, "10.0.0.1", 80) + "hello"));
 		EXPECT_EQ(server.wait_bytes(0, 5).bytes, "hello");
+		good.close();
 		Finished removed = agent.command({ "deny", "remove", "--file", path });
 		EXPECT_EQ(removed.code, 0) << removed.err;
 		EXPECT_EQ(agent.json({ "deny", "list" }).size(), 0u);
 		server.stop();
+		EXPECT_TRUE(eventually([&] { return agent.live() == 0; }));
 		expect_clean_stop(agent);
 	});
 }

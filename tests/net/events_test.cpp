@@ -180,7 +180,9 @@ TEST(EventHistory, counts_what_is_lost_when_the_buffer_is_full)
 		EXPECT_GT(counters["events_lost"], 0u);
 		EXPECT_EQ(counters["events_lost"] + agent.events().size(), agent.total());
 		agent.process().signal(SIGCONT);
+		good.close();
 		server.stop();
+		EXPECT_TRUE(eventually([&] { return agent.live() == 0; }));
 		expect_clean_stop(agent);
 	});
 }

@@ -124,7 +124,9 @@ TEST_P(Impairment, M35_bytes_survive)
 		Server server(service, options);
 		Agent agent(box, { .engine = c.engine,
 				   .listen = { service.text() },
-				   .trust = { wire_trusted_ipv4, wire_trusted_ipv6 } });
+				   .trust = { wire_trusted_ipv4, wire_trusted_ipv6 },
+				   /* SYN and pieces may each be lost several times */
+				   .more = { "--header-timeout", "30" } });
 		/* header in pieces, header and payload in one segment */
 		for (uint16_t port : { 1001, 1002 }) {
 			std::string header = make(origin, port, destination, 443), got;
@@ -139,7 +141,9 @@ TEST_P(Impairment, M35_bytes_survive)
 				EXPECT_EQ(client.error(), 0);
 				got = exchange(client, parts, rest);
 			});
-			EXPECT_TRUE(got == payload) << got.size() << " of " << payload.size();
+			EXPECT_TRUE(got == payload)
+				<< got.size() << " of " << payload.size() << ", counted: "
+				<< nlohmann::json(agent.counters()).dump();
 			size_t index = port - 1001u;
 			ASSERT_TRUE(server.wait_done(index + 1));
 			Session session = server.sessions()[index];

@@ -122,8 +122,11 @@ TEST_P(Rules, of_one_service_only)
 		Client now(first, from);
 		ASSERT_TRUE(now.send("hello"));
 		EXPECT_EQ(one.wait_bytes(0, 5).bytes, "hello");
+		passed.close();
+		now.close();
 		one.stop();
 		two.stop();
+		EXPECT_TRUE(eventually([&] { return agent.live() == 0; }));
 		expect_clean_stop(agent);
 	});
 }
