@@ -344,6 +344,13 @@ static __always_inline void tp_set_pending(struct tp_pending *pending, const str
 	pending->header_timeout_ns = service->header_timeout_ns;
 }
 
+/* The client has given it up: its port begins another connection. */
+static __always_inline void tp_report_replaced(const struct tp_pending *old)
+{
+	if (old->state != TP_PENDING_REFUSED)
+		tp_report(&old->peer, old->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
+}
+
 static __always_inline int tp_expired(const struct tp_pending *pending)
 {
 	return bpf_ktime_get_boot_ns() - pending->peer.syn_ns > pending->header_timeout_ns;

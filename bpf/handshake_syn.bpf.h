@@ -134,10 +134,12 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	tp_set_flow_label(skb, listener, hash, offer);
 	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	if (old && old->start == s->seq + 1 && old->peer.engine == TP_ENGINE_HANDSHAKE &&
-	    old->state == TP_PENDING_WAITING)
+	    old->state != TP_PENDING_REFUSED)
 		return tp_answer_syn(skb, s, old, offer, replace, rcv_nxt); /* a retransmission */
-	if (old) /* the port's last connection has left pieces */
+	if (old) { /* it may have left pieces */
+		tp_report_replaced(old);
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
+	}
 	isn = (__u32)hash + (__u32)(bpf_ktime_get_boot_ns() >> 6);
 	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1);
 	fresh->peer.engine = TP_ENGINE_HANDSHAKE;

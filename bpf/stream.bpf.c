@@ -70,6 +70,8 @@ static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s, con
 	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	if (old && old->start == s->seq + 1)
 		return TP_PASS; /* a retransmission: the clock runs on */
+	if (old)
+		tp_report_replaced(old);
 	new->state = policy == TP_POLICY_SKIP ? TP_PENDING_PASSED : TP_PENDING_WAITING;
 	if (bpf_map_update_elem(&tp_pending, &s->flow, new, BPF_ANY) == 0)
 		tp_count_connection(service->id);

@@ -194,7 +194,7 @@ def main():
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="run only tests whose 'program suite.test' contains TEXT")
     parser.add_argument("--no-kernels", action="store_true", help="leave the kernel matrix out")
-    parser.add_argument("--workers", type=int, default=2, help="live tests side by side")
+    parser.add_argument("--workers", type=int, default=3, help="live tests side by side")
     parser.add_argument("--test-timeout", type=float, default=120, metavar="SECONDS",
                         help="for one test")
     args = parser.parse_args()

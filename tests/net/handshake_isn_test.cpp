@@ -62,6 +62,8 @@ TEST_P(HandshakeIsn, syn_with_another_number_begins_anew)
 		client.data(w.header(1, 7777) + "hello");
 		w.expect_session(0, w.origin(7777), "hello");
 		EXPECT_TRUE(w.agent->counts("accepted_v1_proxy", 1));
+		EXPECT_TRUE(w.agent->counts("empty", 1)) << "the first attempt";
+		EXPECT_EQ(w.agent->counters()["connections_begun"], 2u);
 	});
 }
 
