@@ -129,11 +129,26 @@ TEST_P(Faults, ring_buffer_full)
 	});
 }
 
+/* Nobody is there any more when the header comes. */
+TEST_P(Faults, listener_closed_before_the_header)
+{
+	live({ .start_server = false }, [&](World &w) {
+		bool handshake = w.c.engine == "handshake";
+		std::unique_ptr<Server> server = std::make_unique<Server>(w.service);
+		Client client = w.connect();
+
+		ASSERT_TRUE(eventually([&] { return w.agent->entries("tp_pending") == 1; }));
+		server.reset();
+		ASSERT_TRUE(client.send(w.header(2) + "hello"));
+		EXPECT_EQ(client.receive(1, 10s).end, End::reset);
+		/* with the stream engine TCP has forgotten it together with its listener */
+		EXPECT_TRUE(w.agent->counts(handshake ? "no_listener" : "timeout", 1, 10s));
+	});
+}
+
 /* The pins are gone; the agent still holds what it loaded, and takes it away with it. */
 TEST_P(Faults, bpffs_unmounted)
 {
-	WorldOptions options = { .start_server = false, .check_totals = false };
-
 	in_sandbox([&](Sandbox &box) {
 		const Case &c = GetParam();
 

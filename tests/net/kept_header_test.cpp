@@ -238,6 +238,7 @@ TEST_P(KeptHeader, without_tlvs_a_connection_costs_at_most_512_bytes)
 		EXPECT_LE(each, 512u);
 		EXPECT_GE(each, sizeof(uint64_t) + 128) << "this kernel does not tell";
 		printf("%llu bytes for each connection\n", (unsigned long long)each);
+		std::fflush(stdout);
 	});
 }
 

@@ -172,6 +172,7 @@ TEST_P(Rules, changes_disturb_no_connection)
 		std::atomic<bool> enough = false;
 		std::vector<std::string> wrong;
 		unsigned served = 0;
+		Clock::time_point start = Clock::now();
 		std::thread clients([&] {
 			while (!enough && wrong.size() < 10) {
 				std::string line = "request " + std::to_string(served);
@@ -208,6 +209,8 @@ TEST_P(Rules, changes_disturb_no_connection)
 		clients.join();
 		EXPECT_EQ(wrong, std::vector<std::string>());
 		EXPECT_GT(served, 50u);
+		printf("%u connections in %.2f s meanwhile\n", served, (double)since(start).count() / 1000);
+		std::fflush(stdout);
 	});
 }
 
