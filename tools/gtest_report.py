@@ -8,11 +8,11 @@ import subprocess
 
 
 @functools.cache
-def list_tests(program, folder, environment=None):
+def list_tests(program, folder, environment=()):
     """The names of a program's tests, in its order; [] where there is none."""
     listing = subprocess.run([str(program), "--gtest_list_tests"], cwd=folder, text=True,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             timeout=60, check=False, env={**os.environ, **(environment or {})})
+                             timeout=60, check=False, env={**os.environ, **dict(environment)})
     names, suite = [], ""
     for line in listing.stdout.splitlines() if listing.returncode == 0 else []:
         line = line.partition("#")[0].rstrip()
