@@ -225,7 +225,7 @@ enum tp_peer_state {
 	TP_PEER_WAITING = 0,  /* the header is still outstanding */
 	TP_PEER_KNOWN = 1,    /* header decided and removed, or about to be (strip_left) */
 	TP_PEER_REFUSED = 2,  /* waits for its reset; no byte is delivered */
-	TP_PEER_CLOSED = 3,   /* ended before accept(), which still asks for the name */
+	TP_PEER_CLOSED = 3,   /* ended before accept() has asked for the name */
 };
 
 /* tp_origins: one entry for each live connection, by socket cookie. */
@@ -247,7 +247,7 @@ struct tp_peer {
 	__u8 lag_known;   /* stream: all of the header will be lag, and SO_RCVLOWAT says so */
 	__u8 protocol;    /* enum tp_protocol, with TP_OUT_NO_HEADER */
 	__u8 kept;        /* enum tp_kept: where the header itself is */
-	__u8 pad;
+	__u8 asked;       /* accept() or getpeername() has had the name */
 	__u32 next;       /* stream: sequence number of the next byte to be filtered */
 	__u64 syn_ns;         /* when the handshake began; 0 if it was not seen */
 	__u64 established_ns; /* when the header was complete; TP_PEER_CLOSED: when it ended */
@@ -342,7 +342,10 @@ struct tp_event {
 	__u32 pad;
 };
 
-/* What the agent hands tp_agent_report: an outcome that it has decided. */
+/*
+ * What the agent hands tp_agent_report: an outcome that it has decided; with TP_OUT_NONE a
+ * TP_PEER_CLOSED whose name nobody asks for.
+ */
 struct tp_agent_report {
 	struct tp_peer peer;
 	__u64 cookie;

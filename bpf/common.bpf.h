@@ -202,6 +202,21 @@ static __always_inline int tp_has_room(void)
 	return config && live && *live < config->max_connections;
 }
 
+static __always_inline void tp_count_live(__s64 change)
+{
+	__u32 zero = 0;
+	__u64 *live = bpf_map_lookup_elem(&tp_live, &zero);
+
+	if (live)
+		__sync_fetch_and_add(live, change);
+}
+
+static __always_inline void tp_delete_origin(__u64 cookie)
+{
+	if (bpf_map_delete_elem(&tp_origins, &cookie) == 0)
+		tp_count_live(-1);
+}
+
 struct tp_clearing {
 	__u64 *words;
 	__u32 from; /* bytes */

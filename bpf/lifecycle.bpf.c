@@ -92,15 +92,6 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	return 0;
 }
 
-static __always_inline void tp_count_live(__s64 change)
-{
-	__u32 zero = 0;
-	__u64 *live = bpf_map_lookup_elem(&tp_live, &zero);
-
-	if (live)
-		__sync_fetch_and_add(live, change);
-}
-
 /* What tp_pending knows of it; -1: not, or no more, a connection of ours. */
 static __always_inline int tp_take_pending(struct tp_pending *pending, struct tp_peer *peer,
 					   __u64 cookie)
@@ -161,23 +152,23 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 
 #define TP_SOCK_DEAD 1 /* bit SOCK_DEAD of skc_flags, since Linux 2.6: no struct socket any more */
 
-/* Whether the connection still waits for accept(). */
-static __always_inline int tp_is_unaccepted(struct bpf_sock_ops *ctx)
+/* Whether the application has closed it; unknown counts as yes. */
+static __always_inline int tp_is_orphan(struct bpf_sock_ops *ctx)
 {
 	struct tcp_sock *connection;
 	struct bpf_sock *sk = ctx->sk;
 
 	if (!tp_netns_aware || !sk) /* both need CAP_PERFMON */
-		return 0;
+		return 1;
 	connection = bpf_skc_to_tcp_sock(sk);
-	return connection && !connection->inet_conn.icsk_inet.sk.sk_socket &&
-	       !(connection->inet_conn.icsk_inet.sk.__sk_common.skc_flags & TP_SOCK_DEAD);
+	return !connection ||
+	       connection->inet_conn.icsk_inet.sk.__sk_common.skc_flags & TP_SOCK_DEAD;
 }
 
 /*
- * A client may reset its connection before the server accepts it.  The server gets it all the
- * same, and asks whose it was: the peer-name program answers, and takes the entry away; where
- * nobody asks, the agent does.
+ * A client may reset its connection before the server has accepted it.  The server gets it all
+ * the same, and asks whose it was: the peer-name program answers, and takes the entry away;
+ * where nobody asks, the agent does.
  */
 static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 {
@@ -187,16 +178,15 @@ static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 	if (!peer || peer->state == TP_PEER_CLOSED)
 		return;
 	tp_forget_kept(peer);
-	tp_count_live(-1);
 	if (peer->engine == TP_ENGINE_STREAM)
 		bpf_map_delete_elem(&tp_collected, &cookie);
-	if (peer->state == TP_PEER_KNOWN && tp_is_unaccepted(ctx)) {
+	if (peer->state == TP_PEER_KNOWN && !peer->asked && !tp_is_orphan(ctx)) {
 		peer->established_ns = bpf_ktime_get_boot_ns();
 		peer->kept = TP_KEPT_NOT;
 		peer->state = TP_PEER_CLOSED;
 		return;
 	}
-	bpf_map_delete_elem(&tp_origins, &cookie);
+	tp_delete_origin(cookie);
 }
 
 /*
@@ -250,6 +240,10 @@ int tp_agent_report(struct tp_agent_report *ctx)
 	struct tp_peer peer = ctx->peer;
 	struct tp_counters *c = tp_service_counters(peer.service);
 
+	if (outcome == TP_OUT_NONE) {
+		tp_delete_origin(ctx->cookie);
+		return 0;
+	}
 	if (!c || count == 0)
 		return 0;
 	__sync_fetch_and_add(&c->outcome[outcome & 31], count - 1);

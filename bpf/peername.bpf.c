@@ -37,12 +37,11 @@ static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx)
 }
 
 /* A connection that has ended is asked for once, by accept(). */
-static __always_inline void tp_forget_closed(struct bpf_sock_addr *ctx, const struct tp_peer *peer)
+static __always_inline void tp_set_asked(struct bpf_sock_addr *ctx, struct tp_peer *peer)
 {
-	__u64 cookie = bpf_get_socket_cookie(ctx);
-
+	peer->asked = 1;
 	if (peer->state == TP_PEER_CLOSED)
-		bpf_map_delete_elem(&tp_origins, &cookie);
+		tp_delete_origin(bpf_get_socket_cookie(ctx));
 }
 
 static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct tp_peer *peer)
@@ -69,7 +68,7 @@ int tp_peername4(struct bpf_sock_addr *ctx)
 	if (!peer)
 		return 1;
 	tp_name_ipv4(ctx, peer);
-	tp_forget_closed(ctx, peer);
+	tp_set_asked(ctx, peer);
 	return 1;
 }
 
@@ -89,7 +88,7 @@ int tp_peername6(struct bpf_sock_addr *ctx)
 		ctx->user_ip6[3] = words[3];
 		ctx->user_port = bpf_htons(peer->origin.port);
 	}
-	tp_forget_closed(ctx, peer);
+	tp_set_asked(ctx, peer);
 	return 1;
 }
 

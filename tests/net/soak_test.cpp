@@ -413,7 +413,8 @@ TEST_P(Soak, held_open_and_looked_up)
 		std::vector<Socket> sockets;
 		std::map<uint64_t, std::string> origins;
 
-		setrlimit(RLIMIT_NOFILE, &files);
+		ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0)
+			<< "this process may not open so many sockets (ulimit -Hn)";
 		for (long i = 0; i < count; i++) {
 			std::string host = "203.0." + std::to_string(i >> 14) + ".9";
 			uint16_t port = (uint16_t)(1 + (i & 16383));

@@ -25,8 +25,8 @@ static constexpr uint64_t refusal_ns = 1'000'000'000ull;
 /* How long a whole header may wait for its socket before TCP is told again. */
 static constexpr uint64_t nudge_ns = 400'000'000ull;
 
-/* How long a connection that ended before accept() keeps its name. */
-static constexpr uint64_t unasked_ns = 30'000'000'000ull;
+/* How long a connection that ended before anybody asked for its name keeps that. */
+static constexpr uint64_t unasked_ns = 10'000'000'000ull;
 
 /* The window of such a segment, before scaling, which is not known here. */
 static constexpr uint16_t nudge_window = 1024;
@@ -349,7 +349,7 @@ void Enforcer::expire_origins(int origins, const std::vector<uint64_t> &timeouts
 	if (!scanned)
 		report(scanned.error());
 	for (uint64_t cookie : closed)
-		bpf_map_delete_elem(origins, &cookie);
+		reporter.forget(cookie);
 	for (uint64_t cookie : late) {
 		tp_peer peer;
 

@@ -20,6 +20,11 @@ void Reporter::report(tp_peer peer, tp_outcome outcome, uint64_t cookie) const
 	run({ peer, cookie, outcome, 1 });
 }
 
+void Reporter::forget(uint64_t cookie) const
+{
+	run({ {}, cookie, TP_OUT_NONE, 0 });
+}
+
 void Reporter::report_unknown(uint32_t service, tp_outcome outcome, uint32_t count) const
 {
 	tp_peer peer = {};
