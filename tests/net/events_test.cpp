@@ -13,7 +13,7 @@
 namespace live {
 
 class Events : public Live {};
-INSTANTIATE_TEST_SUITE_P(Live, Events, blocking_cases(), case_name);
+INSTANTIATE_TEST_SUITE_P(Live, Events, crossed_cases(), case_name);
 
 TEST_P(Events, tell_who_came_and_what_became_of_it)
 {

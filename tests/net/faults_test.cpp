@@ -24,7 +24,7 @@ protected:
 		EXPECT_EQ(client.receive_all(5s).bytes, answer_to("hello", w.origin(port)));
 	}
 };
-INSTANTIATE_TEST_SUITE_P(Live, Faults, blocking_cases(), case_name);
+INSTANTIATE_TEST_SUITE_P(Live, Faults, crossed_cases(), case_name);
 
 /* tp_origins (and, with the stream engine, tp_sockets) has no room for another connection. */
 TEST_P(Faults, live_connections_up_to_the_limit)

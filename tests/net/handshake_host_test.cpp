@@ -136,6 +136,8 @@ TEST_P(HandshakeHost, route_and_interface)
 		     { "advmss 1200", "window 4000", "initrwnd 4", "initrwnd 40", "mtu 1300",
 		       "mtu lock 1300", "hoplimit 12", "features ecn" }) {
 			ip_batch(route + " " + metric + "\n");
+			/* the agent hears of it a moment later */
+			EXPECT_TRUE(eventually([&] { return agree(w, syns[0]); }));
 			for (const char *ecn : { "2", "0" }) {
 				set_sysctl("net.ipv4.tcp_ecn", ecn);
 				compare(w, syns, "and a route with " + metric + ", tcp_ecn " + ecn);
@@ -143,6 +145,7 @@ TEST_P(HandshakeHost, route_and_interface)
 			set_sysctl("net.ipv4.tcp_ecn", "2");
 		}
 		ip_batch(route + "\n");
+		EXPECT_TRUE(eventually([&] { return agree(w, syns[0]); }));
 		for (const char *mtu : { "1300", "1400", "9000" }) {
 			ip_batch("link set " + w.wire.interface() + " mtu " + mtu + "\n");
 			compare(w, syns, std::string("and an MTU of ") + mtu);

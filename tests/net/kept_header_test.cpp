@@ -79,7 +79,7 @@ protected:
 			*cookie = session.cookie;
 	}
 };
-INSTANTIATE_TEST_SUITE_P(Live, KeptHeader, blocking_cases(), case_name);
+INSTANTIATE_TEST_SUITE_P(Live, KeptHeader, crossed_cases(), case_name);
 
 TEST_P(KeptHeader, is_there_while_the_connection_lives)
 {

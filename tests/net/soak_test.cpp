@@ -407,7 +407,9 @@ TEST_P(Soak, held_open_and_looked_up)
 		GTEST_SKIP() << "the engine needs Linux 6.9";
 	auto inside = [&](Sandbox &box) {
 		Endpoint service = endpoint(server_ipv4, service_port);
-		Agent agent(box, { .engine = GetParam(), .listen = { service.text() } });
+		Agent agent(box, { .engine = GetParam(),
+				   .listen = { service.text() },
+				   .more = { "--max-connections", "100000" } });
 		Socket listener = listen_on(service, { .backlog = 4096 });
 		std::vector<Client> clients;
 		std::vector<Socket> sockets;

@@ -43,7 +43,8 @@ bool kernel_has(const std::string &engine);
 void PrintTo(const Case &c, std::ostream *out);
 
 std::vector<Case> cases(const std::vector<ServerKind> &servers);
-testing::internal::ParamGenerator<Case> all_cases();      /* blocking and epoll */
+testing::internal::ParamGenerator<Case> all_cases();      /* blocking and epoll; see $TP_ALL_CASES */
+testing::internal::ParamGenerator<Case> crossed_cases();  /* a family for each engine */
 testing::internal::ParamGenerator<Case> blocking_cases(); /* where the server does not matter */
 std::string case_name(const testing::TestParamInfo<Case> &info);
 

@@ -32,6 +32,10 @@ Agent::Agent(const Sandbox &box, const AgentOptions &options)
 	for (const std::string &network : trust)
 		arguments.insert(arguments.end(), { "--trust", network });
 	arguments.insert(arguments.end(), options.more.begin(), options.more.end());
+	/* smaller maps are made sooner; other numbers are for those who ask */
+	if (std::find(options.more.begin(), options.more.end(), "--max-connections") ==
+	    options.more.end())
+		arguments.insert(arguments.end(), { "--max-connections", "8192" });
 	process_ = Process(arguments);
 	eventually(
 		[&] {

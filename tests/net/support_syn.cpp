@@ -75,6 +75,28 @@ void compare(RawWorld &w, const std::vector<Syn> &syns, const std::string &what,
 	}
 }
 
+bool agree(RawWorld &w, const Syn &syn)
+{
+	RawClient plain(w.wire, w.plain), service(w.wire, w.service);
+	Segment s = plain.syn_segment();
+
+	syn.change(s);
+	w.wire.send(s);
+	s.source_port = service.port();
+	s.destination_port = w.service.port();
+	w.wire.send(s);
+	auto any = [](const Segment &) { return true; };
+	std::string first = essence(plain.expect(any, 1s), s.seq);
+	std::string second = essence(service.expect(any, 1s), s.seq);
+	for (RawClient *client : { &plain, &service }) {
+		Segment reset = client->segment(flag::rst);
+
+		reset.seq = s.seq + 1;
+		client->send(reset);
+	}
+	return first == second;
+}
+
 std::vector<Syn> usual_syns()
 {
 	using namespace option;

@@ -26,6 +26,9 @@ std::vector<Syn> usual_syns();
  * Sends every SYN to both ports and compares what comes back: nothing may differ
  * but the initial sequence number, the timestamp's value and IP's identification.
  */
+/* Whether both ports answer this SYN alike. */
+bool agree(RawWorld &w, const Syn &syn);
+
 void compare(RawWorld &w, const std::vector<Syn> &syns, const std::string &what = "",
 	     Ms patience = 1s);
 

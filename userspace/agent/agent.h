@@ -22,7 +22,7 @@ struct RunOptions {
 	bool refuse_special_origins = false;
 	double header_timeout = 5;
 	uint32_t max_pending = 16384; /* for each service */
-	uint32_t max_connections = 262144;
+	uint32_t max_connections = 245760;
 	std::vector<std::string> interfaces; /* empty: all */
 	std::vector<std::string> namespaces; /* beside the agent's own */
 	std::string cgroup;

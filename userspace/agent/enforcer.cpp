@@ -25,6 +25,9 @@ static constexpr uint64_t refusal_ns = 1'000'000'000ull;
 /* How long a whole header may wait for its socket before TCP is told again. */
 static constexpr uint64_t nudge_ns = 400'000'000ull;
 
+/* Of the calls of expire(), those that look at tp_origins. */
+static constexpr unsigned origins_every = 5;
+
 /* How long a connection that ended before anybody asked for its name keeps that. */
 static constexpr uint64_t unasked_ns = 10'000'000'000ull;
 
@@ -371,7 +374,8 @@ void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
 
 	report(reassembler_.tick(sender_for, maps.pending));
 	expire_pending(maps, reporter);
-	expire_origins(maps.origins, timeouts, reporter);
+	if (++ticks_ % origins_every == 0) /* a large map, where little is to be done */
+		expire_origins(maps.origins, timeouts, reporter);
 }
 
 void Enforcer::end_undecided(int pending, int origins)

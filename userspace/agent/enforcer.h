@@ -88,6 +88,7 @@ private:
 	HashScan<tp_flow, tp_pending> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;
 	Reassembler reassembler_;
+	unsigned ticks_ = 0;
 	std::map<tp_flow, Refusal, FlowLess> refusals_;
 	std::vector<int> reported_; /* errno values that have been logged */
 };

@@ -8,6 +8,9 @@ static constexpr uint64_t too_late_ns = 120'000'000'000ull;
 
 static constexpr size_t scan_limit = 2048;
 
+/* Hardly ever is there anything: a look now and then will do. */
+static constexpr unsigned every = 50;
+
 template <typename Header>
 static void sweep(int map, const char *name, HashScan<tp_flow, Header> &scan)
 {
@@ -26,6 +29,8 @@ static void sweep(int map, const char *name, HashScan<tp_flow, Header> &scan)
 
 void KeptHeaders::tick()
 {
+	if (++ticks_ % every != 0)
+		return;
 	sweep(small_, "tp_headers", small_scan_);
 	sweep(large_, "tp_headers_large", large_scan_);
 }

@@ -12,11 +12,12 @@ public:
 	/* The maps, borrowed. */
 	KeptHeaders(int small, int large) : small_(small), large_(large) {}
 
-	/* A bounded part of both maps. */
+	/* From time to time, a bounded part of both maps. */
 	void tick();
 
 private:
 	int small_, large_;
+	unsigned ticks_ = 0;
 	HashScan<tp_flow, tp_small_header> small_scan_;
 	HashScan<tp_flow, tp_large_header> large_scan_;
 };

@@ -25,7 +25,7 @@ struct Setup {
 	std::vector<PolicyRule> policies;
 	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
 	uint32_t max_pending = 16384; /* all services together */
-	uint32_t max_connections = 262144;
+	uint32_t max_connections = 245760;
 	bool netns_aware = false;
 	std::vector<uint64_t> namespaces; /* of the services: cookies; { 0 } if not aware */
 	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */

@@ -95,8 +95,10 @@ public:
 private:
 	bool started_ = false;
 	uint64_t position_ = 0; /* the kernel's: a bucket number */
-	std::vector<Key> keys_ = std::vector<Key>(512);
-	std::vector<Value> values_ = std::vector<Value>(512);
+	/* 512 entries, or fewer large ones */
+	static constexpr size_t batch = sizeof(Value) > 256 ? 32 : 512;
+	std::vector<Key> keys_ = std::vector<Key>(batch);
+	std::vector<Value> values_ = std::vector<Value>(batch);
 };
 
 } // namespace tp
