@@ -59,6 +59,8 @@ testing::internal::ParamGenerator<Case> crossed_cases()
 
 testing::internal::ParamGenerator<Case> blocking_cases()
 {
+	if (!number_from_environment("TP_ALL_CASES", 0))
+		return crossed_cases();
 	return testing::ValuesIn(cases({ ServerKind::blocking }));
 }
 
