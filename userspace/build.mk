@@ -5,6 +5,7 @@
 STATIC ?= 0
 
 TP_BASE  := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/base/*.cpp))
+TP_FMT   := $(BUILD)/userspace/base/format.o
 TP_NAMES := $(BUILD)/userspace/lib/names.o
 TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/agent/*.cpp))
 TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/cli/*.cpp))
@@ -17,15 +18,12 @@ TP_LINK :=
 TP_LIBS := $(LIBBPF_STATIC)
 endif
 
-# Debian has no static libfmt
-TP_DEFINES := -DFMT_HEADER_ONLY
-
 ALL += $(BUILD)/truepeer
 
 $(BUILD)/userspace/%.o: userspace/%.cpp
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_DEFINES) $(TP_EXTRA) -c $< -o $@
+	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_EXTRA) -c $< -o $@
 
 # the only file that needs the skeleton
 $(BUILD)/userspace/agent/programs.o: $(BUILD)/gen/truepeer.skel.h
@@ -77,4 +75,4 @@ $(BUILD)/examples/%: $(BUILD)/userspace/lib/examples/%.o $(BUILD)/libtruepeer.a
 -include $(TP_LIB_OBJ:.o=.d) $(wildcard $(BUILD)/userspace/lib/examples/*.d)
 
 # what the tests may call directly
-TEST_LIBRARIES := $(BUILD)/libtruepeer.a
+TEST_LIBRARIES := $(BUILD)/libtruepeer.a $(TP_FMT)

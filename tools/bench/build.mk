@@ -11,9 +11,9 @@ bench: $(BUILD)/bench $(BUILD)/truepeer ## compare plain TCP, a server's own par
 $(BUILD)/tools/bench/%.o: tools/bench/%.cpp
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_DEFINES) -c $< -o $@
+	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) -c $< -o $@
 
-$(BUILD)/bench: $(TP_BENCH)
+$(BUILD)/bench: $(TP_BENCH) $(TP_FMT)
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ $(TP_LIBS)
 
