@@ -35,7 +35,7 @@ include tools/bench/build.mk
 
 # ---- BPF -------------------------------------------------------------------
 
-BPF_PARTS := lifecycle peername stream handshake
+BPF_PARTS := lifecycle peername stream sender handshake
 BPF_OBJ   := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

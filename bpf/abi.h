@@ -15,7 +15,7 @@
 #include <linux/types.h>
 #endif
 
-#define TP_ABI_VERSION 2
+#define TP_ABI_VERSION 3
 
 #define TP_MAX_HEADER 4096 /* a live service refuses longer headers (too_long) */
 #define TP_MAX_V1 107      /* the specification's limit for a v1 line, CRLF included */
@@ -301,7 +301,8 @@ struct tp_pending {
 	struct tp_peer peer;
 	__u32 start; /* sequence number of the client's first byte */
 	__u32 ack;   /* what the client acknowledges: this host's next sequence number */
-	__u32 seen;  /* bytes of the header seen so far, contiguous from start */
+	/* bytes of the header seen so far, contiguous from start; sender: held back there */
+	__u32 seen;
 	__u8 state;  /* enum tp_pending_state */
 	__u8 policy; /* enum tp_policy */
 	__u8 versions; /* as in tp_service */
@@ -360,6 +361,7 @@ enum tp_action_type {
 	TP_ACTION_PIECE = 4,   /* struct tp_piece: part of a header that comes in segments */
 	TP_ACTION_SEGMENT = 5, /* struct tp_piece: put together from fragments; send it in again */
 	TP_ACTION_ACKNOWLEDGE = 6, /* send ACK, for a segment that the agent has sent in */
+	TP_ACTION_PROBE = 7, /* send a keep-alive probe: the client's answer is what TCP waits for */
 };
 
 /*
@@ -411,6 +413,7 @@ struct tp_config {
 	__u32 max_connections; /* live ones; more are refused when their header comes */
 	__u32 pad;
 	char no_handshake[128]; /* why services do without that engine; empty: they have it */
+	char no_sender[128];    /* ... the sender engine */
 };
 
 /* How long the agent's last sign of life counts. */
@@ -433,7 +436,7 @@ TP_ASSERT(sizeof(struct tp_peer) == 128);
 TP_ASSERT(sizeof(struct tp_pending) == 176);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
-TP_ASSERT(sizeof(struct tp_config) == 160);
+TP_ASSERT(sizeof(struct tp_config) == 288);
 TP_ASSERT(sizeof(struct tp_denied_key) == 20);
 TP_ASSERT(sizeof(struct tp_denied) == 16);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);

@@ -15,6 +15,13 @@
 
 /* Written by the loader: flows and services carry their netns cookie. */
 const volatile __u8 tp_netns_aware __weak SEC(".rodata") = 0;
+const volatile __u64 tp_ports[65536 / 64] __weak SEC(".rodata") = {}; /* bit: a service has it */
+
+/* `port` in host byte order. */
+static __always_inline int tp_is_service_port(__u16 port)
+{
+	return tp_ports[port / 64] >> port % 64 & 1;
+}
 
 static __always_inline __u32 tp_accepted_outcome(const struct tp_peer *peer)
 {

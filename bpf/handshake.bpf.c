@@ -17,15 +17,8 @@
 
 /* Written by the loader. */
 const volatile __u64 tp_netns SEC(".rodata") = 0; /* cookie of this program's namespace */
-const volatile __u64 tp_ports[65536 / 64] SEC(".rodata") = {}; /* bit: a service has it */
 
 #define TP_MF_OFFSET bpf_htons(IP_MF | IP_OFFSET)
-
-static __always_inline int tp_is_service_port(__u16 port)
-{
-	port = bpf_ntohs(port);
-	return tp_ports[port / 64] >> port % 64 & 1;
-}
 
 /*
  * The ends of a segment for a service's port, and its flags.  All that passes the
@@ -44,7 +37,7 @@ static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment
 		/* IP options and fragments: what TCP makes of them, tp_gate sees */
 		if ((void *)(tcp + 1) > end || ip->protocol != IPPROTO_TCP ||
 		    *(__u8 *)ip != 0x45 || ip->frag_off & TP_MF_OFFSET ||
-		    !tp_is_service_port(tcp->dest))
+		    !tp_is_service_port(bpf_ntohs(tcp->dest)))
 			return -1;
 		tp_map_ipv4(s->flow.remote, ip->saddr);
 		tp_map_ipv4(s->flow.local, ip->daddr);
@@ -53,7 +46,7 @@ static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment
 
 		tcp = (void *)(ip + 1);
 		if ((void *)(tcp + 1) > end || ip->nexthdr != IPPROTO_TCP ||
-		    !tp_is_service_port(tcp->dest))
+		    !tp_is_service_port(bpf_ntohs(tcp->dest)))
 			return -1;
 		__builtin_memcpy(s->flow.remote, &ip->saddr, 16);
 		__builtin_memcpy(s->flow.local, &ip->daddr, 16);

@@ -4,8 +4,8 @@
  * carries the definitions, `bpftool gen object` makes one map of each
  * (__weak), and the agent pins them (docs/PROTOCOL.md).
  *
- * Sizes of tp_origins, tp_headers, tp_sockets, tp_pending and tp_collected are set
- * by the agent before loading.
+ * Sizes of tp_origins, tp_headers, tp_sockets, tp_pending, tp_collected and tp_sending are
+ * set by the agent before loading.
  */
 #ifndef TP_MAPS_BPF_H
 #define TP_MAPS_BPF_H
@@ -111,6 +111,35 @@ struct {
 	__type(key, __u64);
 	__type(value, struct tp_collected);
 } tp_collected __weak SEC(".maps");
+
+/* Sender engine: proxies' sockets on this host, as long as their header is outstanding. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} tp_sending __weak SEC(".maps");
+
+enum tp_sender_state {
+	TP_SENDER_WAITING = 0,
+	TP_SENDER_DONE = 1, /* the header is through, or not this engine's business */
+	TP_SENDER_REFUSED = 2,
+};
+
+/* ... what is known of such a socket. */
+struct tp_sender {
+	struct tp_flow flow; /* as the server has it */
+	__u32 start;         /* sequence number of the first byte: tells the connection apart */
+	__u32 state;         /* enum tp_sender_state */
+	struct tp_collected work; /* its own: a process may be preempted in the middle */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tp_sender);
+} tp_senders __weak SEC(".maps");
 
 /* Handshake engine: headers that arrive in pieces, before there is a socket. */
 struct {

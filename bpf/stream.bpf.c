@@ -136,6 +136,8 @@ static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pe
 			return tp_let_pass(s, pending);
 		return TP_DROP;
 	}
+	if (pending->peer.engine == TP_ENGINE_SENDER && offset == 0 && pending->seen > 0)
+		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
 	if (pending->state == TP_PENDING_DECIDED || offset != pending->seen)
 		return TP_DROP; /* what comes before it is still missing */
 	if (tp_optional(pending))
@@ -275,6 +277,22 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	return TP_DROP;
 }
 
+/*
+ * The sender engine has this connection.  Once it has decided, whatever comes gives birth to
+ * the socket.  Data that its program has not seen, because the proxy's socket left the map
+ * early, has the header in it: that is the stream engine's then.
+ */
+static __always_inline int tp_gate_sender(const struct tp_segment *s, struct tp_pending *pending)
+{
+	if (pending->state == TP_PENDING_DECIDED)
+		return 1;
+	if (s->length > 0) {
+		pending->peer.engine = TP_ENGINE_STREAM;
+		pending->seen = 0;
+	}
+	return 0;
+}
+
 /* What TCP has for the connection now, as a TCP state; 0: nothing. */
 static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp_segment *s)
 {
@@ -364,6 +382,8 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	}
 	if (pending->state == TP_PENDING_REFUSED)
 		return TP_DROP;
+	if (pending->peer.engine == TP_ENGINE_SENDER && tp_gate_sender(&s, pending))
+		return TP_PASS;
 	pending->ack = s.ack;
 	if (s.length == 0)
 		return tp_gate_bare(&s, pending);

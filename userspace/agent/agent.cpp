@@ -122,9 +122,10 @@ static void say_ready(const RunOptions &options, const Programs &programs,
 		count += one.count();
 	std::string engine = programs.no_handshake().empty() ?
 				     "handshake on " + count_text(count, "interface") :
-				     "stream";
+			     programs.no_sender().empty() ? "sender and stream" :
+							    "stream";
 	if (options.engine == "auto" && !programs.no_handshake().empty())
-		log("engine stream, not handshake: {}", programs.no_handshake());
+		log("engine {}, not handshake: {}", engine, programs.no_handshake());
 	fmt::print("ready: {}, engine {}, pins in {}\n",
 		   count_text(options.listen.size(), "service"), engine, pin_dir);
 	std::fflush(stdout);
@@ -190,7 +191,9 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	if (!programs)
 		return programs.error();
 	if (options.engine == "handshake" && !programs->no_handshake().empty())
-		return no_handshake_error(programs->no_handshake());
+		return no_engine_error(options.engine, programs->no_handshake());
+	if (options.engine == "sender" && !programs->no_sender().empty())
+		return no_engine_error(options.engine, programs->no_sender());
 	Result<Loop> loop = Loop::create(programs->actions(), enforcer);
 	if (!loop)
 		return loop.error();
@@ -278,8 +281,11 @@ Status run_agent(const RunOptions &options)
 		log("without CAP_PERFMON services apply in every network namespace");
 	}
 	setup->no_handshake = why_no_handshake(options, *privileges);
+	setup->no_sender = why_no_sender(options, *privileges);
 	if (options.engine == "handshake" && !setup->no_handshake.empty())
-		return no_handshake_error(setup->no_handshake);
+		return no_engine_error(options.engine, setup->no_handshake);
+	if (options.engine == "sender" && !setup->no_sender.empty())
+		return no_engine_error(options.engine, setup->no_sender);
 	if (!privileges->raw)
 		log("without CAP_NET_RAW refused connections are not reset at once");
 

@@ -129,6 +129,7 @@ void Enforcer::act(const tp_action &action)
 		refusals_[action.flow] = { boot_time_ns(), true };
 		break;
 	case TP_ACTION_ACKNOWLEDGE:
+	case TP_ACTION_PROBE:
 		send(action.flow, TH_ACK, action.seq, action.ack, nudge_window);
 		break;
 	case TP_ACTION_DESTROY:
@@ -174,13 +175,19 @@ void Enforcer::handle(std::span<const uint8_t> record)
 					 record.subspan(sizeof(piece), piece.length)));
 }
 
+/* Of the header, as far as it has come. */
+static uint32_t sent_bytes(const tp_pending &entry)
+{
+	return entry.peer.engine == TP_ENGINE_SENDER ? 0 : entry.seen;
+}
+
 void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry)
 {
 	if (!place(flow.netns))
 		return;
 	/* no acknowledgement yet: the client does not know of a connection to reset */
 	if (entry.ack)
-		send(flow, reset_flags, entry.ack, entry.start + entry.seen);
+		send(flow, reset_flags, entry.ack, entry.start + sent_bytes(entry));
 	if (entry.peer.engine != TP_ENGINE_HANDSHAKE) /* has no request socket */
 		end_flow(flow);
 	bpf_map_delete_elem(map, &flow);
@@ -209,8 +216,9 @@ static bool is_optional(const tp_pending &entry)
 /* Whether the entry still waits for a header that it must have. */
 static bool must_have_header(const tp_pending &entry)
 {
-	if (is_optional(entry))
-		return false; /* the gate lets it through at its time */
+	/* the gate lets it through at its time, but for what the sender holds back of it */
+	if (is_optional(entry) && (entry.peer.engine != TP_ENGINE_SENDER || !entry.seen))
+		return false;
 	return entry.state == TP_PENDING_WAITING || entry.state == TP_PENDING_EARLY;
 }
 

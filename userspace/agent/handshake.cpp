@@ -19,8 +19,8 @@ static bool syncookies_are_off()
 /* Why the handshake engine cannot work here, as far as that shows before loading it. */
 std::string why_no_handshake(const RunOptions &options, const Privileges &privileges)
 {
-	if (options.engine == "stream")
-		return "--engine stream";
+	if (options.engine == "stream" || options.engine == "sender")
+		return "--engine " + options.engine;
 	if (!privileges.perfmon)
 		return "it needs CAP_PERFMON";
 	if (syncookies_are_off())
@@ -28,9 +28,18 @@ std::string why_no_handshake(const RunOptions &options, const Privileges &privil
 	return {};
 }
 
-Error no_handshake_error(const std::string &why)
+std::string why_no_sender(const RunOptions &options, const Privileges &privileges)
 {
-	return { ErrorCode::incompatible, "start", "--engine handshake", why,
+	if (options.engine == "stream" || options.engine == "handshake")
+		return "--engine " + options.engine;
+	if (!privileges.perfmon)
+		return "it needs CAP_PERFMON";
+	return {};
+}
+
+Error no_engine_error(const std::string &engine, const std::string &why)
+{
+	return { ErrorCode::incompatible, "start", "--engine " + engine, why,
 		 "--engine auto uses the best engine that works" };
 }
 

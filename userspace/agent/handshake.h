@@ -19,8 +19,11 @@ namespace tp {
 /* Why it cannot work here, as far as that shows before loading it; empty: try. */
 std::string why_no_handshake(const RunOptions &options, const Privileges &privileges);
 
-/* For --engine handshake. */
-Error no_handshake_error(const std::string &why);
+/* The same for the sender engine. */
+std::string why_no_sender(const RunOptions &options, const Privileges &privileges);
+
+/* For an engine that was asked for by name. */
+Error no_engine_error(const std::string &engine, const std::string &why);
 
 /* The program on all interfaces; --engine auto does without where that fails. */
 Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,

@@ -54,6 +54,12 @@ void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 	tp_truepeer__destroy(skeleton);
 }
 
+static void set_ports(tp_truepeer *skeleton, const Setup &setup)
+{
+	for (const Listen &listen : setup.services)
+		((uint64_t *)skeleton->rodata->tp_ports)[listen.port / 64] |= 1ull << listen.port % 64;
+}
+
 /* What all copies of the handshake program know; `netns` is where this one runs. */
 static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t netns)
 {
@@ -63,9 +69,20 @@ static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t 
 	    sizeof(data->tp_isn_key))
 		return system_error("read", "random numbers");
 	data->tp_netns = netns;
-	for (const Listen &listen : setup.services)
-		((uint64_t *)data->tp_ports)[listen.port / 64] |= 1ull << listen.port % 64;
+	set_ports(skeleton, setup);
 	return success();
+}
+
+/* The namespaces whose services this host's own sockets may connect to. */
+static void set_sender(tp_truepeer *skeleton, const Setup &setup)
+{
+	auto *data = skeleton->rodata;
+	size_t most = std::size(data->tp_namespaces);
+
+	set_ports(skeleton, setup);
+	data->tp_namespace_count = (uint32_t)std::min(setup.namespaces.size(), most);
+	std::copy_n(setup.namespaces.begin(), data->tp_namespace_count,
+		    (uint64_t *)data->tp_namespaces);
 }
 
 /* What an operator has set, and what is told of the past. */
@@ -73,7 +90,7 @@ static const char *const lasting_maps[] = { "tp_denied", "tp_events" };
 
 /* Connections that have no socket yet are in these. */
 static const char *const pending_maps[] = { "tp_pending", "tp_pieces", "tp_headers",
-					    "tp_headers_large" };
+					    "tp_headers_large", "tp_sending", "tp_senders" };
 
 static std::vector<std::string> maps_to_share(const Programs::Predecessor &predecessor)
 {
@@ -102,9 +119,11 @@ static Status share_maps(tp_truepeer *skeleton, const Programs::Predecessor &pre
 	return success();
 }
 
-Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool handshake,
+Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 						   const Predecessor &predecessor)
 {
+	bool handshake = setup.no_handshake.empty(), sender = setup.no_sender.empty();
+
 	libbpf_output.clear();
 	libbpf_set_print(keep_output);
 	Skeleton opened(tp_truepeer__open());
@@ -119,7 +138,11 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
+	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
+	if (sender)
+		set_sender(skeleton, setup);
 	if (handshake) {
 		Status set = set_handshake(skeleton, setup, setup.namespaces.front());
 
@@ -142,16 +165,41 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup, bool hand
  * A program is there when it can be loaded: what a kernel's version promises, or a
  * probe finds, may not be so.
  */
-Result<Programs> Programs::load(const Setup &setup, const Predecessor &predecessor)
+Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predecessor &predecessor)
 {
-	std::string no_handshake = setup.no_handshake;
-	Result<Skeleton> loaded = open_and_load(setup, no_handshake.empty(), predecessor);
+	static const char *const handshake_needs = "the kernel does not take tp_handshake: it needs "
+						   "Linux 6.9 or later, with CONFIG_SYN_COOKIES";
+	static const char *const sender_needs = "the kernel does not take tp_sender: it needs Linux "
+						"6.1 or later, with CONFIG_BPF_STREAM_PARSER";
+	const std::string no_handshake = setup.no_handshake;
+	Result<Skeleton> loaded = open_and_load(setup, predecessor);
 
 	if (!loaded && no_handshake.empty()) {
-		no_handshake = "the kernel does not take tp_handshake: it needs Linux 6.9 or later, "
-			       "with CONFIG_SYN_COOKIES";
-		loaded = open_and_load(setup, false, predecessor);
+		setup.no_handshake = handshake_needs;
+		loaded = open_and_load(setup, predecessor);
 	}
+	if (!loaded && setup.no_sender.empty()) {
+		setup.no_handshake = no_handshake;
+		setup.no_sender = sender_needs;
+		loaded = open_and_load(setup, predecessor);
+		if (!loaded && no_handshake.empty()) {
+			setup.no_handshake = handshake_needs;
+			loaded = open_and_load(setup, predecessor);
+		}
+	}
+	return loaded;
+}
+
+static void copy_text(const std::string &text, char *to, size_t size)
+{
+	std::memset(to, 0, size);
+	text.copy(to, size - 1);
+}
+
+Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
+{
+	Result<Skeleton> loaded = load_what_can_be(setup, predecessor);
+
 	if (!loaded) {
 		log("{}", end_of_output());
 		return loaded.error();
@@ -159,9 +207,11 @@ Result<Programs> Programs::load(const Setup &setup, const Predecessor &predecess
 	Programs programs(std::move(*loaded));
 	programs.shares_ = !predecessor.dir.empty() && predecessor.pending;
 	programs.shared_ = maps_to_share(predecessor);
-	programs.give_up_handshake(no_handshake);
+	programs.give_up_handshake(setup.no_handshake);
+	programs.no_sender_ = setup.no_sender;
+	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
 	Status done = success();
-	for (size_t i = 1; i < setup.namespaces.size() && done && no_handshake.empty(); i++)
+	for (size_t i = 1; i < setup.namespaces.size() && done && setup.no_handshake.empty(); i++)
 		done = programs.load_handshake(setup, setup.namespaces[i]);
 	if (done)
 		done = programs.fill(setup);
@@ -210,8 +260,7 @@ int Programs::handshake(size_t space) const
 void Programs::give_up_handshake(const std::string &why)
 {
 	no_handshake_ = why;
-	std::memset(config_.no_handshake, 0, sizeof(config_.no_handshake));
-	why.copy(config_.no_handshake, sizeof(config_.no_handshake) - 1);
+	copy_text(why, config_.no_handshake, sizeof(config_.no_handshake));
 }
 
 static Status update(const bpf_map *map, const void *key, const void *value)
@@ -247,6 +296,8 @@ Status Programs::fill(const Setup &setup)
 		service.engines = 1u << TP_ENGINE_STREAM;
 		if (no_handshake_.empty())
 			service.engines |= 1u << TP_ENGINE_HANDSHAKE;
+		if (no_sender_.empty())
+			service.engines |= 1u << TP_ENGINE_SENDER;
 		service.header_timeout_ns = setup.header_timeout_ns;
 		service.versions = setup.versions;
 		service.flags = setup.flags;
@@ -282,6 +333,12 @@ Status Programs::attach(int cgroup)
 
 	if (failed)
 		return system_error("attach", "tp_verdict to tp_sockets", failed);
+	if (no_sender_.empty())
+		failed = bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_sender),
+					 bpf_map__fd(skeleton_->maps.tp_sending),
+					 BPF_SK_MSG_VERDICT, 0);
+	if (failed)
+		return system_error("attach", "tp_sender to tp_sending", failed);
 	for (const auto &point : points) {
 		int fd = bpf_link_create(bpf_program__fd(point.program), cgroup, point.type, nullptr);
 

@@ -31,6 +31,7 @@ struct Setup {
 	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */
 	uint32_t flags = 0;                    /* enum tp_service_flag */
 	std::string no_handshake; /* why the handshake engine is not to be tried; empty: try */
+	std::string no_sender;    /* ... the sender engine */
 };
 
 class Programs {
@@ -41,10 +42,10 @@ public:
 		bool pending = true; /* also its connections without a socket */
 	};
 	/*
-	 * Loads, and fills the maps: no connection is taken before start().  Where the
-	 * handshake engine cannot be loaded, no_handshake() tells why.
+	 * Loads, and fills the maps: no connection is taken before start().  Where the handshake
+	 * or the sender engine cannot be loaded, no_handshake() and no_sender() tell why.
 	 */
-	static Result<Programs> load(const Setup &setup, const Predecessor &predecessor);
+	static Result<Programs> load(Setup setup, const Predecessor &predecessor);
 	Programs(Programs &&) = default;
 	Programs &operator=(Programs &&) = default;
 
@@ -62,6 +63,7 @@ public:
 	/* By index into Setup::namespaces; -1: not loaded. */
 	int handshake(size_t space) const;
 	const std::string &no_handshake() const { return no_handshake_; }
+	const std::string &no_sender() const { return no_sender_; }
 	/* It does not work after all. */
 	void give_up_handshake(const std::string &why);
 
@@ -95,15 +97,15 @@ private:
 	using Skeleton = std::unique_ptr<tp_truepeer, Destroy>;
 
 	explicit Programs(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
-	static Result<Skeleton> open_and_load(const Setup &setup, bool handshake,
-					      const Predecessor &predecessor);
+	static Result<Skeleton> open_and_load(const Setup &setup, const Predecessor &predecessor);
+	static Result<Skeleton> load_what_can_be(Setup &setup, const Predecessor &predecessor);
 	Status load_handshake(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
 	Status write_config() const;
 
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the handshake program for further namespaces */
-	std::string no_handshake_;
+	std::string no_handshake_, no_sender_;
 	bool shares_ = false; /* tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};

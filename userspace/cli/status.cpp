@@ -82,8 +82,12 @@ static Json engine_json(const Service &service, const tp_config &config)
 	uint32_t passed_on = service.value.passed_on;
 	/* what is so for every connection, as long as the listener stays what it is */
 	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES;
+	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
 	Json out = { { "engine", engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
-								    TP_ENGINE_STREAM) } };
+								    TP_ENGINE_STREAM) },
+		     { "engine_on_this_host", engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
+							  sender ? TP_ENGINE_SENDER :
+								   TP_ENGINE_STREAM) } };
 
 	if (!handshake)
 		out["why_not_handshake"] = std::string(
@@ -92,6 +96,9 @@ static Json engine_json(const Service &service, const tp_config &config)
 		out["why_not_handshake"] = passed_on_reason(passed_on);
 	else if (passed_on)
 		out["last_passed_to_stream"] = passed_on_reason(passed_on);
+	if (!sender)
+		out["why_not_sender"] = std::string(config.no_sender,
+						    strnlen(config.no_sender, sizeof(config.no_sender)));
 	return out;
 }
 
@@ -265,10 +272,15 @@ static void print_services(const Json &services)
 		for (const auto &[network, policy] : service["networks"].items())
 			networks += (networks.empty() ? "" : ", ") + network + " " +
 				    policy.get<std::string>();
-		rows.push_back({ service["listen"].get<std::string>(), service["engine"].get<std::string>(),
+		std::string engine = service["engine"], here = service["engine_on_this_host"];
+
+		if (here != engine)
+			engine += ", " + here + " from this host";
+		rows.push_back({ service["listen"].get<std::string>(), engine,
 				 fmt::format("{} s", service["header_timeout_seconds"].get<double>()),
 				 networks });
 		for (const auto &[key, label] : { std::pair("why_not_handshake", "not handshake: "),
+						  std::pair("why_not_sender", "not sender: "),
 						  std::pair("last_passed_to_stream",
 							    "last connection left to stream: ") })
 			if (service.contains(key))
