@@ -127,16 +127,18 @@ static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pe
 {
 	__u32 zero = 0, offset = s->seq - pending->start;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+	/* part of a header, by the sender engine */
+	int held = pending->peer.engine == TP_ENGINE_SENDER && pending->seen > 0;
 
 	if (pending->state == TP_PENDING_EARLY)
 		return TP_PASS;
 	if (!(s->flags & TP_FIN)) {
 		/* a client that waits for the server to speak, where no header is needed */
-		if (tp_optional(pending) && tp_expired(pending))
+		if (tp_optional(pending) && tp_expired(pending) && !held)
 			return tp_let_pass(s, pending);
 		return TP_DROP;
 	}
-	if (pending->peer.engine == TP_ENGINE_SENDER && offset == 0 && pending->seen > 0)
+	if (held) /* and lost */
 		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
 	if (pending->state == TP_PENDING_DECIDED || offset != pending->seen)
 		return TP_DROP; /* what comes before it is still missing */

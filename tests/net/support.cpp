@@ -138,13 +138,17 @@ void expect_clean_stop(Agent &agent)
 }
 
 /* Every connection has begun once, and has an event of its outcome. */
-static void expect_events(const Agent &agent)
+static void expect_events(const Agent &agent, const std::string &engine)
 {
 	Counters counters = agent.counters();
 
 	EXPECT_EQ(counters["connections_begun"], agent.total());
 	if (agent.total() > 3000) /* more than are remembered */
 		return;
+	for (const nlohmann::json &event : agent.events())
+		if (engine == "sender" && event["outcome"].get<std::string>().rfind("accepted", 0) == 0) {
+			EXPECT_EQ(event.value("engine", ""), engine) << event.dump();
+		}
 	for (const auto &[outcome, count] : agent.event_counts()) {
 		EXPECT_EQ(counters[outcome], count) << "events of " << outcome;
 		counters[outcome] = 0;
@@ -198,7 +202,7 @@ void run_world(const Case &c, const WorldOptions &options,
 				<< w.connections << " connections, counted: "
 				<< nlohmann::json(w.agent->counters()).dump();
 			if (options.check_events)
-				expect_events(*w.agent);
+				expect_events(*w.agent, c.engine);
 		}
 		EXPECT_EQ(w.agent->entries("tp_headers") + w.agent->entries("tp_headers_large"), 0u);
 		expect_clean_stop(*w.agent);

@@ -200,6 +200,8 @@ bool Client::send(std::string_view bytes) const
 	while (!bytes.empty()) {
 		ssize_t n = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
 
+		if (n < 0 && errno == EACCES) /* refused by the sender engine; its reset follows */
+			return true;
 		if (n <= 0)
 			return false;
 		bytes.remove_prefix((size_t)n);

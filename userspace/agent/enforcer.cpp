@@ -25,6 +25,9 @@ static constexpr uint64_t refusal_ns = 1'000'000'000ull;
 /* How long a whole header may wait for its socket before TCP is told again. */
 static constexpr uint64_t nudge_ns = 400'000'000ull;
 
+/* How long the sender engine's connection may have its header and no socket. */
+static constexpr uint64_t unborn_ns = 1'500'000'000ull;
+
 /* Of the calls of expire(), those that look at tp_origins. */
 static constexpr unsigned origins_every = 5;
 
@@ -296,6 +299,22 @@ void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending
 	refusals_.erase(known);
 }
 
+/*
+ * Connections whose header the sender engine has, and that have no socket for longer than a
+ * SYN-ACK's first retransmission takes: where there is no request either, the listener is gone.
+ */
+bool Enforcer::has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now)
+{
+	if (entry.peer.engine != TP_ENGINE_SENDER || entry.state != TP_PENDING_DECIDED ||
+	    now < entry.peer.established_ns + unborn_ns)
+		return false;
+	Place *here = place(flow.netns);
+	if (!here)
+		return false;
+	Result<std::optional<uint64_t>> found = here->diag.find(flow);
+	return found && !*found;
+}
+
 void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 {
 	std::vector<tp_flow> due;
@@ -307,7 +326,9 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 					 must_have_header(entry) ? entry.header_timeout_ns :
 								   forgotten_ns;
 
-			if (age(entry, now) > limit || needs_nudge(entry, now))
+			if (age(entry, now) > limit || needs_nudge(entry, now) ||
+			    (entry.peer.engine == TP_ENGINE_SENDER &&
+			     entry.state == TP_PENDING_DECIDED))
 				due.push_back(flow);
 		});
 
@@ -324,8 +345,10 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 			reporter.report(entry.peer, TP_OUT_TIMEOUT);
 			end_pending(pending, flow, entry);
 			bpf_map_delete_elem(maps.pieces, &flow);
-		} else if (age(entry, now) > forgotten_ns) {
-			reporter.report(entry.peer, TP_OUT_TIMEOUT);
+		} else if (age(entry, now) > forgotten_ns || has_lost_listener(flow, entry, now)) {
+			reporter.report(entry.peer, age(entry, now) > forgotten_ns ?
+							    TP_OUT_TIMEOUT :
+							    TP_OUT_NO_LISTENER);
 			bpf_map_delete_elem(pending, &flow);
 			bpf_map_delete_elem(maps.pieces, &flow);
 		} else if (needs_nudge(entry, now)) {

@@ -76,6 +76,7 @@ private:
 		  uint16_t window = 0);
 	void act(const tp_action &action);
 	void end_flow(const tp_flow &flow);
+	bool has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now);
 	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);
 	void end_peer(int map, uint64_t cookie, const tp_peer &peer);
 	void expire_pending(const Maps &maps, const Reporter &reporter);
