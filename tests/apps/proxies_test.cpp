@@ -8,6 +8,8 @@
 #include <csignal>
 #include <fstream>
 
+#include <nlohmann/json.hpp>
+
 #include "../net/support.h"
 
 namespace live {
@@ -150,6 +152,88 @@ INSTANTIATE_TEST_SUITE_P(Haproxy, Apps,
 			 [](const auto &parameter) {
 				 return std::get<0>(parameter.param).name +
 					(std::get<1>(parameter.param) == "send-proxy" ? "_v1" : "_v2");
+			 });
+
+/* ---- proxies on the server's host, and the engines that serve them -------------------- */
+
+class Neighbours : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+static std::string nginx_stream_config(const std::string &dir)
+{
+	return "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
+	       "daemon off; master_process off; pid " +
+	       dir + "/proxy.pid; error_log stderr; events {}\nstream { server { "
+		     "listen 203.0.113.1:80; proxy_pass 127.0.0.1:8080; proxy_protocol on; } }\n";
+}
+
+static std::vector<std::string> proxy_command(const std::string &proxy, const std::string &dir)
+{
+	const std::string config = dir + "/proxy.cfg";
+
+	if (proxy == "nginx") {
+		write_file(config, nginx_stream_config(dir));
+		return { "nginx", "-c", config, "-e", "stderr" };
+	}
+	write_file(config, haproxy_config(false, proxy == "haproxy_v1" ? "send-proxy" :
+									 "send-proxy-v2"));
+	return { "haproxy", "-q", "-db", "-f", config };
+}
+
+/* Says who came, on a listener of Multipath TCP, and reads to the end of the request. */
+static const char *const mptcp_server =
+	"import socket\n"
+	"l = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n"
+	"l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+	"l.bind(('127.0.0.1', 8080)); l.listen(64)\n"
+	"while True:\n"
+	"    c, a = l.accept(); got = b''\n"
+	"    while b'\\r\\n\\r\\n' not in got:\n"
+	"        more = c.recv(4096)\n"
+	"        if not more: break\n"
+	"        got += more\n"
+	"    text = 'peer %s first %s\\n' % (a[0], got[:3].decode('latin1'))\n"
+	"    c.sendall(('HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % "
+	"(len(text), text)).encode()); c.close()\n";
+
+TEST_P(Neighbours, reports_the_client)
+{
+	const auto &[engine, proxy] = GetParam();
+
+	in_sandbox(
+		[&](Sandbox &box) {
+			Netns client;
+
+			connect_networks(client);
+			Agent agent(box, { .engine = engine, .listen = { "127.0.0.1:8080" } });
+			Process server({ "python3", "-u", "-c", mptcp_server });
+			Process process(proxy_command(proxy, box.dir()));
+			ASSERT_TRUE(listens(8080)) << server.err();
+			ASSERT_TRUE(listens(80)) << process.err();
+			for (int i = 0; i < 20; i++) {
+				Finished f = run({ "curl", "-sS", "--max-time", "5", "http://203.0.113.1/" },
+						 { .netns = client.fd() });
+
+				EXPECT_EQ(f.out, "peer 203.0.113.9 first GET\n") << f.err;
+			}
+			for (const nlohmann::json &event : agent.events())
+				EXPECT_EQ(event.value("engine", ""), "sender") << event.dump();
+			EXPECT_EQ(agent.total(), 20u);
+			for (Process *one : { &process, &server }) {
+				one->signal(SIGKILL);
+				EXPECT_TRUE(one->wait(10s).has_value());
+			}
+			EXPECT_TRUE(eventually([&] { return agent.entries("tp_origins") == 0; }));
+			expect_clean_stop(agent);
+		},
+		90s);
+}
+
+INSTANTIATE_TEST_SUITE_P(Mptcp, Neighbours,
+			 testing::Combine(testing::Values("sender", "auto"),
+					  testing::Values("haproxy_v1", "haproxy_v2", "nginx")),
+			 [](const auto &parameter) {
+				 return std::get<0>(parameter.param) + "_" +
+					std::get<1>(parameter.param);
 			 });
 
 } // namespace live

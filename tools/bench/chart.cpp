@@ -24,6 +24,8 @@ const char *color_of(Variant variant)
 		return "#9aa3ad";
 	case Variant::handshake:
 		return "#1f6fb4";
+	case Variant::sender:
+		return "#3a8f5a";
 	case Variant::stream:
 		return "#e08a1e";
 	default:
@@ -38,6 +40,8 @@ const char *description_of(Variant variant)
 		return "the server reads the header itself";
 	case Variant::handshake:
 		return "truepeer, handshake engine";
+	case Variant::sender:
+		return "truepeer, sender engine";
 	case Variant::stream:
 		return "truepeer, stream engine";
 	default:

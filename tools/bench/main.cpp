@@ -17,7 +17,7 @@ namespace {
 struct Arguments {
 	Options options;
 	std::string topology = "all";
-	std::string variants = "plain,userspace,handshake,stream";
+	std::string variants = "plain,userspace,handshake,sender,stream";
 	bool quick = false;
 };
 
@@ -79,7 +79,7 @@ Status complete(const CLI::App &app, Arguments &arguments)
 			options.variants.push_back(variant);
 	if (!wanted.empty())
 		return Error{ tp::ErrorCode::usage, "--variants", *wanted.begin(),
-			      "no such variant", "plain, userspace, handshake, stream" };
+			      "no such variant", "plain, userspace, handshake, sender, stream" };
 	if (chosen_metrics(options).empty())
 		return Error{ tp::ErrorCode::usage, "--only", options.only,
 			      "no metric has that in its name" };

@@ -17,6 +17,8 @@ const char *name_of(Variant variant)
 		return "userspace";
 	case Variant::handshake:
 		return "handshake";
+	case Variant::sender:
+		return "sender";
 	case Variant::stream:
 		return "stream";
 	}

@@ -11,18 +11,18 @@
 namespace bench {
 
 enum class Topology { loopback, veth };
-enum class Variant { plain, userspace, handshake, stream };
+enum class Variant { plain, userspace, handshake, sender, stream };
 enum class Work { connections, round_trips, upload, download };
 
 constexpr Variant all_variants[] = { Variant::plain, Variant::userspace, Variant::handshake,
-				     Variant::stream };
+				     Variant::sender, Variant::stream };
 
 const char *name_of(Topology topology);
 const char *name_of(Variant variant);
 
 inline bool has_engine(Variant variant)
 {
-	return variant == Variant::handshake || variant == Variant::stream;
+	return variant != Variant::plain && variant != Variant::userspace;
 }
 
 /* One run of server and client; it may give several metrics. */
