@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cell.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -53,7 +56,7 @@ Result<Agent> Agent::start(const Options &options, const Place &place, const Gro
 					       "--engine", name_of(job.variant),
 					       "--listen", service,
 					       "--trust", ground.network(),
-					       "--cgroup", place.server_cgroup(),
+					       "--cgroup", place.agent_cgroup(job.variant),
 					       "--pin-dir", place.pin_dir() },
 					     ground.server(), -1, agent.output_.get());
 	if (!child)
@@ -78,6 +81,43 @@ Status Agent::stop(const Place &place)
 	if (!child_.wait(10 * second))
 		return failed("stop agent", "it still runs after 10 seconds");
 	return place.clear_pins();
+}
+
+/* HAProxy before the server; from here on clients connect to it. */
+Result<Child> start_haproxy(const Place &place, const Ground &ground, const Job &job)
+{
+	Result<Fd> config = memory_file(fmt::format(
+		"global\n nbthread 1\n"
+		"defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"
+		"listen l\n bind {0}:{1}\n server s {0}:{2}{3}\n",
+		ground.server_address(), job.client_port, job.port,
+		job.variant == Variant::plain ? "" : " send-proxy-v2"));
+
+	if (!config)
+		return config.error();
+	Result<Child> child = Child::start([&] {
+		std::string path = fmt::format("/proc/self/fd/{}", config->get());
+
+		fcntl(config->get(), F_SETFD, 0);
+		if (!enter_cgroup(place.client_cgroup()) || setns(ground.server(), CLONE_NEWNET))
+			return;
+		execlp("haproxy", "haproxy", "-q", "-db", "-f", path.c_str(), nullptr);
+	});
+	if (!child)
+		return child.error();
+	auto listens = [&] {
+		std::ifstream file(fmt::format("/proc/{}/net/tcp", child->pid()));
+		std::string line, end = fmt::format(":{:04X} 00000000:0000 0A", job.client_port);
+
+		while (std::getline(file, line))
+			if (line.find(end) != std::string::npos)
+				return true;
+		return false;
+	};
+	if (!eventually([&] { return listens() || !child->running(); }, 10 * second) || !listens())
+		return Error{ tp::ErrorCode::incompatible, "start", "haproxy", "it does not listen",
+			      "tools/deps installs it" };
+	return child;
 }
 
 /* ---- measuring ------------------------------------------------------------- */
@@ -226,9 +266,11 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 {
 	Board &board = shared.fresh();
 	uint16_t port = ground.fresh_port();
+	bool with_haproxy = ground.topology() == Topology::haproxy;
 	Job job = { cell, variant, port, (uint16_t)(cell.other_port ? port + 1 : port),
-		    options.pin };
+		    (uint16_t)(with_haproxy ? port + 1 : port), options.pin };
 	Agent agent;
+	Child haproxy;
 
 	Result<Child> server = Child::start([&] { serve(board, place, ground, job); });
 	if (!server)
@@ -246,10 +288,22 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		}
 		agent = std::move(*started);
 	}
+	if (with_haproxy) {
+		Result<Child> started = start_haproxy(place, ground, job);
+
+		if (!started) {
+			if (has_engine(variant))
+				(void)bool(agent.stop(place));
+			return started.error();
+		}
+		haproxy = std::move(*started);
+	}
 	Result<Child> client = Child::start([&] { load(board, place, ground, job); });
 	std::vector<pid_t> processes = { server->pid(), client ? client->pid() : -1 };
 	if (has_engine(variant))
 		processes.push_back(agent.pid());
+	if (with_haproxy)
+		processes.push_back(haproxy.pid());
 	Result<CellResult> result =
 		client ? measure(options, ground, board, *client,
 				 Measurement(board, cell, processes)) :
@@ -257,6 +311,7 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 	/* all connections have to be gone when the agent stops */
 	if (client)
 		client->kill();
+	haproxy.kill();
 	server->kill();
 	if (has_engine(variant)) {
 		Status stopped = agent.stop(place);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "client.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -20,9 +21,10 @@ class Client {
 public:
 	Client(Board &board, const Ground &ground, const Job &job)
 		: board_(board), job_(job),
-		  server_(endpoint(ground.server_address(), job.port))
+		  server_(endpoint(ground.server_address(), job.client_port))
 	{
-		if (job.variant != Variant::plain && !job.cell.other_port)
+		if (job.variant != Variant::plain && !job.cell.other_port &&
+		    job.client_port == job.port)
 			header_ = header_bytes();
 	}
 
@@ -38,6 +40,13 @@ private:
 	Fd open() const;
 	bool connect_to_server(const Fd &fd) const
 	{
+		sockaddr_in own = endpoint(haproxy_client, 0);
+		int late = 1;
+
+		setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof(late));
+		if (job_.client_port != job_.port &&
+		    bind(fd.get(), (const sockaddr *)&own, sizeof(own)))
+			return false;
 		return connect(fd.get(), (const sockaddr *)&server_, sizeof(server_)) == 0;
 	}
 	void record(uint64_t ns);

@@ -44,7 +44,7 @@ void declare(CLI::App &app, Arguments &arguments)
 	app.add_option("--only", options.only, "only metrics whose name contains TEXT")
 		->type_name("TEXT");
 	app.add_option("--topology", arguments.topology, "where")
-		->check(CLI::IsMember({ "loopback", "veth", "all" }))
+		->check(CLI::IsMember({ "loopback", "veth", "haproxy", "all" }))
 		->capture_default_str();
 	app.add_option("--variants", arguments.variants, "which, beside plain")
 		->type_name("LIST")
@@ -69,7 +69,7 @@ Status complete(const CLI::App &app, Arguments &arguments)
 		options.rounds = 2;
 	if (arguments.quick && !app.count("--seconds-per-cell"))
 		options.seconds = 0.08;
-	for (Topology topology : { Topology::loopback, Topology::veth })
+	for (Topology topology : { Topology::loopback, Topology::veth, Topology::haproxy })
 		if (arguments.topology == "all" || arguments.topology == name_of(topology))
 			options.topologies.push_back(topology);
 	for (const std::string &name : CLI::detail::split(arguments.variants, ','))

@@ -163,7 +163,7 @@ Result<Ground> Ground::make(Topology topology)
 		return server.error();
 	ground.server_ = std::move(*server);
 	Status done = run_ip(ground.server(), "link set lo up\n");
-	if (!done || topology == Topology::loopback) {
+	if (!done || topology != Topology::veth) {
 		if (!done)
 			return done.error();
 		return ground;

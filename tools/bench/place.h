@@ -28,6 +28,11 @@ public:
 	 * the client: on loopback that would be counted twice.
 	 */
 	std::string server_cgroup() const { return cgroup_ + "/server"; }
+	/* The sender engine has to see the other end, too. */
+	std::string agent_cgroup(Variant variant) const
+	{
+		return variant == Variant::sender ? cgroup_ : server_cgroup();
+	}
 	std::string client_cgroup() const { return cgroup_ + "/client"; }
 	/* on a bpf file system that only this run sees */
 	std::string pin_dir() const { return "/sys/fs/bpf/tp-bench"; }

@@ -5,7 +5,15 @@ namespace bench {
 
 const char *name_of(Topology topology)
 {
-	return topology == Topology::loopback ? "loopback" : "veth";
+	switch (topology) {
+	case Topology::loopback:
+		return "loopback";
+	case Topology::veth:
+		return "veth";
+	case Topology::haproxy:
+		return "haproxy";
+	}
+	return "";
 }
 
 const char *name_of(Variant variant)

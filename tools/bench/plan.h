@@ -10,7 +10,7 @@
 
 namespace bench {
 
-enum class Topology { loopback, veth };
+enum class Topology { loopback, veth, haproxy }; /* the last: on loopback, with it between */
 enum class Variant { plain, userspace, handshake, sender, stream };
 enum class Work { connections, round_trips, upload, download };
 

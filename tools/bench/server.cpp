@@ -22,7 +22,15 @@ public:
 	{
 		bool named = has_engine(job.variant) && !job.cell.other_port;
 
-		if (named || job.variant == Variant::userspace)
+		bool haproxy = job.client_port != job.port;
+
+		/* HAProxy announces the client, which is not at its own address */
+		if (haproxy)
+			expected_ = endpoint(named || job.variant == Variant::userspace ?
+						     haproxy_client :
+						     ground.client_address(),
+					     0);
+		else if (named || job.variant == Variant::userspace)
 			expected_ = endpoint(origin_address, origin_port);
 		else
 			expected_ = endpoint(ground.client_address(), 0);
