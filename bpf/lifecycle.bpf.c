@@ -106,6 +106,8 @@ static __always_inline int tp_take_pending(struct tp_pending *pending, struct tp
 		tp_report(peer, tp_passed_outcome(pending->policy), cookie);
 		return -1;
 	}
+	if (pending->state == TP_PENDING_DECIDED)
+		peer->reason = TP_OUT_NONE;
 	if (pending->state == TP_PENDING_REFUSED) /* reported when it was refused */
 		peer->state = TP_PEER_REFUSED;
 	return 0;
@@ -343,6 +345,8 @@ int tp_agent_report(struct tp_agent_report *ctx)
 	}
 	if (!c || count == 0)
 		return 0;
+	if (!ctx->cookie)
+		tp_forget_kept(&peer);
 	__sync_fetch_and_add(&c->outcome[outcome & 31], count - 1);
 	return tp_report(&peer, outcome, ctx->cookie);
 }

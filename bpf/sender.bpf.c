@@ -115,6 +115,7 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	if (refused)
 		return tp_sender_refuse(sender, pending, sk, (__u8)refused);
 	pending->seen = header->bytes;
+	pending->peer.reason = TP_OUT_NONE;
 	pending->state = TP_PENDING_DECIDED;
 	if (size == header->bytes) { /* nothing is sent now that could bring about the socket */
 		struct tcp_sock *connection = bpf_skc_to_tcp_sock(sk);

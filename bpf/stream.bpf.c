@@ -375,6 +375,12 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	if (pending->state == TP_PENDING_PASSED)
 		return TP_PASS;
 	if (s.flags & TP_RST) {
+		/* its socket may be on the way: the agent looks after it */
+		if (pending->peer.engine == TP_ENGINE_SENDER &&
+		    pending->state == TP_PENDING_DECIDED) {
+			pending->peer.reason = TP_OUT_TRUNCATED;
+			return TP_PASS;
+		}
 		if (pending->state != TP_PENDING_REFUSED && s.seq == pending->start) {
 			tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY,
 				  0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The sender engine: every way in which a proxy on this host may send its header. */
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
@@ -245,6 +246,21 @@ TEST_P(Sender, bytes_that_only_began_like_an_optional_header)
 
 		ASSERT_TRUE(client.send(std::vector<std::string>{ "PROX", "IMITY\r\n" }));
 		w.expect_session(0, name_of(client.fd()).text(), "PROXIMITY\r\n");
+	});
+}
+
+/* As when its agent ends without a successor: the header arrives, and the stream engine has it. */
+TEST_P(Sender, socket_that_left_the_map)
+{
+	live({ .check_events = false }, [](World &w) {
+		Client client = w.connect();
+		Socket map(bpf_obj_get((w.agent->pin_dir() + "/tp_sending").c_str()));
+		uint64_t cookie = cookie_of(client.fd());
+
+		ASSERT_EQ(bpf_map_delete_elem(map.fd(), &cookie), 0);
+		ASSERT_TRUE(client.send(w.header(2) + "hello"));
+		w.expect_session(0, w.origin(), "hello");
+		EXPECT_EQ(w.agent->events()[0].value("engine", ""), "stream");
 	});
 }
 

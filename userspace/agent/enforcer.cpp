@@ -346,9 +346,12 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 			end_pending(pending, flow, entry);
 			bpf_map_delete_elem(maps.pieces, &flow);
 		} else if (age(entry, now) > forgotten_ns || has_lost_listener(flow, entry, now)) {
-			reporter.report(entry.peer, age(entry, now) > forgotten_ns ?
-							    TP_OUT_TIMEOUT :
-							    TP_OUT_NO_LISTENER);
+			/* the client has reset it, or the listener is gone */
+			tp_outcome outcome = age(entry, now) > forgotten_ns ? TP_OUT_TIMEOUT :
+					     entry.peer.reason ? (tp_outcome)entry.peer.reason :
+								 TP_OUT_NO_LISTENER;
+
+			reporter.report(entry.peer, outcome);
 			bpf_map_delete_elem(pending, &flow);
 			bpf_map_delete_elem(maps.pieces, &flow);
 		} else if (needs_nudge(entry, now)) {

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * As much of what nobody should send as one thread can send, with good connections in
+ * between: they are served, under their own names, and nothing of the rest stays or gets
+ * through.
+ */
+#include <random>
+
+#include <nlohmann/json.hpp>
+
+#include "support.h"
+#include "support_raw_world.h"
+
+namespace live {
+
+class Flood : public testing::TestWithParam<std::tuple<std::string, bool>> {
+protected:
+	/* `make` fills in the next segment; for a second and a half. */
+	void flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &)> &make);
+};
+
+static void expect_good_connection(RawWorld &w, size_t index)
+{
+	RawClient client(w.wire, w.service);
+	uint16_t port = (uint16_t)(5000 + index);
+
+	/* the wire's queue is full of the rest, too: any client would send again */
+	for (int i = 0; i < 20 && w.server->count() <= index; i++) {
+		if (!client.expected() && !client.open())
+			continue;
+		client.send(client.piece(0, w.header(2, port) + "hello"));
+		w.server->wait_accepted(index + 1, 250ms);
+	}
+	w.expect_session(index, w.origin(port), "hello");
+}
+
+void Flood::flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &)> &make)
+{
+	const auto &[engine, ipv6] = GetParam();
+
+	if (engine == "handshake" && !kernel_has(engine))
+		GTEST_SKIP() << "the engine needs Linux 6.9";
+	in_sandbox(
+		[&, engine = engine, ipv6 = ipv6](Sandbox &box) {
+			RawWorld w(box, ipv6, { .engine = engine });
+			std::mt19937 random(7);
+			size_t sent = 0, good = 0;
+			Clock::time_point start = Clock::now();
+			size_t sockets = w.sockets();
+
+			while (since(start) < 1500ms) {
+				for (int i = 0; i < 3000; i++, sent++) {
+					Segment s;
+
+					s.source = w.wire.client(ipv6, 10 + random() % 100);
+					s.destination = w.service.host();
+					s.source_port = (uint16_t)(1024 + random() % 60000);
+					s.destination_port = w.service.port();
+					s.seq = (uint32_t)random();
+					s.ack = (uint32_t)random();
+					make(w, s, random);
+					w.wire.send(s);
+				}
+				w.wire.forget([](const Segment &) { return true; });
+				expect_good_connection(w, good++);
+			}
+			std::printf("%zu segments, %zu good connections\n", sent, good);
+			EXPECT_EQ(w.server->count(), good) << "something else got through";
+			if (engine == "handshake") {
+				EXPECT_LE(w.sockets(), sockets + 2 * good);
+			}
+			Counters counters = w.agent->counters();
+			EXPECT_EQ(counters["accepted_v2_proxy"], good);
+			EXPECT_EQ(counters["internal"], 0u);
+			/* what waits is bounded, and what it lets go is counted */
+			EXPECT_LE(w.agent->entries("tp_pending"), 16384u);
+			EXPECT_TRUE(eventually(
+				[&] {
+					Counters now = w.agent->counters();
+					uint64_t known = w.agent->total() + w.agent->entries("tp_pending");
+
+					return now["connections_begun"] <= known;
+				},
+				10s))
+				<< nlohmann::json(w.agent->counters()).dump();
+			w.server->stop();
+			EXPECT_EQ(w.agent->stop(), 0) << w.agent->process().err();
+		},
+		90s);
+}
+
+INSTANTIATE_TEST_SUITE_P(Live, Flood,
+			 testing::Values(std::tuple("handshake", true),
+					 std::tuple("handshake", false),
+					 std::tuple("stream", false)),
+			 [](const auto &row) {
+				 return std::get<0>(row.param) +
+					(std::get<1>(row.param) ? "_ipv6" : "_ipv4");
+			 });
+
+TEST_P(Flood, handshakes_that_are_only_begun)
+{
+	flood([](RawWorld &, Segment &s, std::mt19937 &) {
+		s.flags = flag::syn;
+		s.ack = 0;
+		s.options = option::mss(1460) + option::sack_permitted();
+	});
+}
+
+TEST_P(Flood, acknowledgements_of_nothing)
+{
+	flood([](RawWorld &, Segment &s, std::mt19937 &) { s.flags = flag::ack; });
+}
+
+/* Headers without a handshake, with every combination of flags. */
+TEST_P(Flood, headers_with_any_flags)
+{
+	flood([](RawWorld &w, Segment &s, std::mt19937 &random) {
+		s.flags = (uint16_t)(random() & 0xff);
+		s.urgent = (uint16_t)(random() & 0xff);
+		s.payload = w.header(1 + (int)(random() & 1)) + "evil";
+	});
+}
+
+/* Windows of nothing, and data that never ends a header. */
+TEST_P(Flood, data_in_pieces_of_one_byte)
+{
+	flood([](RawWorld &, Segment &s, std::mt19937 &random) {
+		s.flags = flag::ack | flag::psh;
+		s.window = 0;
+		s.payload = std::string(1, "PROXY\r"[random() % 6]);
+	});
+}
+
+} // namespace live
