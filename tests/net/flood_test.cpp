@@ -91,7 +91,6 @@ void Flood::flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &
 
 INSTANTIATE_TEST_SUITE_P(Live, Flood,
 			 testing::Values(std::tuple("handshake", true),
-					 std::tuple("handshake", false),
 					 std::tuple("stream", false)),
 			 [](const auto &row) {
 				 return std::get<0>(row.param) +
