@@ -282,17 +282,19 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 /*
  * The sender engine has this connection.  Once it has decided, whatever comes gives birth to
  * the socket.  Data that its program has not seen, because the proxy's socket left the map
- * early, has the header in it: that is the stream engine's then.
+ * early, has the header in it: that is the stream engine's then.  -1: it goes on as for that.
  */
 static __always_inline int tp_gate_sender(const struct tp_segment *s, struct tp_pending *pending)
 {
 	if (pending->state == TP_PENDING_DECIDED)
-		return 1;
-	if (s->length > 0) {
-		pending->peer.engine = TP_ENGINE_STREAM;
-		pending->seen = 0;
-	}
-	return 0;
+		return TP_PASS;
+	if (s->length == 0)
+		return -1;
+	if (s->seq != pending->start) /* not the first bytes: somebody's guess */
+		return TP_DROP;
+	pending->peer.engine = TP_ENGINE_STREAM;
+	pending->seen = 0;
+	return -1;
 }
 
 /* What TCP has for the connection now, as a TCP state; 0: nothing. */
@@ -390,8 +392,12 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	}
 	if (pending->state == TP_PENDING_REFUSED)
 		return TP_DROP;
-	if (pending->peer.engine == TP_ENGINE_SENDER && tp_gate_sender(&s, pending))
-		return TP_PASS;
+	if (pending->peer.engine == TP_ENGINE_SENDER) {
+		int verdict = tp_gate_sender(&s, pending);
+
+		if (verdict >= 0)
+			return verdict;
+	}
 	pending->ack = s.ack;
 	if (s.length == 0)
 		return tp_gate_bare(&s, pending);

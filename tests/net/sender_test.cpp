@@ -2,7 +2,6 @@
 /* The sender engine: every way in which a proxy on this host may send its header. */
 #include <bpf/bpf.h>
 #include <fcntl.h>
-#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -265,30 +264,6 @@ TEST_P(Sender, socket_that_left_the_map)
 }
 
 /* ---- MSG_ZEROCOPY ------------------------------------------------------------------ */
-
-/* How many sends the completions that come in a while speak of. */
-static unsigned completed_sends(int fd)
-{
-	unsigned sends = 0;
-	pollfd ready = { fd, 0, 0 };
-
-	while (poll(&ready, 1, 300) == 1) {
-		alignas(cmsghdr) char control[128];
-		msghdr message = {};
-
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-			break;
-		for (cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-			auto *error = (sock_extended_err *)CMSG_DATA(c);
-
-			if (error->ee_origin == SO_EE_ORIGIN_ZEROCOPY)
-				sends += error->ee_data - error->ee_info + 1;
-		}
-	}
-	return sends;
-}
 
 static void send_blocks(int fd, const std::string &bytes, size_t blocks)
 {

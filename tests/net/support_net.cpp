@@ -2,6 +2,7 @@
 #include "support_net.h"
 
 #include <arpa/inet.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -174,6 +175,29 @@ bool polls_readable(int fd, Ms timeout)
 	pollfd p = { fd, POLLIN, 0 };
 
 	return poll(&p, 1, (int)timeout.count()) == 1;
+}
+
+unsigned completed_sends(int fd)
+{
+	unsigned sends = 0;
+	pollfd ready = { fd, 0, 0 };
+
+	while (poll(&ready, 1, 300) == 1) {
+		alignas(cmsghdr) char control[128];
+		msghdr message = {};
+
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			break;
+		for (cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+			auto *error = (sock_extended_err *)CMSG_DATA(c);
+
+			if (error->ee_origin == SO_EE_ORIGIN_ZEROCOPY)
+				sends += error->ee_data - error->ee_info + 1;
+		}
+	}
+	return sends;
 }
 
 Client::Client(const Endpoint &to, const std::string &from, Ms timeout)

@@ -79,6 +79,8 @@ std::string receive_exactly(int fd, size_t size);
 
 int readable_bytes(int fd); /* FIONREAD */
 bool polls_readable(int fd, Ms timeout = 0ms);
+/* Of MSG_ZEROCOPY: how many sends the completions that come in a moment speak of. */
+unsigned completed_sends(int fd);
 
 enum class End {
 	open,    /* the bytes asked for came */

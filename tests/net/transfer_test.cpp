@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Bytes that the kernel moves by itself: splice, sendfile, MSG_ZEROCOPY.  Row M26. */
 #include <fcntl.h>
-#include <linux/errqueue.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -112,30 +111,6 @@ TEST_P(Transfer, M26_sendfile_to_the_client)
 		sender.join();
 		EXPECT_TRUE(got.bytes == content) << got.bytes.size();
 	});
-}
-
-/* What the completions say: how many sends they cover. */
-static unsigned completed_sends(int fd)
-{
-	unsigned sends = 0;
-	pollfd ready = { fd, 0, 0 };
-
-	while (poll(&ready, 1, 200) == 1) {
-		alignas(cmsghdr) char control[128];
-		msghdr message = {};
-
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-			break;
-		for (cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-			auto *error = (sock_extended_err *)CMSG_DATA(c);
-
-			if (error->ee_origin == SO_EE_ORIGIN_ZEROCOPY)
-				sends += error->ee_data - error->ee_info + 1;
-		}
-	}
-	return sends;
 }
 
 TEST_P(Transfer, M26_zerocopy_send)
