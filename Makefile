@@ -28,6 +28,17 @@ INCLUDE  := -I. -Iuserspace -Iuserspace/include -isystem $(BUILD)/gen
 LIBBPF        := -lbpf -lelf -lz
 LIBBPF_STATIC := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic
 
+# 1: the files of a folder are compiled as one translation unit, which takes half the time where
+# all is to be built once.  tools/test chooses that, until `make clean`, where there is no build.
+UNITY ?= $(if $(wildcard $(BUILD)/unity),1,0)
+
+# $(call in_one,FILE,SOURCES): FILE.cpp includes them all
+define in_one
+$(1).cpp: $(2)
+	@mkdir -p $$(@D)
+	$$(Q)printf '#include "%s"\n' $$^ > $$@
+endef
+
 include userspace/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
@@ -56,7 +67,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # ---- targets ---------------------------------------------------------------
 
-.PHONY: all deps demo test clean help
+.PHONY: all deps demo test lint clean help
 all: $(ALL) ## build everything into build/
 
 deps: ## install the Debian packages that building, testing and the demo need
@@ -67,6 +78,9 @@ demo: ## the main job on this machine: HAProxy, Node, the real client's address
 
 test: ## build and run every test (root)
 	$(Q)tools/test
+
+lint: $(BUILD)/gen/truepeer.skel.h $(TEST_SKELS) $(BUILD)/gen/abi_members.inc ## clang-format and clang-tidy over all C and C++; tools/lint --fix-format mends
+	$(Q)tools/lint
 
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)

@@ -59,29 +59,29 @@ enum tp_outcome {
 	TP_OUT_ACCEPTED_V1_UNKNOWN = 2,
 	TP_OUT_ACCEPTED_V2_PROXY = 3,
 	TP_OUT_ACCEPTED_V2_LOCAL = 4,
-	TP_OUT_PASSED_USE = 5,      /* no header where it is optional */
-	TP_OUT_PASSED_IGNORE = 6,   /* ... and not used where there is one */
-	TP_OUT_PASSED_SKIP = 7,     /* source network that truepeer leaves alone */
-	TP_OUT_NO_HEADER = 8,       /* from here on: refused */
+	TP_OUT_PASSED_USE = 5,    /* no header where it is optional */
+	TP_OUT_PASSED_IGNORE = 6, /* ... and not used where there is one */
+	TP_OUT_PASSED_SKIP = 7,   /* source network that truepeer leaves alone */
+	TP_OUT_NO_HEADER = 8,     /* from here on: refused */
 	TP_OUT_BAD_V1 = 9,
-	TP_OUT_BAD_V2 = 10,         /* version nibble */
+	TP_OUT_BAD_V2 = 10, /* version nibble */
 	TP_OUT_BAD_COMMAND = 11,
-	TP_OUT_BAD_FAMILY = 12,     /* family or transport */
-	TP_OUT_BAD_LENGTH = 13,     /* no room for the address block */
+	TP_OUT_BAD_FAMILY = 12, /* family or transport */
+	TP_OUT_BAD_LENGTH = 13, /* no room for the address block */
 	TP_OUT_BAD_TLV = 14,
 	TP_OUT_BAD_CRC = 15,
 	TP_OUT_TOO_LONG = 16,
-	TP_OUT_TRUNCATED = 17,      /* the client ended inside the header */
+	TP_OUT_TRUNCATED = 17, /* the client ended inside the header */
 	TP_OUT_TIMEOUT = 18,
-	TP_OUT_EMPTY = 19,          /* the client ended without sending anything */
+	TP_OUT_EMPTY = 19, /* the client ended without sending anything */
 	TP_OUT_UNTRUSTED = 20,
 	TP_OUT_VERSION = 21,
 	TP_OUT_SPECIAL_ORIGIN = 22,
-	TP_OUT_DENIED = 23,         /* the origin is in tp_denied */
-	TP_OUT_PENDING_FULL = 24,   /* the oldest goes when there are too many without a header */
+	TP_OUT_DENIED = 23,       /* the origin is in tp_denied */
+	TP_OUT_PENDING_FULL = 24, /* the oldest goes when there are too many without a header */
 	TP_OUT_MAP_FULL = 25,
-	TP_OUT_NO_LISTENER = 26,    /* closed between SYN and header */
-	TP_OUT_INTERNAL = 27,       /* a helper failed that should not */
+	TP_OUT_NO_LISTENER = 26, /* closed between SYN and header */
+	TP_OUT_INTERNAL = 27,    /* a helper failed that should not */
 	TP_OUT_MAX = 28,
 };
 
@@ -102,7 +102,7 @@ enum tp_engine {
 
 /* By source network, longest prefix first (the vocabulary of go-proxyproto). */
 enum tp_policy {
-	TP_POLICY_REJECT = 0,  /* also what holds where no network matches */
+	TP_POLICY_REJECT = 0, /* also what holds where no network matches */
 	TP_POLICY_REQUIRE = 1,
 	TP_POLICY_USE = 2,
 	TP_POLICY_IGNORE = 3,
@@ -119,11 +119,11 @@ struct tp_endpoint {
 struct tp_header {
 	struct tp_endpoint origin;
 	struct tp_endpoint destination;
-	__u32 bytes;  /* whole header; with TP_WAIT what is needed, 0 if unknown yet */
-	__u8 verdict; /* enum tp_verdict */
-	__u8 reason;  /* enum tp_outcome, set with TP_REJECT and TP_NO_HEADER */
-	__u8 version; /* 1, 2 or 0 */
-	__u8 command; /* enum tp_command */
+	__u32 bytes;    /* whole header; with TP_WAIT what is needed, 0 if unknown yet */
+	__u8 verdict;   /* enum tp_verdict */
+	__u8 reason;    /* enum tp_outcome, set with TP_REJECT and TP_NO_HEADER */
+	__u8 version;   /* 1, 2 or 0 */
+	__u8 command;   /* enum tp_command */
 	__u8 transport; /* enum tp_transport */
 	__u8 pad[3];
 	__u32 address_end; /* v2: where TLVs start; 0 when there are none to read */
@@ -141,8 +141,8 @@ struct tp_service {
 	__u32 id;      /* index into tp_counters */
 	__u32 engines; /* bit 1 << enum tp_engine */
 	__u64 header_timeout_ns;
-	__u32 versions; /* bit 1 << version */
-	__u32 flags;    /* enum tp_service_flag */
+	__u32 versions;  /* bit 1 << version */
+	__u32 flags;     /* enum tp_service_flag */
 	__u32 passed_on; /* enum tp_passed_on: why the handshake engine left the last one it did */
 	__u32 pad;
 };
@@ -203,12 +203,12 @@ struct tp_route_key {
 };
 
 struct tp_route {
-	__u32 mtu;       /* of all of these: 0: not given */
+	__u32 mtu; /* of all of these: 0: not given */
 	__u32 advmss;
-	__u32 window;    /* bytes */
-	__u32 initrwnd;  /* segments */
+	__u32 window;   /* bytes */
+	__u32 initrwnd; /* segments */
 	__u32 hop_limit;
-	__u32 ecn;       /* 1: accept ECN whatever net.ipv4.tcp_ecn says */
+	__u32 ecn; /* 1: accept ECN whatever net.ipv4.tcp_ecn says */
 };
 
 /* A connection before its socket exists: seen from this host. */
@@ -222,10 +222,10 @@ struct tp_flow {
 };
 
 enum tp_peer_state {
-	TP_PEER_WAITING = 0,  /* the header is still outstanding */
-	TP_PEER_KNOWN = 1,    /* header decided and removed, or about to be (strip_left) */
-	TP_PEER_REFUSED = 2,  /* waits for its reset; no byte is delivered */
-	TP_PEER_CLOSED = 3,   /* ended before accept() has asked for the name */
+	TP_PEER_WAITING = 0, /* the header is still outstanding */
+	TP_PEER_KNOWN = 1,   /* header decided and removed, or about to be (strip_left) */
+	TP_PEER_REFUSED = 2, /* waits for its reset; no byte is delivered */
+	TP_PEER_CLOSED = 3,  /* ended before accept() has asked for the name */
 };
 
 /* tp_origins: one entry for each live connection, by socket cookie. */
@@ -237,18 +237,18 @@ struct tp_peer {
 	__u32 service;
 	__u16 header_bytes;
 	__u8 version;
-	__u8 command;   /* enum tp_command */
-	__u8 transport; /* enum tp_transport */
-	__u8 engine;    /* enum tp_engine */
-	__u8 state;     /* enum tp_peer_state */
-	__u8 reason;    /* enum tp_outcome */
-	__u16 strip_left; /* stream: header bytes that are still in the receive queue */
-	__u16 lag;        /* stream: bytes by which copied_seq stays behind (docs/LIMITS.md) */
-	__u8 lag_known;   /* stream: all of the header will be lag, and SO_RCVLOWAT says so */
-	__u8 protocol;    /* enum tp_protocol, with TP_OUT_NO_HEADER */
-	__u8 kept;        /* enum tp_kept: where the header itself is */
-	__u8 asked;       /* accept() or getpeername() has had the name */
-	__u32 next;       /* stream: sequence number of the next byte to be filtered */
+	__u8 command;         /* enum tp_command */
+	__u8 transport;       /* enum tp_transport */
+	__u8 engine;          /* enum tp_engine */
+	__u8 state;           /* enum tp_peer_state */
+	__u8 reason;          /* enum tp_outcome */
+	__u16 strip_left;     /* stream: header bytes that are still in the receive queue */
+	__u16 lag;            /* stream: bytes by which copied_seq stays behind (docs/LIMITS.md) */
+	__u8 lag_known;       /* stream: all of the header will be lag, and SO_RCVLOWAT says so */
+	__u8 protocol;        /* enum tp_protocol, with TP_OUT_NO_HEADER */
+	__u8 kept;            /* enum tp_kept: where the header itself is */
+	__u8 asked;           /* accept() or getpeername() has had the name */
+	__u32 next;           /* stream: sequence number of the next byte to be filtered */
 	__u64 syn_ns;         /* when the handshake began; 0 if it was not seen */
 	__u64 established_ns; /* when the header was complete; TP_PEER_CLOSED: when it ended */
 	__u64 netns;
@@ -303,35 +303,35 @@ struct tp_pending {
 	__u32 ack;   /* what the client acknowledges: this host's next sequence number */
 	/* bytes of the header seen so far, contiguous from start; sender: held back there */
 	__u32 seen;
-	__u8 state;  /* enum tp_pending_state */
-	__u8 policy; /* enum tp_policy */
+	__u8 state;    /* enum tp_pending_state */
+	__u8 policy;   /* enum tp_policy */
 	__u8 versions; /* as in tp_service */
 	__u8 flags;    /* enum tp_service_flag */
 	__u64 header_timeout_ns;
 	/* the rest: handshake engine */
 	__u32 timestamp_offset; /* from the clock to this host's timestamps */
-	__u32 answered_ms; /* clock (ms) when the SYN-ACK was sent */
-	__u32 rtt_ms;      /* until its acknowledgement, at least 1; 0: not known yet */
+	__u32 answered_ms;      /* clock (ms) when the SYN-ACK was sent */
+	__u32 rtt_ms;           /* until its acknowledgement, at least 1; 0: not known yet */
 	__u32 client_timestamp; /* the client's latest */
-	__u16 mss;         /* the client's */
-	__u16 window;      /* this host's, scaled */
-	__u8 options;      /* enum tp_option */
-	__u8 snd_wscale;   /* the client's */
-	__u8 rcv_wscale;   /* this host's */
-	__u8 birth_cpu;    /* CPU that is about to hand TCP the first segment (tp_cpu_tag()) */
+	__u16 mss;              /* the client's */
+	__u16 window;           /* this host's, scaled */
+	__u8 options;           /* enum tp_option */
+	__u8 snd_wscale;        /* the client's */
+	__u8 rcv_wscale;        /* this host's */
+	__u8 birth_cpu;         /* CPU that is about to hand TCP the first segment (tp_cpu_tag()) */
 };
 
 /* tp_counters: per CPU, by service id. */
 struct tp_counters {
-	__u64 outcome[32]; /* by enum tp_outcome; a power of two for the verifier */
-	__u64 protocol[4]; /* of outcome TP_OUT_NO_HEADER, by enum tp_protocol */
-	__u64 connections; /* that have begun; their outcome may be still to come */
-	__u64 peername_early;  /* name asked for before the header was there */
-	__u64 peername_family; /* IPv6 origin on an AF_INET socket */
-	__u64 actions_lost;    /* ring buffer full: the client was not reset at once */
+	__u64 outcome[32];       /* by enum tp_outcome; a power of two for the verifier */
+	__u64 protocol[4];       /* of outcome TP_OUT_NO_HEADER, by enum tp_protocol */
+	__u64 connections;       /* that have begun; their outcome may be still to come */
+	__u64 peername_early;    /* name asked for before the header was there */
+	__u64 peername_family;   /* IPv6 origin on an AF_INET socket */
+	__u64 actions_lost;      /* ring buffer full: the client was not reset at once */
 	__u64 accept_queue_full; /* handshake: segments dropped because of it */
-	__u64 events_lost;     /* tp_events was full */
-	__u64 headers_lost;    /* tp_headers was full: accepted, but no TLVs to show */
+	__u64 events_lost;       /* tp_events was full */
+	__u64 headers_lost;      /* tp_headers was full: accepted, but no TLVs to show */
 };
 
 /* tp_events: ring buffer, the outcome of each connection; userspace/base/event_ring.h reads it. */
@@ -361,7 +361,8 @@ enum tp_action_type {
 	TP_ACTION_PIECE = 4,   /* struct tp_piece: part of a header that comes in segments */
 	TP_ACTION_SEGMENT = 5, /* struct tp_piece: put together from fragments; send it in again */
 	TP_ACTION_ACKNOWLEDGE = 6, /* send ACK, for a segment that the agent has sent in */
-	TP_ACTION_PROBE = 7, /* send a keep-alive probe: the client's answer is what TCP waits for */
+	TP_ACTION_PROBE =
+		7, /* send a keep-alive probe: the client's answer is what TCP waits for */
 };
 
 /*
@@ -387,9 +388,9 @@ struct tp_action {
  */
 struct tp_piece {
 	struct tp_action action; /* seq: of the first byte; ack: as the client sent it */
-	__u32 start;  /* sequence number of the connection's first byte */
-	__u32 length; /* bytes that follow */
-	__u8 fin;     /* the segment ends the client's stream */
+	__u32 start;             /* sequence number of the connection's first byte */
+	__u32 length;            /* bytes that follow */
+	__u8 fin;                /* the segment ends the client's stream */
 	__u8 pad[7];
 	/* the bytes follow */
 };
@@ -408,8 +409,8 @@ struct tp_config {
 	__u32 abi_version;
 	__u32 draining;        /* enum tp_draining; live connections are served in any case */
 	__u64 reassembler_ns;  /* last sign of life of an agent that handles pieces; 0: none */
-	__u32 rmem_max; /* net.core.rmem_max */
-	__u32 routes;   /* 1: look into tp_routes */
+	__u32 rmem_max;        /* net.core.rmem_max */
+	__u32 routes;          /* 1: look into tp_routes */
 	__u32 max_connections; /* live ones; more are refused when their header comes */
 	__u32 pad;
 	char no_handshake[128]; /* why services do without that engine; empty: they have it */

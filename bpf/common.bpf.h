@@ -33,7 +33,7 @@ static __always_inline __u32 tp_accepted_outcome(const struct tp_peer *peer)
 
 static __always_inline __u32 tp_passed_outcome(__u32 policy)
 {
-	return policy == TP_POLICY_SKIP	  ? TP_OUT_PASSED_SKIP :
+	return policy == TP_POLICY_SKIP   ? TP_OUT_PASSED_SKIP :
 	       policy == TP_POLICY_IGNORE ? TP_OUT_PASSED_IGNORE :
 					    TP_OUT_PASSED_USE;
 }
@@ -148,8 +148,7 @@ static __always_inline int tp_is_special(const __u8 *address)
 		return address[12] == 127 || (address[12] & 0xf0) == 0xe0 || words[3] == 0;
 	if (address[0] == 0xff)
 		return 1;
-	return (words[0] | words[1] | words[2]) == 0 &&
-	       (words[3] == 0 || words[3] == bpf_htonl(1));
+	return (words[0] | words[1] | words[2]) == 0 && (words[3] == 0 || words[3] == bpf_htonl(1));
 }
 
 /* Refuses what the service does not allow; TP_OUT_NONE: nothing against it. */

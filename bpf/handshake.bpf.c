@@ -35,9 +35,8 @@ static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment
 
 		tcp = (void *)(ip + 1);
 		/* IP options and fragments: what TCP makes of them, tp_gate sees */
-		if ((void *)(tcp + 1) > end || ip->protocol != IPPROTO_TCP ||
-		    *(__u8 *)ip != 0x45 || ip->frag_off & TP_MF_OFFSET ||
-		    !tp_is_service_port(bpf_ntohs(tcp->dest)))
+		if ((void *)(tcp + 1) > end || ip->protocol != IPPROTO_TCP || *(__u8 *)ip != 0x45 ||
+		    ip->frag_off & TP_MF_OFFSET || !tp_is_service_port(bpf_ntohs(tcp->dest)))
 			return -1;
 		tp_map_ipv4(s->flow.remote, ip->saddr);
 		tp_map_ipv4(s->flow.local, ip->daddr);
@@ -169,7 +168,7 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 	end = offset + s->length;
 	if ((__s32)offset < 0 || end < pending->seen ||
 	    (end == pending->seen && pending->state == TP_PENDING_WAITING && !(s->flags & TP_FIN)))
-		return tp_acknowledge(skb, s, pending); /* keep-alive, or old */
+		return tp_acknowledge(skb, s, pending);                   /* keep-alive, or old */
 	if (pending->state == TP_PENDING_WAITING && end == pending->seen) /* nothing new but FIN */
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	if (pending->state == TP_PENDING_DECIDED)

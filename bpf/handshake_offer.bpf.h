@@ -16,7 +16,7 @@ const volatile __u64 tp_isn_key[2] SEC(".rodata") = {};
 
 #define TP_MAX_OPTIONS 40
 #define TP_MAX_WSCALE 14
-#define TP_MIN_MSS_IPV4 536  /* below these the kernel takes no request socket from BPF */
+#define TP_MIN_MSS_IPV4 536 /* below these the kernel takes no request socket from BPF */
 #define TP_MIN_MSS_IPV6 1220
 #define TP_CONG_NEEDS_ECN 2
 #define TP_RCVBUF_LOCK 2
@@ -49,8 +49,7 @@ static __always_inline void tp_take_option(struct tp_scratch *syn, __u32 at, __u
 }
 
 /* Reads the TCP options behind the header at `tcp`, those that `allowed` has. */
-TP_VERIFIED_ONCE int tp_read_options(struct __sk_buff *skb, __u32 tcp, __u32 payload,
-				     __u32 allowed)
+TP_VERIFIED_ONCE int tp_read_options(struct __sk_buff *skb, __u32 tcp, __u32 payload, __u32 allowed)
 {
 	__u32 size = payload - tcp - sizeof(struct tcphdr);
 	struct tp_scratch *syn = tp_get_scratch();
@@ -101,7 +100,8 @@ static __always_inline int tp_read_timestamp(struct __sk_buff *skb, const struct
 		return -1;
 	if (bpf_skb_load_bytes(skb, s->tcp + sizeof(struct tcphdr), words, sizeof(words)))
 		return -1;
-	if (words[0] == bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10)) {
+	if (words[0] ==
+	    bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10)) {
 		*value = bpf_ntohl(words[1]);
 		return 0;
 	}
@@ -248,7 +248,8 @@ static __always_inline void tp_select_window(struct tcp_sock *listener, struct t
 		pending->rcv_wscale = (__u8)(bits > TP_MAX_WSCALE ? TP_MAX_WSCALE : bits);
 	}
 	pending->window = (__u16)(offer->window >> pending->rcv_wscale > 65535 ?
-					  65535 : offer->window >> pending->rcv_wscale);
+					  65535 :
+					  offer->window >> pending->rcv_wscale);
 }
 
 static __always_inline int tp_ecn_ok(const struct tp_segment *s, struct tcp_sock *listener,
@@ -334,8 +335,8 @@ static __always_inline void tp_write_options(const struct tp_pending *pending, _
 		w->options[3] = bpf_htonl(pending->client_timestamp);
 		n = 4;
 	} else if (pending->options & TP_OPTION_SACK) {
-		w->options[1] = bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 |
-					  TCPOPT_SACK_PERM << 8 | 2);
+		w->options[1] =
+			bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_SACK_PERM << 8 | 2);
 		n = 2;
 	}
 	if (pending->options & TP_OPTION_SCALING) {

@@ -132,8 +132,8 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 	w->payload = s->payload + cut;
 	w->length = payload;
 	if (pending->options & TP_OPTION_TIMESTAMPS) {
-		w->options[0] = bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 |
-					 TCPOPT_TIMESTAMP << 8 | 10);
+		w->options[0] =
+			bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10);
 		w->options[1] = bpf_htonl(pending->client_timestamp);
 		/* the round-trip time that TCP takes from it: the handshake's, no pause in it */
 		w->options[2] = bpf_htonl(now - pending->rtt_ms);

@@ -12,13 +12,13 @@
 #define TP_AUTOFLOWLABEL_SET (1ul << 23)
 #define TP_AUTOFLOWLABEL (1ul << 24)
 
-
 /*
  * The condition under which TCP lets a SYN replace a connection in TIME_WAIT.  The new
  * connection's numbers then begin above the old one's: `isn`.
  */
 static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_segment *s,
-					  const struct tp_pending *pending, __u32 *isn, __u32 *rcv_nxt)
+					  const struct tp_pending *pending, __u32 *isn,
+					  __u32 *rcv_nxt)
 {
 	struct tcp_timewait_sock *tw = bpf_skc_to_tcp_timewait_sock(sk);
 	__s32 newer;

@@ -26,7 +26,7 @@ struct tp_writing {
 	__u8 flags;
 	__u8 tos;
 	__u8 ttl;
-	__u8 answer; /* from the local to the remote end; swaps the Ethernet addresses, too */
+	__u8 answer;  /* from the local to the remote end; swaps the Ethernet addresses, too */
 	__u8 swapped; /* they have been: swap them back */
 };
 
@@ -286,7 +286,8 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 	if (length > 0) {
 		asm volatile("%0 &= 4095" : "+r"(length));
 		if (length == 0 || length > TP_MAX_MOVE ||
-		    bpf_skb_store_bytes(skb, s->tcp + head_size, moved, length, BPF_F_RECOMPUTE_CSUM))
+		    bpf_skb_store_bytes(skb, s->tcp + head_size, moved, length,
+					BPF_F_RECOMPUTE_CSUM))
 			return -1;
 	}
 	return 0;

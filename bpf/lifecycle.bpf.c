@@ -15,7 +15,8 @@
  * The verifier wants context fields read at constant offsets; volatile, and its own
  * function, keep the compiler from merging the two branches into a computed one.
  */
-static __attribute__((noinline)) void tp_sockops_flow(struct bpf_sock_ops *ctx, struct tp_flow *flow)
+static __attribute__((noinline)) void tp_sockops_flow(struct bpf_sock_ops *ctx,
+						      struct tp_flow *flow)
 {
 	volatile struct bpf_sock_ops *c = ctx;
 	__u32 *remote = (__u32 *)flow->remote, *local = (__u32 *)flow->local;

@@ -70,17 +70,17 @@ enum tp_v1_field {
 };
 
 struct tp_v1_state {
-	__u64 token;      /* characters of the protocol token, the last in the low byte */
-	__u32 number;     /* octet, group or port under construction */
-	__u16 groups[8];  /* IPv6 groups, host order */
-	__u8 octets[4];   /* IPv4, or the dotted end of an IPv6 address */
-	__u8 field;       /* enum tp_v1_field */
-	__u8 digits;      /* of number */
-	__u8 decimal;     /* the group's digits are all decimal: may start a dotted end */
+	__u64 token;     /* characters of the protocol token, the last in the low byte */
+	__u32 number;    /* octet, group or port under construction */
+	__u16 groups[8]; /* IPv6 groups, host order */
+	__u8 octets[4];  /* IPv4, or the dotted end of an IPv6 address */
+	__u8 field;      /* enum tp_v1_field */
+	__u8 digits;     /* of number */
+	__u8 decimal;    /* the group's digits are all decimal: may start a dotted end */
 	__u8 group_count;
 	__u8 octet_count;
-	__u8 gap;         /* groups before "::"; TP_NO_GAP */
-	__u8 colon;       /* the byte before was a colon */
+	__u8 gap;   /* groups before "::"; TP_NO_GAP */
+	__u8 colon; /* the byte before was a colon */
 	__u8 carriage_return;
 	__u8 ipv6;
 	__u8 leading_zero;
@@ -92,7 +92,7 @@ struct tp_v1_state {
 struct tp_walk_state {
 	__u32 position;
 	__u32 end;
-	__u32 ssl_end; /* inside an SSL TLV: where it ends, else 0 */
+	__u32 ssl_end;      /* inside an SSL TLV: where it ends, else 0 */
 	__u32 crc_position; /* of the CRC32C value, else 0 */
 	__u32 crc;
 	__u32 failed; /* enum tp_outcome */
@@ -271,7 +271,7 @@ static inline int tp_v1_ipv6_done(struct tp_v1_state *v, struct tp_endpoint *e)
 	missing = 8 - v->group_count;
 	for (__u32 i = 0; i < 8; i++) {
 		/* without branches: the verifier would follow each combination of them */
-		__u32 head = (i - v->gap) >> 31;               /* before "::" */
+		__u32 head = (i - v->gap) >> 31;                 /* before "::" */
 		__u32 tail = 1 - ((i - v->gap - missing) >> 31); /* behind it */
 		__u32 group = v->groups[(i - (1 - head) * missing) & 7] & -(head | tail);
 
@@ -294,8 +294,7 @@ TP_VERIFIED_ONCE int tp_v1_address_done(struct tp_v1_state *v, struct tp_endpoin
 	return 0;
 }
 
-#define TP_TOKEN4(a, b, c, d) \
-	((__u64)(a) << 24 | (__u64)(b) << 16 | (__u64)(c) << 8 | (__u64)(d))
+#define TP_TOKEN4(a, b, c, d) ((__u64)(a) << 24 | (__u64)(b) << 16 | (__u64)(c) << 8 | (__u64)(d))
 #define TP_TOKEN_TCP4 TP_TOKEN4('T', 'C', 'P', '4')
 #define TP_TOKEN_TCP6 TP_TOKEN4('T', 'C', 'P', '6')
 #define TP_TOKEN_UNKNOWN (TP_TOKEN4('U', 'N', 'K', 'N') << 24 | TP_TOKEN4(0, 'O', 'W', 'N'))
@@ -591,15 +590,15 @@ static inline void tp_parse_v2(struct tp_parse_context *x)
 /* ---- both --------------------------------------------------------------- */
 
 /* Whether the bytes there are, of the first `size`, are those of `magic`. */
-#define tp_begins_with(bytes, available, magic, size)                                 \
-	({                                                                            \
-		__u32 differ_ = 0;                                                    \
-		for (__u32 i_ = 0; i_ < (size); i_++) {                               \
-			/* no branches, for the verifier's sake */                    \
-			__u32 there_ = -((i_ - (available)) >> 31);                   \
-			differ_ |= ((bytes)[i_ & there_] ^ (__u8)(magic)[i_]) & there_; \
-		}                                                                     \
-		differ_ == 0;                                                         \
+#define tp_begins_with(bytes, available, magic, size)                                              \
+	({                                                                                         \
+		__u32 differ_ = 0;                                                                 \
+		for (__u32 i_ = 0; i_ < (size); i_++) {                                            \
+			/* no branches, for the verifier's sake */                                 \
+			__u32 there_ = -((i_ - (available)) >> 31);                                \
+			differ_ |= ((bytes)[i_ & there_] ^ (__u8)(magic)[i_]) & there_;            \
+		}                                                                                  \
+		differ_ == 0;                                                                      \
 	})
 
 static inline void tp_parse(struct tp_parser *parser, const __u8 *bytes, __u32 available)

@@ -46,7 +46,8 @@ static __always_inline int tp_refuse(const struct tp_segment *s, struct tp_pendi
 }
 
 /* Not inline: its stack and the parser's together are more than a program may have. */
-static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s, const struct tp_service *service)
+static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s,
+						 const struct tp_service *service)
 {
 	__u32 zero = 0, policy = tp_find_policy(service->id, s->flow.remote);
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
@@ -94,7 +95,8 @@ static __always_inline int tp_reassembled(void)
 	__u32 zero = 0;
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 
-	return config && bpf_ktime_get_boot_ns() - config->reassembler_ns < TP_REASSEMBLER_TIMEOUT_NS;
+	return config &&
+	       bpf_ktime_get_boot_ns() - config->reassembler_ns < TP_REASSEMBLER_TIMEOUT_NS;
 }
 
 /* Hands a segment to the agent; what gets lost the client sends again. */
@@ -270,7 +272,8 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	 * A bare ACK waits for its header; the rest, where nobody can take it now, comes again.
 	 * What the agent has sent in comes here only where no tc program is at loopback.
 	 */
-	if (length == 0 || skb->mark == TP_MARK_SENT_IN || s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
+	if (length == 0 || skb->mark == TP_MARK_SENT_IN ||
+	    s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
 		return TP_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;

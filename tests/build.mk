@@ -72,7 +72,18 @@ $(TEST_OBJECTS): $(BUILD)/tests/obj/%.o: tests/%.cpp $(TEST_PCH:%=%.gch)
 	$(Q)$(CXX) $(TEST_CXXFLAGS) $(CXXSTD) $(TEST_WARN) $(INCLUDE) $(TEST_PCH:%=-include %) -c $< -o $@
 
 # objects of the support files of folder $(1)
+ifeq ($(UNITY),1)
+test_support = $(foreach f,$(if $(SUPPORT_OF_$(1)),$(SUPPORT_OF_$(1)),$(1)),$(BUILD)/unity/tests/$(f).o)
+$(foreach f,unit bpf net,$(eval $(call in_one,$(BUILD)/unity/tests/$(f),$(filter tests/$(f)/%,$(TEST_SUPPORT)))))
+
+$(BUILD)/unity/tests/%.o: $(BUILD)/unity/tests/%.cpp $(TEST_PCH:%=%.gch)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(TEST_CXXFLAGS) $(CXXSTD) $(TEST_WARN) $(INCLUDE) $(TEST_PCH:%=-include %) -c $< -o $@
+$(BUILD)/unity/tests/bpf.o: $(TEST_SKELS)
+-include $(wildcard $(BUILD)/unity/*.d $(BUILD)/unity/tests/*.d)
+else
 test_support = $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(filter $(foreach f,$(SUPPORT_OF_$(1)) $(1),tests/$(f)/%),$(TEST_SUPPORT)))
+endif
 SUPPORT_OF_apps := net
 
 TEST_LINK = -lgtest -lgtest_main $(LIBBPF)

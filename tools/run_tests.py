@@ -5,7 +5,8 @@
 Programs of tests/unit and tests/bpf run whole.  Those of tests/net and tests/apps
 are taken apart: a process for a few tests of one suite, so that a crash or a
 hang costs one test and two processes can run side by side.  What a crash
-kept from running is run again.  The kernel matrix (tests/vm) is one more step.
+kept from running is run again.  clang-tidy and clang-format (tools/lint) and the kernel
+matrix (tests/vm) are a step each.
 
 Every planned test has one result; a crash, a time-out, a program without a
 test, an exit code that disagrees with the results are failures.
@@ -189,11 +190,22 @@ def run_kernel_matrix(results):
         results.add("kernel matrix", "failed", f"tests/vm/run: exit code {process.returncode}")
 
 
+def run_lint(results):
+    started = time.monotonic()
+    process = subprocess.run([str(TOP / "tools/lint")], cwd=TOP, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             check=False)
+    clean = process.returncode == 0
+    results.add("lint", "passed" if clean else "failed", process.stdout)
+    results.note(f"{'ok' if clean else 'NOT OK':8} lint in {time.monotonic() - started:.1f} s")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="run only tests whose 'program suite.test' contains TEXT")
     parser.add_argument("--no-kernels", action="store_true", help="leave the kernel matrix out")
+    parser.add_argument("--no-lint", action="store_true", help="leave clang-tidy out")
     parser.add_argument("--workers", type=int, default=3, help="live tests side by side")
     parser.add_argument("--test-timeout", type=float, default=120, metavar="SECONDS",
                         help="for one test")
@@ -214,6 +226,8 @@ def main():
             jobs = plan(program, is_live, args.only, args.test_timeout)
             (live if is_live else quick).extend(jobs)
     try:
+        if not args.no_lint and not args.only:
+            run_lint(results)
         run_jobs(quick, results, os.cpu_count())
         run_jobs(live, results, args.workers)
         if not args.no_kernels and not args.only:

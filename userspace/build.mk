@@ -7,8 +7,14 @@ STATIC ?= 0
 TP_BASE  := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/base/*.cpp))
 TP_FMT   := $(BUILD)/userspace/base/format.o
 TP_NAMES := $(BUILD)/userspace/lib/names.o
+ifeq ($(UNITY),1)
+TP_AGENT := $(BUILD)/unity/agent.o
+TP_CLI   := $(BUILD)/unity/cli.o
+$(foreach f,agent cli,$(eval $(call in_one,$(BUILD)/unity/$(f),$(wildcard userspace/$(f)/*.cpp))))
+else
 TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/agent/*.cpp))
 TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/cli/*.cpp))
+endif
 
 ifeq ($(STATIC),1)
 TP_LINK := -static
@@ -25,8 +31,12 @@ $(BUILD)/userspace/%.o: userspace/%.cpp
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_EXTRA) -c $< -o $@
 
+$(BUILD)/unity/%.o: $(BUILD)/unity/%.cpp
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) -c $< -o $@
+
 # the only file that needs the skeleton
-$(BUILD)/userspace/agent/programs.o: $(BUILD)/gen/truepeer.skel.h
+$(BUILD)/userspace/agent/programs.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
 
 $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
 	$(call say,LINK,$@)

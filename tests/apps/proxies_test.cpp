@@ -12,7 +12,8 @@
 
 #include "../net/support.h"
 
-namespace live {
+namespace live
+{
 
 struct Software {
 	std::string name;
@@ -39,7 +40,9 @@ static std::vector<Software> servers()
 	};
 }
 
-class Apps : public testing::TestWithParam<std::tuple<Software, std::string>> {};
+class Apps : public testing::TestWithParam<std::tuple<Software, std::string>>
+{
+};
 
 static void write_file(const std::string &path, const std::string &text)
 {
@@ -73,11 +76,12 @@ static bool listens(uint16_t port)
 
 static std::vector<std::string> prepare(const Sandbox &box, const Software &software)
 {
-	const std::string dir = box.dir();
+	const std::string &dir = box.dir();
 
 	if (software.name == "nginx") {
-		std::string config = "daemon off; master_process off; pid " + dir +
-				     "/nginx.pid; error_log stderr; events {}\nhttp { access_log off; ";
+		std::string config =
+			"daemon off; master_process off; pid " + dir +
+			"/nginx.pid; error_log stderr; events {}\nhttp { access_log off; ";
 
 		for (const char *kind : { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" })
 			config += std::string(kind) + "_temp_path " + dir + "/" + kind + "; ";
@@ -119,15 +123,16 @@ TEST_P(Apps, reports_the_client_behind_haproxy)
 			ASSERT_TRUE(listens(80)) << haproxy.err();
 
 			for (int i = 0; i < 3; i++) {
-				Finished f = run({ "curl", "-sS", "--max-time", "5", "http://203.0.113.1/" },
-						 { .netns = client.fd() });
+				Finished f = run(
+					{ "curl", "-sS", "--max-time", "5", "http://203.0.113.1/" },
+					{ .netns = client.fd() });
 
 				seen += f.out;
 				EXPECT_TRUE(!http || f.code == 0) << f.err;
 			}
 			auto reported = [&] {
-				return (seen + server.out() + server.err()).find(software.expected) !=
-				       std::string::npos;
+				return (seen + server.out() + server.err())
+					       .find(software.expected) != std::string::npos;
 			};
 			EXPECT_TRUE(eventually(reported))
 				<< "answers: " << seen << "\nlog: " << server.out() << server.err();
@@ -151,19 +156,23 @@ INSTANTIATE_TEST_SUITE_P(Haproxy, Apps,
 					  testing::Values("send-proxy", "send-proxy-v2")),
 			 [](const auto &parameter) {
 				 return std::get<0>(parameter.param).name +
-					(std::get<1>(parameter.param) == "send-proxy" ? "_v1" : "_v2");
+					(std::get<1>(parameter.param) == "send-proxy" ? "_v1" :
+											"_v2");
 			 });
 
 /* ---- proxies on the server's host, and the engines that serve them -------------------- */
 
-class Neighbours : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+class Neighbours : public testing::TestWithParam<std::tuple<std::string, std::string>>
+{
+};
 
 static std::string nginx_stream_config(const std::string &dir)
 {
 	return "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
 	       "daemon off; master_process off; pid " +
-	       dir + "/proxy.pid; error_log stderr; events {}\nstream { server { "
-		     "listen 203.0.113.1:80; proxy_pass 127.0.0.1:8080; proxy_protocol on; } }\n";
+	       dir +
+	       "/proxy.pid; error_log stderr; events {}\nstream { server { "
+	       "listen 203.0.113.1:80; proxy_pass 127.0.0.1:8080; proxy_protocol on; } }\n";
 }
 
 static std::vector<std::string> proxy_command(const std::string &proxy, const std::string &dir)
@@ -174,8 +183,8 @@ static std::vector<std::string> proxy_command(const std::string &proxy, const st
 		write_file(config, nginx_stream_config(dir));
 		return { "nginx", "-c", config, "-e", "stderr" };
 	}
-	write_file(config, haproxy_config(false, proxy == "haproxy_v1" ? "send-proxy" :
-									 "send-proxy-v2"));
+	write_file(config,
+		   haproxy_config(false, proxy == "haproxy_v1" ? "send-proxy" : "send-proxy-v2"));
 	return { "haproxy", "-q", "-db", "-f", config };
 }
 
@@ -210,8 +219,9 @@ TEST_P(Neighbours, reports_the_client)
 			ASSERT_TRUE(listens(8080)) << server.err();
 			ASSERT_TRUE(listens(80)) << process.err();
 			for (int i = 0; i < 20; i++) {
-				Finished f = run({ "curl", "-sS", "--max-time", "5", "http://203.0.113.1/" },
-						 { .netns = client.fd() });
+				Finished f = run(
+					{ "curl", "-sS", "--max-time", "5", "http://203.0.113.1/" },
+					{ .netns = client.fd() });
 
 				EXPECT_EQ(f.out, "peer 203.0.113.9 first GET\n") << f.err;
 			}

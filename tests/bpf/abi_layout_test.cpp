@@ -17,7 +17,8 @@
 
 #include "abi_types.skel.h"
 
-namespace {
+namespace
+{
 
 struct Member {
 	std::size_t offset;
@@ -31,16 +32,26 @@ struct Layout {
 
 const std::map<std::string, Layout> &native_layouts()
 {
-#define STRUCT(type) { #type, { sizeof(struct type), {
+#define STRUCT(type)                                                                               \
+	{                                                                                          \
+		#type,                                                                             \
+		{                                                                                  \
+			sizeof(struct type),                                                       \
+			{
 #define MEMBER(type, name) { #name, { offsetof(struct type, name), sizeof(type::name) } },
-#define END(type) } } },
+#define END(type)                                                                                  \
+	}                                                                                          \
+	}                                                                                          \
+	}                                                                                          \
+	,
 	static const std::map<std::string, Layout> layouts = {
 #include "abi_members.inc"
 	};
 	return layouts;
 }
 
-class AbiLayout : public testing::Test {
+class AbiLayout : public testing::Test
+{
 protected:
 	void SetUp() override
 	{

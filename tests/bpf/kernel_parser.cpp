@@ -14,9 +14,11 @@
 #include "bpf/proxy_header.h"
 #include "parser_test.skel.h"
 
-namespace test {
+namespace test
+{
 
-namespace {
+namespace
+{
 
 constexpr std::size_t ethernet_size = 14;
 

@@ -10,9 +10,11 @@
 
 struct parser_test;
 
-namespace test {
+namespace test
+{
 
-class KernelParser {
+class KernelParser
+{
 public:
 	// Loads the programs; throws std::runtime_error where the kernel refuses.
 	KernelParser();

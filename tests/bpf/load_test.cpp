@@ -25,7 +25,8 @@
 #include "bpf/abi.h"
 #include "test_cgroup.hpp"
 
-namespace {
+namespace
+{
 
 const char *const objects[] = { "build/bpf/truepeer.bpf.o", "build/tests/bpf/parser_test.bpf.o" };
 
@@ -139,7 +140,8 @@ bpf_object *loaded_object(const std::string &path)
 	return (loaded[path] = std::move(object)).get();
 }
 
-class BpfProgram : public testing::TestWithParam<Program> {
+class BpfProgram : public testing::TestWithParam<Program>
+{
 protected:
 	void SetUp() override
 	{
@@ -163,7 +165,7 @@ TEST_P(BpfProgram, StaysWithinItsBudget)
 
 	ASSERT_EQ(bpf_obj_get_info_by_fd(bpf_program__fd(program_), &info, &size), 0);
 	ASSERT_TRUE(budget != budgets().end()) << "no budget in tests/vm/budget.tsv; the verifier "
-					   << "processed " << info.verified_insns;
+					       << "processed " << info.verified_insns;
 	std::printf("verified_insns %s %u of %u\n", GetParam().name.c_str(), info.verified_insns,
 		    *budget->second);
 	EXPECT_GT(info.verified_insns, 0u);

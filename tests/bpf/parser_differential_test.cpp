@@ -18,12 +18,14 @@
 
 #include "parser_batch.skel.h"
 
-namespace {
+namespace
+{
 
 using test::Bytes;
 using test::ByteSpan;
 
-class Batch {
+class Batch
+{
 public:
 	Batch() : skeleton_(parser_batch__open_and_load()) {}
 	~Batch() { parser_batch__destroy(skeleton_); }
@@ -64,7 +66,8 @@ private:
 };
 
 // Headers of every kind, and what becomes of them when something goes wrong.
-class Generator {
+class Generator
+{
 public:
 	explicit Generator(std::uint64_t seed) : random_(seed)
 	{
@@ -75,7 +78,8 @@ public:
 
 	Bytes next()
 	{
-		Bytes bytes = below(5) ? (below(2) ? line() : binary()) : *rows_[below(rows_.size())];
+		Bytes bytes =
+			below(5) ? (below(2) ? line() : binary()) : *rows_[below(rows_.size())];
 		unsigned what = below(10);
 
 		if (what < 4)
@@ -111,7 +115,8 @@ private:
 		std::string text;
 
 		for (int i = 0; i < 4; i++)
-			text += (i ? "." : "") + std::to_string(below(20) ? below(256) : below(300));
+			text += (i ? "." : "") +
+				std::to_string(below(20) ? below(256) : below(300));
 		return text;
 	}
 
@@ -122,7 +127,8 @@ private:
 		char group[8];
 
 		for (std::size_t i = 0; i < groups; i++) {
-			snprintf(group, sizeof(group), below(4) ? "%x" : "%04X", unsigned(below(65536)));
+			snprintf(group, sizeof(group), below(4) ? "%x" : "%04X",
+				 unsigned(below(65536)));
 			text += i == gap ? "::" : i ? ":" : "";
 			text += group;
 		}
@@ -212,7 +218,8 @@ private:
 
 	void mutate(Bytes &bytes)
 	{
-		auto at = bytes.begin() + static_cast<std::ptrdiff_t>(below(std::min<std::size_t>(bytes.size(), 120)));
+		auto at = bytes.begin() + static_cast<std::ptrdiff_t>(
+						  below(std::min<std::size_t>(bytes.size(), 120)));
 
 		switch (below(5)) {
 		case 0:
@@ -292,8 +299,9 @@ TEST(ParserDifferential, NativeKernelAndReferenceAgree)
 	}
 	for (unsigned long count : verdicts) // or the generator does not reach the parser's depth
 		EXPECT_GT(count, cases / 200);
-	for (tp_outcome reason : { TP_OUT_BAD_V1, TP_OUT_BAD_V2, TP_OUT_BAD_COMMAND, TP_OUT_BAD_FAMILY,
-				   TP_OUT_BAD_LENGTH, TP_OUT_BAD_TLV, TP_OUT_BAD_CRC })
+	for (tp_outcome reason :
+	     { TP_OUT_BAD_V1, TP_OUT_BAD_V2, TP_OUT_BAD_COMMAND, TP_OUT_BAD_FAMILY,
+	       TP_OUT_BAD_LENGTH, TP_OUT_BAD_TLV, TP_OUT_BAD_CRC })
 		EXPECT_GT(reasons[reason], cases / 5000) << reason;
 }
 

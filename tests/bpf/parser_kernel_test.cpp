@@ -13,7 +13,8 @@
 #include "kernel_parser.hpp"
 #include "tests/unit/parser_checks.hpp"
 
-namespace {
+namespace
+{
 
 using test::Bytes;
 using test::ByteSpan;
@@ -38,7 +39,9 @@ KernelParser &kernel()
 	return *parser;
 }
 
-class KernelCases : public testing::TestWithParam<HeaderCase> {};
+class KernelCases : public testing::TestWithParam<HeaderCase>
+{
+};
 
 TEST_P(KernelCases, AgreesWithTheTableAndTheNativeParser)
 {

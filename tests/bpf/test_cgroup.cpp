@@ -11,9 +11,11 @@
 #include <sstream>
 #include <stdexcept>
 
-namespace test {
+namespace test
+{
 
-namespace {
+namespace
+{
 
 // Where cgroup v2 is mounted differs from system to system.
 std::string cgroup_root()

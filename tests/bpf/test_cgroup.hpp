@@ -3,10 +3,12 @@
 
 #include <string>
 
-namespace test {
+namespace test
+{
 
 // An empty cgroup v2, to attach programs to; gone with the object.
-class Cgroup {
+class Cgroup
+{
 public:
 	// Throws std::runtime_error where it cannot be made.
 	Cgroup();

@@ -39,7 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
 	expect(parse(bytes) == whole, "the same bytes, another result", bytes);
 	if (accepted) {
 		expect(whole.bytes <= size, "longer than what is there", bytes);
-		expect(whole.version == 2 || whole.bytes <= TP_MAX_V1, "a longer line than allowed", bytes);
+		expect(whole.version == 2 || whole.bytes <= TP_MAX_V1, "a longer line than allowed",
+		       bytes);
 		expect(parse(bytes.first(whole.bytes)) == whole, "what follows matters", bytes);
 	}
 	/* every start of it: waits, or has the whole's verdict already */

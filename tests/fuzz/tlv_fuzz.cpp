@@ -57,8 +57,8 @@ static int count(const tp::Json &tlvs, bool inner)
 /* A header whose TLVs these bytes are. */
 static Bytes wrap(const std::uint8_t *data, std::size_t size)
 {
-	static const std::uint8_t front[] = { '\r', '\n', '\r', '\n', 0,   '\r', '\n',
-					      'Q',  'U',  'I',	'T',  '\n', 0x21, 0x11 };
+	static const std::uint8_t front[] = { '\r', '\n', '\r', '\n', 0,    '\r', '\n',
+					      'Q',  'U',  'I',  'T',  '\n', 0x21, 0x11 };
 	Bytes header(front, front + sizeof(front));
 	std::size_t length = 12 + size;
 
@@ -80,7 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
 	tp_parse(&parser, header.data(), static_cast<__u32>(header.size()));
 	if (parser.header.verdict != TP_ACCEPT) {
 		/* only the checksum may be what is wrong then */
-		expect(parser.header.reason == TP_OUT_BAD_CRC || parser.header.reason == TP_OUT_BAD_TLV,
+		expect(parser.header.reason == TP_OUT_BAD_CRC ||
+			       parser.header.reason == TP_OUT_BAD_TLV,
 		       "refused for another reason");
 		return 0;
 	}

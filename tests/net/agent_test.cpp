@@ -232,7 +232,8 @@ TEST(MapLayout, of_another_version_is_refused)
 		Finished started = agent.command(
 			{ "run", "--listen", "127.0.0.1:8080", "--trust", "127.0.0.0/8" });
 		EXPECT_EQ(started.code, 1);
-		EXPECT_NE(started.err.find("map layout version 99"), std::string::npos) << started.err;
+		EXPECT_NE(started.err.find("map layout version 99"), std::string::npos)
+			<< started.err;
 		EXPECT_NE(started.err.find("unload"), std::string::npos) << "names the way out";
 		memcpy(config.data(), &version, 4);
 		ASSERT_EQ(bpf_map_update_elem(map, &zero, config.data(), BPF_ANY), 0);

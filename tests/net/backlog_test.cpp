@@ -90,7 +90,9 @@ TEST_P(Backlog, M36_full_backlog)
 		});
 		std::vector<Visit> here = visit_all(
 			w.service, w.proxy,
-			[&](unsigned i) { return w.header(1 + i % 2, (uint16_t)(5000 + i)); },
+			[&](unsigned i) {
+				return w.header(1 + (int)(i % 2), (uint16_t)(5000 + i));
+			},
 			[&](const Client &, unsigned i) { return w.origin((uint16_t)(5000 + i)); });
 
 		beside.join();

@@ -10,9 +10,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Command : public Live {
+class Command : public Live
+{
 protected:
 	/* A run that must fail before anything is loaded. */
 	static void expect_error(const std::vector<std::string> &arguments, int code,
@@ -33,13 +35,16 @@ protected:
 INSTANTIATE_TEST_SUITE_P(Live, Command, blocking_cases(), case_name);
 
 /* Not about an address family: once for each engine. */
-class Errors : public Command {};
+class Errors : public Command
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Errors, testing::ValuesIn([] {
-	std::vector<Case> result;
-	for (const std::string &engine : engines())
-		result.push_back({ engine, false, ServerKind::blocking });
-	return result;
-}()), case_name);
+				 std::vector<Case> result;
+				 for (const std::string &engine : engines())
+					 result.push_back({ engine, false, ServerKind::blocking });
+				 return result;
+			 }()),
+			 case_name);
 
 TEST_P(Command, connections_and_lookup_show_the_row)
 {
@@ -140,15 +145,16 @@ TEST_P(Errors, python_http_server_and_nc)
 		options.listen = { "127.0.0.1:8080" };
 		options.trust = { "127.0.0.0/8" };
 		Agent agent(box, options);
-		Process python({ "python3", "-m", "http.server", "8080", "--directory",
-				 box.dir() }, { .environment = { "PYTHONUNBUFFERED=1" } });
-		ASSERT_TRUE(eventually([&] {
-			return python.out().find("Serving HTTP") != std::string::npos;
-		}, 15s)) << python.err();
+		Process python({ "python3", "-m", "http.server", "8080", "--directory", box.dir() },
+			       { .environment = { "PYTHONUNBUFFERED=1" } });
+		ASSERT_TRUE(eventually(
+			[&] { return python.out().find("Serving HTTP") != std::string::npos; },
+			15s))
+			<< python.err();
 		std::string request = "GET / HTTP/1.0\r\n\r\n";
-		Finished answer = run({ "nc", "-q1", "127.0.0.1", "8080" },
-				      { .input = "PROXY TCP4 203.0.113.9 198.51.100.1 4242 80\r\n" +
-						 request });
+		Finished answer = run(
+			{ "nc", "-q1", "127.0.0.1", "8080" },
+			{ .input = "PROXY TCP4 203.0.113.9 198.51.100.1 4242 80\r\n" + request });
 		EXPECT_EQ(answer.code, 0) << answer.err;
 		EXPECT_EQ(answer.out.rfind("HTTP/1.0 200 OK", 0), 0u) << answer.out;
 		EXPECT_TRUE(eventually([&] {
@@ -178,8 +184,9 @@ TEST_P(Errors, no_trusted_network)
 TEST_P(Errors, wrong_arguments_name_themselves)
 {
 	in_sandbox([&](Sandbox &box) {
-		std::vector<std::string> good = { "run", "--listen", "127.0.0.1:8080", "--trust",
-						  "127.0.0.0/8", "--pin-dir", box.pin_dir() };
+		std::vector<std::string> good = { "run",        "--listen",    "127.0.0.1:8080",
+						  "--trust",    "127.0.0.0/8", "--pin-dir",
+						  box.pin_dir() };
 		auto with = [&](std::vector<std::string> more) {
 			more.insert(more.begin(), good.begin(), good.end());
 			return more;
@@ -202,7 +209,8 @@ TEST_P(Errors, commands_without_an_agent)
 		for (const char *command : { "connections", "status" })
 			expect_error({ command, "--pin-dir", box.pin_dir() }, 1,
 				     { box.pin_dir(), "truepeer run" });
-		expect_error({ "lookup", "sk:1", "--pin-dir", box.pin_dir() }, 1, { box.pin_dir() });
+		expect_error({ "lookup", "sk:1", "--pin-dir", box.pin_dir() }, 1,
+			     { box.pin_dir() });
 	});
 }
 
@@ -216,7 +224,8 @@ TEST_P(Errors, not_root)
 		std::string copy = box.dir() + "/truepeer";
 		std::filesystem::copy_file(build_path("truepeer"), copy);
 		Finished finished = run({ copy, "run", "--listen", "127.0.0.1:8080", "--trust",
-					  "127.0.0.0/8", "--pin-dir", box.pin_dir() }, nobody);
+					  "127.0.0.0/8", "--pin-dir", box.pin_dir() },
+					nobody);
 		EXPECT_EQ(finished.code, 1);
 		EXPECT_NE(finished.err.find("root"), std::string::npos) << finished.err;
 		EXPECT_NE(finished.err.find("CAP_BPF"), std::string::npos) << finished.err;
@@ -229,8 +238,8 @@ TEST_P(Errors, second_agent_on_the_same_pins)
 {
 	live([&](World &w) {
 		expect_error({ "run", "--listen", "127.0.0.1:8081", "--trust", "127.0.0.0/8",
-			       "--cgroup", w.box.cgroup(), "--pin-dir", w.agent->pin_dir() }, 1,
-			     { w.agent->pin_dir(), std::to_string(w.agent->process().pid()) });
+			       "--cgroup", w.box.cgroup(), "--pin-dir", w.agent->pin_dir() },
+			     1, { w.agent->pin_dir(), std::to_string(w.agent->process().pid()) });
 		/* the first goes on */
 		Client client = w.connect();
 		ASSERT_TRUE(client.send(w.header(1) + "hello"));

@@ -8,9 +8,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Deny : public Live {
+class Deny : public Live
+{
 protected:
 	static void deny(const World &w, std::vector<std::string> arguments)
 	{
@@ -43,7 +45,8 @@ TEST_P(Deny, refuses_origins_of_the_network_and_no_others)
 		ASSERT_TRUE(refused.send(w.header(1) + "hello"));
 		w.expect_refused(refused, "denied");
 		Client other = w.connect();
-		ASSERT_TRUE(other.send(v2_header(elsewhere(w), 7, w.destination_host, 80) + "hello"));
+		ASSERT_TRUE(
+			other.send(v2_header(elsewhere(w), 7, w.destination_host, 80) + "hello"));
 		w.expect_session(1, endpoint(elsewhere(w), 7).text(), "hello");
 
 		nlohmann::json list = w.agent->json({ "deny", "list" });

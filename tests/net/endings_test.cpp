@@ -4,9 +4,12 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Endings : public Live {};
+class Endings : public Live
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Endings, all_cases(), case_name);
 
 /* The shortest header timeout that the agent allows. */

@@ -10,9 +10,12 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Events : public Live {};
+class Events : public Live
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Events, crossed_cases(), case_name);
 
 TEST_P(Events, tell_who_came_and_what_became_of_it)
@@ -100,8 +103,10 @@ static size_t lines_of(const std::string &text)
 TEST_P(Events, two_followers_see_all_of_them)
 {
 	live([&](World &w) {
-		std::vector<std::string> command = { build_path("truepeer"), "events",    "--follow",
-						     "--json",		     "--pin-dir", w.box.pin_dir() };
+		std::vector<std::string> command = {
+			build_path("truepeer"), "events", "--follow", "--json", "--pin-dir",
+			w.box.pin_dir()
+		};
 		Process one(command), two(command);
 
 		for (uint16_t port = 1; port <= 20; port++) {

@@ -11,9 +11,11 @@
 #include "support.h"
 #include "support_answer.h"
 
-namespace live {
+namespace live
+{
 
-class Faults : public Live {
+class Faults : public Live
+{
 protected:
 	/* A connection with this origin is served whole. */
 	static void expect_served(World &w, uint16_t port)

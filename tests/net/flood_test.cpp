@@ -11,9 +11,11 @@
 #include "support.h"
 #include "support_raw_world.h"
 
-namespace live {
+namespace live
+{
 
-class Flood : public testing::TestWithParam<std::tuple<std::string, bool>> {
+class Flood : public testing::TestWithParam<std::tuple<std::string, bool>>
+{
 protected:
 	/* `make` fills in the next segment; for a second and a half. */
 	void flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &)> &make);
@@ -77,7 +79,8 @@ void Flood::flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &
 			EXPECT_TRUE(eventually(
 				[&] {
 					Counters now = w.agent->counters();
-					uint64_t known = w.agent->total() + w.agent->entries("tp_pending");
+					uint64_t known =
+						w.agent->total() + w.agent->entries("tp_pending");
 
 					return now["connections_begun"] <= known;
 				},
@@ -89,13 +92,11 @@ void Flood::flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &
 		90s);
 }
 
-INSTANTIATE_TEST_SUITE_P(Live, Flood,
-			 testing::Values(std::tuple("handshake", true),
-					 std::tuple("stream", false)),
-			 [](const auto &row) {
-				 return std::get<0>(row.param) +
-					(std::get<1>(row.param) ? "_ipv6" : "_ipv4");
-			 });
+INSTANTIATE_TEST_SUITE_P(
+	Live, Flood, testing::Values(std::tuple("handshake", true), std::tuple("stream", false)),
+	[](const auto &row) {
+		return std::get<0>(row.param) + (std::get<1>(row.param) ? "_ipv6" : "_ipv4");
+	});
 
 TEST_P(Flood, handshakes_that_are_only_begun)
 {

@@ -116,8 +116,7 @@ TEST_P(HandshakeFallback, listener_with_a_key_for_another_peer)
 TEST_P(HandshakeFallback, multipath_listener)
 {
 	raw(automatic, [](RawWorld &w) {
-		Socket listener = make_listener(
-			w.service, [](int) {}, IPPROTO_MPTCP);
+		Socket listener = make_listener(w.service, [](int) {}, IPPROTO_MPTCP);
 		RawClient client(w.wire, w.service);
 		Accepted a = serve(w, listener, client);
 

@@ -30,6 +30,7 @@ public:
 		constexpr auto tcx_ingress = (bpf_attach_type)46, tcx_egress = (bpf_attach_type)47;
 
 		map_ = bpf_map_create(BPF_MAP_TYPE_ARRAY, "packets", 4, 8, 1, nullptr);
+		/* NOLINTBEGIN(misc-redundant-expression): some flags are 0 */
 		const bpf_insn code[] = {
 			{ BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, -4, 0 }, /* key 0 */
 			{ BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0 },
@@ -43,6 +44,7 @@ public:
 			{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, -1 }, /* TCX_NEXT */
 			{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
 		};
+		/* NOLINTEND(misc-redundant-expression) */
 		int program = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "count", "GPL", code,
 					    sizeof(code) / sizeof(*code), nullptr);
 		link_ = bpf_link_create(program, (int)if_nametoindex(interface.c_str()),
@@ -179,21 +181,21 @@ TEST_P(HandshakeLink, interface_that_does_not_exist)
 /* ---- network namespaces ------------------------------------------------------------ */
 
 /* Makes the thread a guest of a network namespace. */
-class Visit
+class Guest
 {
 public:
-	explicit Visit(int netns) : own_(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC))
+	explicit Guest(int netns) : own_(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC))
 	{
 		if (own_ < 0 || setns(netns, CLONE_NEWNET))
 			throw std::runtime_error("enter network namespace");
 	}
-	~Visit()
+	~Guest()
 	{
 		EXPECT_EQ(setns(own_, CLONE_NEWNET), 0);
 		close(own_);
 	}
-	Visit(const Visit &) = delete;
-	Visit &operator=(const Visit &) = delete;
+	Guest(const Guest &) = delete;
+	Guest &operator=(const Guest &) = delete;
 
 private:
 	int own_;
@@ -214,7 +216,7 @@ TEST_P(HandshakeLink, server_in_another_namespace)
 		w.agent = std::make_unique<Agent>(w.box, options);
 		Socket listener;
 		{
-			Visit there(container.fd());
+			Guest there(container.fd());
 
 			listener = listen_on(service);
 		}

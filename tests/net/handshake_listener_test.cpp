@@ -19,7 +19,7 @@ TEST_P(HandshakeListener, nobody_listens)
 
 		for (int i : { 0, 1 }) {
 			RawClient client(w.wire, i ? w.service : w.closed, { .isn = 4711 });
-			auto reset = client.syn_segment(), any = reset;
+			auto reset = client.syn_segment();
 
 			client.send(reset);
 			auto answer = client.expect_reset();

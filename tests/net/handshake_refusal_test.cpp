@@ -46,7 +46,8 @@ TEST_P(HandshakeRefusal, invalid_header_is_reset_at_once)
 			{ signature + std::string("\x31\x11\0\x0c", 4), "bad_v2" },
 			{ signature + std::string("\x2f\x11\0\x0c", 4), "bad_command" },
 			{ signature + std::string("\x21\x41\0\x0c", 4), "bad_family" },
-			{ signature + std::string("\x21\x11\0\x0b", 4) + "12345678901", "bad_length" },
+			{ signature + std::string("\x21\x11\0\x0b", 4) + "12345678901",
+			  "bad_length" },
 			{ signature + std::string("\x21\x11\xff\xff", 4), "too_long" },
 		};
 		std::map<std::string, uint64_t> expected;

@@ -177,8 +177,8 @@ TEST_P(Handshake, segments_without_a_handshake_are_answered_as_by_the_kernel)
 			answered += answer.has_value();
 			if (answer && answer->has(flag::ack))
 				answer->ack -= sent[i].second.seq;
-			return answer ? describe(*answer) + " hops " + std::to_string(answer->ttl)
-				      : std::string("silence");
+			return answer ? describe(*answer) + " hops " + std::to_string(answer->ttl) :
+					std::string("silence");
 		};
 		for (size_t i = 0; i < sent.size(); i += 2)
 			EXPECT_EQ(answer_to(i + 1), answer_to(i))

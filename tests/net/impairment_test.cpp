@@ -56,7 +56,7 @@ static std::string impairment_name(const testing::TestParamInfo<std::tuple<Case,
 	return c.engine + (c.ipv6 ? "_ipv6_" : "_ipv4_") + network.name;
 }
 
-void PrintTo(const Network &network, std::ostream *out)
+[[maybe_unused]] static void PrintTo(const Network &network, std::ostream *out)
 {
 	*out << network.name;
 }
@@ -142,8 +142,8 @@ TEST_P(Impairment, M35_bytes_survive)
 				got = exchange(client, parts, rest);
 			});
 			EXPECT_TRUE(got == payload)
-				<< got.size() << " of " << payload.size() << ", counted: "
-				<< nlohmann::json(agent.counters()).dump();
+				<< got.size() << " of " << payload.size()
+				<< ", counted: " << nlohmann::json(agent.counters()).dump();
 			size_t index = port - 1001u;
 			ASSERT_TRUE(server.wait_done(index + 1));
 			Session session = server.sessions()[index];
@@ -194,8 +194,8 @@ TEST_P(BadLine, M35_headers_survive)
 		auto visit = [&](uint16_t port) {
 			auto make = port % 2 ? v1_header : v2_header;
 			std::string line = "client " + std::to_string(port) + "\n";
-			std::string header = ipv6 ? make("2001:db8::9", port, "2001:db8::1", 80)
-						  : make("192.0.2.9", port, "198.51.100.1", 80);
+			std::string header = ipv6 ? make("2001:db8::9", port, "2001:db8::1", 80) :
+						    make("192.0.2.9", port, "198.51.100.1", 80);
 			Client client(service, "", 30s);
 
 			client.send(cut(header + line, { 4u + port % 30, 36 }), 5ms);

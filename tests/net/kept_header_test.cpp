@@ -9,9 +9,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class KeptHeader : public Live {
+class KeptHeader : public Live
+{
 protected:
 	static std::string sub(uint8_t type, const std::string &value)
 	{
@@ -50,13 +52,13 @@ protected:
 	/* What `truepeer decode` says of the same bytes. */
 	static nlohmann::json decoded(const std::string &header)
 	{
-		Finished finished =
-			run({ build_path("truepeer"), "decode" }, { .input = header });
+		Finished finished = run({ build_path("truepeer"), "decode" }, { .input = header });
 
 		return nlohmann::json::parse(finished.out);
 	}
 
-	void expect_tlvs(World &w, size_t index, const std::string &header, uint64_t *cookie = nullptr)
+	void expect_tlvs(World &w, size_t index, const std::string &header,
+			 uint64_t *cookie = nullptr)
 	{
 		Session session = w.server->sessions().at(index);
 		char text[32];
@@ -67,7 +69,8 @@ protected:
 		EXPECT_EQ(found.at("tlvs"), expected);
 		bool listed = false;
 		for (const nlohmann::json &one : w.agent->json({ "connections", "--tlvs" }))
-			listed |= one.at("cookie") == text && one.value("tlvs", nlohmann::json()) == expected;
+			listed |= one.at("cookie") == text &&
+				  one.value("tlvs", nlohmann::json()) == expected;
 		EXPECT_TRUE(listed);
 
 		auto lookup = truepeer::Lookup::open(w.agent->pin_dir());
@@ -95,7 +98,8 @@ TEST_P(KeptHeader, is_there_while_the_connection_lives)
 		w.expect_session(1, w.origin(), "plain");
 		expect_tlvs(w, 0, header, &cookie);
 		EXPECT_EQ(w.agent->entries("tp_headers_large"), 1u);
-		EXPECT_EQ(w.agent->entries("tp_headers"), 0u) << "nothing for a header without TLVs";
+		EXPECT_EQ(w.agent->entries("tp_headers"), 0u)
+			<< "nothing for a header without TLVs";
 
 		auto lookup = truepeer::Lookup::open(w.agent->pin_dir());
 		ASSERT_TRUE(lookup);
@@ -198,35 +202,13 @@ TEST_P(KeptHeader, tells_the_paths_of_unix_addresses)
 	});
 }
 
-static uint64_t memory_of(const std::string &dir)
-{
-	static const char *const maps[] = { "tp_origins", "tp_pending", "tp_sockets", "tp_collected",
-					    "tp_pieces",  "tp_headers", "tp_headers_large" };
-	uint64_t sum = 0;
-
-	for (const char *name : maps) {
-		int fd = bpf_obj_get((dir + "/" + name).c_str());
-		std::ifstream about("/proc/self/fdinfo/" + std::to_string(fd));
-
-		for (std::string word; about >> word;)
-			if (word == "memlock:") {
-				uint64_t bytes = 0;
-
-				about >> bytes;
-				sum += bytes;
-			}
-		close(fd);
-	}
-	return sum;
-}
-
 /* Measured by the kernel, which counts that way since Linux 6.4. */
 TEST_P(KeptHeader, without_tlvs_a_connection_costs_at_most_512_bytes)
 {
 	live([&](World &w) {
 		const unsigned count = 400;
 		std::vector<Client> clients;
-		uint64_t before = memory_of(w.agent->pin_dir());
+		uint64_t before = w.agent->map_memory();
 
 		for (unsigned i = 0; i < count; i++) {
 			clients.push_back(w.connect());
@@ -234,7 +216,7 @@ TEST_P(KeptHeader, without_tlvs_a_connection_costs_at_most_512_bytes)
 		}
 		ASSERT_TRUE(w.server->wait_accepted(count));
 		ASSERT_TRUE(eventually([&] { return w.agent->entries("tp_origins") == count; }));
-		uint64_t each = (memory_of(w.agent->pin_dir()) - before) / count;
+		uint64_t each = (w.agent->map_memory() - before) / count;
 		EXPECT_LE(each, 512u);
 		EXPECT_GE(each, sizeof(uint64_t) + 128) << "this kernel does not tell";
 		printf("%llu bytes for each connection\n", (unsigned long long)each);

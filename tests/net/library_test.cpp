@@ -10,9 +10,12 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Library : public Live {};
+class Library : public Live
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Library, blocking_cases(), case_name);
 
 static truepeer_peer empty_peer()
@@ -56,7 +59,8 @@ TEST_P(Library, finds_the_peer_by_descriptor_and_by_cookie)
 		ASSERT_EQ(truepeer_lookup_cookie(handle, peer.cookie, &again), TRUEPEER_OK);
 		EXPECT_EQ(text_of(again.origin), w.origin());
 
-		EXPECT_EQ(truepeer_lookup_fd(handle, listener.fd(), &peer), TRUEPEER_ERROR_NOT_FOUND);
+		EXPECT_EQ(truepeer_lookup_fd(handle, listener.fd(), &peer),
+			  TRUEPEER_ERROR_NOT_FOUND);
 		EXPECT_EQ(truepeer_lookup_fd(handle, -1, &peer), TRUEPEER_ERROR_INVALID);
 		a.socket.close();
 		EXPECT_TRUE(eventually([&] {
@@ -78,7 +82,8 @@ TEST_P(Library, M32_knows_an_ipv6_origin_on_an_ipv4_socket)
 		truepeer_handle *handle = nullptr;
 		truepeer_peer peer = empty_peer();
 
-		ASSERT_TRUE(client.send(v1_header("2001:db8::9", 4242, "2001:db8::1", 80) + "hello"));
+		ASSERT_TRUE(
+			client.send(v1_header("2001:db8::9", 4242, "2001:db8::1", 80) + "hello"));
 		Accepted a = accept_from(listener);
 		EXPECT_EQ(a.address.text(), name_of(client.fd()).text());
 		ASSERT_EQ(truepeer_open(w.agent->pin_dir().c_str(), &handle), TRUEPEER_OK);
@@ -93,7 +98,8 @@ TEST(LibraryErrors, not_running)
 	in_sandbox([](Sandbox &box) {
 		truepeer_handle *handle = nullptr;
 
-		EXPECT_EQ(truepeer_open(box.pin_dir().c_str(), &handle), TRUEPEER_ERROR_NOT_RUNNING);
+		EXPECT_EQ(truepeer_open(box.pin_dir().c_str(), &handle),
+			  TRUEPEER_ERROR_NOT_RUNNING);
 		EXPECT_EQ(handle, nullptr);
 		EXPECT_EQ(truepeer_open(box.pin_dir().c_str(), nullptr), TRUEPEER_ERROR_INVALID);
 	});
@@ -123,7 +129,8 @@ static int open_as(gid_t gid, const std::string &pin_dir)
 TEST(LibraryErrors, unprivileged_members_of_the_group_may_look_up_and_others_not)
 {
 	in_sandbox([](Sandbox &box) {
-		Agent agent(box, { .listen = { "127.0.0.1:8080" }, .more = { "--group", "daemon" } });
+		Agent agent(box,
+			    { .listen = { "127.0.0.1:8080" }, .more = { "--group", "daemon" } });
 
 		for (std::string dir = box.pin_dir(); dir.size() > 1;) {
 			dir = dir.substr(0, dir.rfind('/'));

@@ -6,9 +6,12 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Listeners : public Live {};
+class Listeners : public Live
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Listeners, all_cases(), case_name);
 
 static WorldOptions no_server()
@@ -116,8 +119,8 @@ TEST_P(Listeners, two_services)
 {
 	WorldOptions options;
 
-	options.agent = { "--listen", endpoint(GetParam().ipv6 ? server_ipv6 : server_ipv4,
-					       9090).text() };
+	options.agent = { "--listen",
+			  endpoint(GetParam().ipv6 ? server_ipv6 : server_ipv4, 9090).text() };
 	live(options, [&](World &w) {
 		Server second(endpoint(w.service.host(), 9090), w.options.server);
 		Client a = w.connect();

@@ -9,9 +9,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Names : public Live {
+class Names : public Live
+{
 protected:
 	/* A listener of the test's own, and one client whose header and data are under way. */
 	void with_listener(const std::function<void(World &, Client &, Socket &)> &body)
@@ -180,12 +182,13 @@ struct NameCase {
 	const char *listener; /* address the server binds */
 	const char *to;       /* what the client connects to */
 	std::string header;
-	std::string name;     /* what accept() must say; empty: the proxy's real name */
-	std::string origin;   /* what `truepeer connections` must say; empty: the real one */
+	std::string name;   /* what accept() must say; empty: the proxy's real name */
+	std::string origin; /* what `truepeer connections` must say; empty: the real one */
 	const char *outcome;
 };
 
-class NameForms : public Live {
+class NameForms : public Live
+{
 protected:
 	void expect_names(const NameCase &n)
 	{
@@ -220,17 +223,19 @@ private:
 	{
 		Endpoint own = name_of(client.fd());
 
-		if (own.family() == AF_INET && std::string(n.listener).find(':') != std::string::npos)
+		if (own.family() == AF_INET &&
+		    std::string(n.listener).find(':') != std::string::npos)
 			return endpoint("::ffff:" + own.host(), own.port()).text();
 		return own.text();
 	}
 };
 INSTANTIATE_TEST_SUITE_P(Live, NameForms, testing::ValuesIn([] {
-	std::vector<Case> result;
-	for (const std::string &engine : engines())
-		result.push_back({ engine, false, ServerKind::blocking });
-	return result;
-}()), case_name);
+				 std::vector<Case> result;
+				 for (const std::string &engine : engines())
+					 result.push_back({ engine, false, ServerKind::blocking });
+				 return result;
+			 }()),
+			 case_name);
 
 TEST_P(NameForms, M31_dual_stack_listener_with_an_ipv4_client)
 {
@@ -287,8 +292,8 @@ TEST_P(NameForms, unspecified_family_keeps_the_real_name)
 
 TEST_P(NameForms, unknown_protocol_keeps_the_real_name)
 {
-	expect_names({ server_ipv4, server_ipv4, "PROXY UNKNOWN\r\n", "", "",
-		       "accepted_v1_unknown" });
+	expect_names(
+		{ server_ipv4, server_ipv4, "PROXY UNKNOWN\r\n", "", "", "accepted_v1_unknown" });
 	expect_names({ "::", server_ipv4, "PROXY UNKNOWN\r\n", "", "", "accepted_v1_unknown" });
 }
 

@@ -137,7 +137,7 @@ TEST_P(Options, M33_special_origins_are_refused)
 		     { "127.0.0.1", "127.255.255.254", "0.0.0.0", "224.0.0.1", "239.255.255.255",
 		       "::1", "::", "ff02::1", "ffff::1", "::ffff:127.0.0.1", "::ffff:0.0.0.0",
 		       "::ffff:224.0.0.1" })
-			headers.push_back(header_from(1 + headers.size() % 2, host));
+			headers.push_back(header_from(1 + (int)(headers.size() % 2), host));
 		headers.push_back(datagram_header("127.0.0.1"));
 		expect_all_refused(w, headers, "special_origin", w.header(2));
 	});

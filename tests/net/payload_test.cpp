@@ -6,13 +6,17 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Payload : public Live {};
+class Payload : public Live
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Payload, all_cases(), case_name);
 
 /* A stream that no two places have in common, made as it is sent. */
-class Pattern {
+class Pattern
+{
 public:
 	explicit Pattern(uint64_t seed) : state_(seed) {}
 
@@ -54,7 +58,8 @@ TEST_P(Payload, M19_header_then_bulk_data)
 			ASSERT_TRUE(client.send(block)) << "after " << sent;
 		}
 		client.finish();
-		EXPECT_EQ(client.receive_all(30s).bytes, "got " + std::to_string(size) + " bytes\n");
+		EXPECT_EQ(client.receive_all(30s).bytes,
+			  "got " + std::to_string(size) + " bytes\n");
 		ASSERT_TRUE(w.server->wait_done(1));
 		Session session = w.server->sessions()[0];
 		EXPECT_EQ(session.count, size);
@@ -122,7 +127,9 @@ TEST_P(Payload, M23_every_request_of_a_kept_connection_has_the_same_origin)
 	});
 }
 
-class Churn : public Live {};
+class Churn : public Live
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Churn, testing::ValuesIn(cases({ ServerKind::epoll })), case_name);
 
 /* From several addresses: none runs out of ports.  TP_SHORT_CONNECTIONS: the row asks for 100000. */
@@ -147,7 +154,8 @@ TEST_P(Churn, M24_short_connections_leave_nothing)
 					std::string word = std::to_string(port);
 					Client client(w.service, from + digit);
 
-					if (client.error() || !client.send(w.header(2, port) + word) ||
+					if (client.error() ||
+					    !client.send(w.header(2, port) + word) ||
 					    client.receive(word.size()).bytes != word)
 						wrong++;
 				}
@@ -161,8 +169,9 @@ TEST_P(Churn, M24_short_connections_leave_nothing)
 		ASSERT_EQ(sessions.size(), each * clients);
 		unsigned misattributed = 0;
 		for (const Session &s : sessions)
-			misattributed += s.accepted.text() != w.origin((uint16_t)std::stoi(s.bytes)) ||
-					 s.peer.text() != s.accepted.text();
+			misattributed +=
+				s.accepted.text() != w.origin((uint16_t)std::stoi(s.bytes)) ||
+				s.peer.text() != s.accepted.text();
 		EXPECT_EQ(misattributed, 0u);
 		EXPECT_TRUE(eventually([&] { return w.agent->entries("tp_origins") == 0; }));
 		EXPECT_TRUE(eventually([&] { return w.agent->entries("tp_pending") == 0; }))

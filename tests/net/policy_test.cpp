@@ -6,9 +6,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Policy : public Live {
+class Policy : public Live
+{
 protected:
 	/* The bytes are refused with this outcome, in one segment, in two, and behind pauses. */
 	void expect_bytes_refused(const std::function<std::string(World &)> &make,
@@ -146,7 +148,8 @@ TEST_P(Policy, accepts_a_header_of_4096_bytes)
 			Client client = w.connect();
 			std::string bytes = h.bytes() + "hello";
 
-			ASSERT_TRUE(in_two ? client.send(cut(bytes, { 1000 })) : client.send(bytes));
+			ASSERT_TRUE(in_two ? client.send(cut(bytes, { 1000 })) :
+					     client.send(bytes));
 			w.expect_session(in_two, w.origin(), "hello");
 		}
 	});

@@ -13,7 +13,8 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
 /*
  * FIONREAD counts the header's bytes as unread on kernels before 6.2, where the
@@ -30,10 +31,10 @@ static bool kernel_counts_exactly()
 }
 
 enum class Order {
-	data_with_header,   /* one segment, before accept() */
-	data_after_header,  /* two segments, before accept() */
-	header_alone,       /* before accept(); data later */
-	header_in_pieces,   /* before accept(); data later */
+	data_with_header,  /* one segment, before accept() */
+	data_after_header, /* two segments, before accept() */
+	header_alone,      /* before accept(); data later */
+	header_in_pieces,  /* before accept(); data later */
 };
 
 static const char *order_name(Order order)
@@ -54,7 +55,8 @@ enum class Waits {
 };
 
 class Readiness : public testing::WithParamInterface<std::tuple<Case, Order, bool>>,
-		  public testing::Test {
+		  public testing::Test
+{
 protected:
 	/* Accepts one connection in the given order of events, with 5 bytes to come. */
 	using Body = std::function<void(World &, Client &, Accepted &, bool data_sent)>;

@@ -7,9 +7,11 @@
 #include "support.h"
 #include "support_answer.h"
 
-namespace live {
+namespace live
+{
 
-class Rules : public Live {
+class Rules : public Live
+{
 protected:
 	/* Another trusted address than World::proxy. */
 	static std::string other(const World &w) { return w.c.ipv6 ? "fd00::3" : "127.0.0.3"; }
@@ -116,8 +118,8 @@ TEST_P(Rules, of_one_service_only)
 		EXPECT_EQ(two.wait_bytes(0, 5).bytes, "hello");
 		EXPECT_EQ(one.count(), 0u);
 		/* at run time, too */
-		Finished finished = agent.command(
-			{ "policy", "set", from, "use", "--service", first.text() });
+		Finished finished =
+			agent.command({ "policy", "set", from, "use", "--service", first.text() });
 		EXPECT_EQ(finished.code, 0) << finished.err;
 		Client now(first, from);
 		ASSERT_TRUE(now.send("hello"));
@@ -150,7 +152,8 @@ TEST_P(Rules, set_and_removed_at_run_time)
 		nlohmann::json wanted = { { "service", w.service.text() },
 					  { "network", only(w.untrusted) },
 					  { "policy", "use" } };
-		EXPECT_NE(std::find(rules.begin(), rules.end(), wanted), rules.end()) << rules.dump();
+		EXPECT_NE(std::find(rules.begin(), rules.end(), wanted), rules.end())
+			<< rules.dump();
 
 		change(w, { "remove", w.untrusted });
 		Client after(w.service, w.untrusted);
@@ -158,7 +161,8 @@ TEST_P(Rules, set_and_removed_at_run_time)
 		w.connections += 4;
 		Finished again = w.agent->command({ "policy", "remove", w.untrusted });
 		EXPECT_EQ(again.code, 1);
-		EXPECT_NE(again.err.find("no rule for this network"), std::string::npos) << again.err;
+		EXPECT_NE(again.err.find("no rule for this network"), std::string::npos)
+			<< again.err;
 	});
 }
 
@@ -196,12 +200,13 @@ TEST_P(Rules, changes_disturb_no_connection)
 			change(w, { "set", w.untrusted, "reject" });
 			Client bad(w.service, w.untrusted);
 			EXPECT_EQ(bad.error(), ECONNREFUSED);
-			Finished denied =
-				w.agent->command({ "deny", "add", w.c.ipv6 ? "2001:db8::99" : "203.0.113.99" });
+			Finished denied = w.agent->command(
+				{ "deny", "add", w.c.ipv6 ? "2001:db8::99" : "203.0.113.99" });
 			EXPECT_EQ(denied.code, 0) << denied.err;
 			Client origin = w.connect();
 			std::string host = w.c.ipv6 ? "2001:db8::99" : "203.0.113.99";
-			EXPECT_TRUE(origin.send(v1_header(host, 5, w.destination_host, 80) + "hello\n"));
+			EXPECT_TRUE(origin.send(v1_header(host, 5, w.destination_host, 80) +
+						"hello\n"));
 			EXPECT_EQ(origin.receive_all(3s).end, End::reset);
 			w.agent->command({ "deny", "remove", host });
 		}
@@ -209,7 +214,8 @@ TEST_P(Rules, changes_disturb_no_connection)
 		clients.join();
 		EXPECT_EQ(wrong, std::vector<std::string>());
 		EXPECT_GT(served, 50u);
-		printf("%u connections in %.2f s meanwhile\n", served, (double)since(start).count() / 1000);
+		printf("%u connections in %.2f s meanwhile\n", served,
+		       (double)since(start).count() / 1000);
 		std::fflush(stdout);
 	});
 }
@@ -229,9 +235,9 @@ TEST(RuleErrors, name_what_is_wrong)
 		};
 
 		for (const auto &[rule, reason] : wrong) {
-			Finished finished = run({ build_path("truepeer"), "run", "--listen",
-						  "127.0.0.1:8080", "--pin-dir", box.pin_dir(),
-						  "--policy", rule });
+			Finished finished =
+				run({ build_path("truepeer"), "run", "--listen", "127.0.0.1:8080",
+				      "--pin-dir", box.pin_dir(), "--policy", rule });
 
 			EXPECT_EQ(finished.code, 2) << rule;
 			EXPECT_NE(finished.err.find(reason), std::string::npos) << finished.err;
@@ -240,7 +246,8 @@ TEST(RuleErrors, name_what_is_wrong)
 		for (const auto &arguments : std::vector<std::vector<std::string>>{
 			     { "policy", "set", "127.0.0.0/8", "maybe" },
 			     { "policy", "set", "nowhere", "use" },
-			     { "policy", "set", "127.0.0.0/8", "use", "--service", "127.0.0.1:9" } }) {
+			     { "policy", "set", "127.0.0.0/8", "use", "--service",
+			       "127.0.0.1:9" } }) {
 			Finished finished = agent.command(arguments);
 
 			EXPECT_EQ(finished.code, 2) << finished.err;

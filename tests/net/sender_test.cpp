@@ -16,9 +16,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Sender : public Live {
+class Sender : public Live
+{
 protected:
 	/* `send` sends header and payload; the server must see the origin and the payload. */
 	void expect_served(const std::string &payload,
@@ -144,8 +146,9 @@ TEST_P(Sender, sendfile)
 			ASSERT_EQ(write(file.fd(), content.data(), content.size()),
 				  (ssize_t)content.size());
 			while ((size_t)at < content.size())
-				ASSERT_GT(::sendfile(fd, file.fd(), &at, content.size() - (size_t)at),
-					  0);
+				ASSERT_GT(
+					::sendfile(fd, file.fd(), &at, content.size() - (size_t)at),
+					0);
 		});
 }
 
@@ -316,7 +319,8 @@ TEST_P(Sender, zerocopy_header)
 TEST_P(Sender, multipath_listener)
 {
 	live({ .start_server = false }, [](World &w) {
-		Socket listener(socket(w.service.family(), SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
+		Socket listener(
+			socket(w.service.family(), SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
 
 		if (!listener)
 			GTEST_SKIP() << "this kernel has no MPTCP";
@@ -377,7 +381,8 @@ TEST_P(Sender, proxy_in_another_network_namespace)
 		     std::thread inside([&] {
 			     ASSERT_EQ(setns(proxy.fd(), CLONE_NEWNET), 0);
 			     ASSERT_TRUE(eventually([&] {
-				     return Client(endpoint(own, 9), {}, 200ms).error() == ECONNREFUSED;
+				     return Client(endpoint(own, 9), {}, 200ms).error() ==
+					    ECONNREFUSED;
 			     }));
 			     for (const char *more : { "hello", "" }) {
 				     Client client(endpoint(own, 8081));

@@ -24,9 +24,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-namespace {
+namespace
+{
 
 constexpr uint16_t service_port = 8080;
 
@@ -40,7 +42,8 @@ bool is_origin(const std::string &address)
  * At the client's FIN it answers with what it has seen: peer, bytes, hash.  One thread,
  * level-triggered, on a dual-stack listener.
  */
-class Witness {
+class Witness
+{
 public:
 	explicit Witness(const Endpoint &local) : listener_(listen_on(local, { .backlog = 4096 }))
 	{
@@ -175,7 +178,8 @@ Announced make_header(Random &random)
 	h.destination = to;
 	h.destination_port = 443;
 	if (below(random, 3) == 0)
-		h.tlvs = { { 0x02, "example.org" }, { 0xf1, std::string(below(random, 900), 't') } };
+		h.tlvs = { { 0x02, "example.org" },
+			   { 0xf1, std::string(below(random, 900), 't') } };
 	h.checksum = below(random, 2);
 	out.bytes = h.bytes();
 	return out;
@@ -203,7 +207,8 @@ std::string source_of(Random &random, bool ipv6)
 	if (ipv6)
 		snprintf(text, sizeof(text), "fd00::%x", 2 + below(random, 14));
 	else
-		snprintf(text, sizeof(text), "127.0.%u.%u", below(random, 4), 2 + below(random, 250));
+		snprintf(text, sizeof(text), "127.0.%u.%u", below(random, 4),
+			 2 + below(random, 250));
 	return text;
 }
 
@@ -214,7 +219,8 @@ bool send_in_pieces(Random &random, const Client &client, const std::string &byt
 
 	if (bytes.size() > 3 && below(random, 4) == 0)
 		for (unsigned n = 1 + below(random, 2); n > 0; n--)
-			cuts.push_back(1 + below(random, (unsigned)std::min<size_t>(bytes.size() - 1, 300)));
+			cuts.push_back(1 + below(random, (unsigned)std::min<size_t>(
+								 bytes.size() - 1, 300)));
 	std::sort(cuts.begin(), cuts.end());
 	cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
 	return client.send(cut(bytes, cuts), 1ms);
@@ -291,27 +297,6 @@ void visit(Random &random, const Endpoint &to_ipv4, const Endpoint &to_ipv6, Tal
 	}
 }
 
-uint64_t memory_of(const std::string &dir)
-{
-	uint64_t sum = 0;
-
-	for (const char *name : { "tp_origins", "tp_pending", "tp_sockets", "tp_collected", "tp_pieces",
-				  "tp_headers", "tp_headers_large" }) {
-		int fd = bpf_obj_get((dir + "/" + name).c_str());
-		std::ifstream about("/proc/self/fdinfo/" + std::to_string(fd));
-
-		for (std::string word; about >> word;)
-			if (word == "memlock:") {
-				uint64_t bytes = 0;
-
-				about >> bytes;
-				sum += bytes;
-			}
-		close(fd);
-	}
-	return sum;
-}
-
 /* Resident memory of a process, KiB. */
 long resident(pid_t pid)
 {
@@ -337,7 +322,9 @@ void expect_maps_empty(const Agent &agent)
 
 } // namespace
 
-class Soak : public testing::TestWithParam<std::string> {};
+class Soak : public testing::TestWithParam<std::string>
+{
+};
 INSTANTIATE_TEST_SUITE_P(Live, Soak, testing::ValuesIn(engines()),
 			 [](const auto &row) { return row.param; });
 
@@ -356,7 +343,7 @@ TEST_P(Soak, every_byte_and_every_origin)
 
 		options.trust = { "127.0.0.0/8", "fd00::/64" };
 		Agent agent(box, options);
-		uint64_t before = memory_of(agent.pin_dir());
+		uint64_t before = agent.map_memory();
 		long agent_before = resident(agent.process().pid());
 		Clock::time_point start = Clock::now();
 		{
@@ -382,13 +369,16 @@ TEST_P(Soak, every_byte_and_every_origin)
 			<< tally.begun << " begun, counted " << agent.total();
 		EXPECT_EQ(agent.counters()["no_header"], tally.garbage);
 		/* the kernel frees after a grace period */
-		EXPECT_TRUE(eventually([&] { return memory_of(agent.pin_dir()) <= before + 65536; }, 15s))
-			<< memory_of(agent.pin_dir()) - before << " bytes more in maps";
+		EXPECT_TRUE(eventually([&] { return agent.map_memory() <= before + 65536; }, 15s))
+			<< agent.map_memory() - before << " bytes more in maps";
 		EXPECT_LT(resident(agent.process().pid()) - agent_before, 16384) << "KiB";
-		printf("%s: %llu connections in %.0f s: %llu whole (%llu took over 150 ms), %llu without a "
+		printf("%s: %llu connections in %.0f s: %llu whole (%llu took over 150 ms), %llu "
+		       "without a "
 		       "header, %llu broken off; seed %ld\n",
 		       GetParam().c_str(), (unsigned long long)tally.begun.load(), seconds,
-		       (unsigned long long)tally.whole.load(), (unsigned long long)tally.slow.load(), (unsigned long long)tally.garbage.load(),
+		       (unsigned long long)tally.whole.load(),
+		       (unsigned long long)tally.slow.load(),
+		       (unsigned long long)tally.garbage.load(),
 		       (unsigned long long)tally.broken.load(), seed);
 		std::fflush(stdout);
 		expect_clean_stop(agent);

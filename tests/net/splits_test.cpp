@@ -4,9 +4,11 @@
 
 #include "support.h"
 
-namespace live {
+namespace live
+{
 
-class Splits : public Live {
+class Splits : public Live
+{
 protected:
 	/* One connection; the parts are segments; the server must see `payload`. */
 	void expect_accepted(const std::vector<std::string> &parts, const std::string &payload)
@@ -183,7 +185,8 @@ TEST_P(Splits, M34_longest_v1_line_as_107_segments)
  * All split points at once: a partial header may cost a retransmission's time.
  * The port tells the connections apart.
  */
-class EverySplit : public Splits {
+class EverySplit : public Splits
+{
 protected:
 	void expect_every_split(int version)
 	{

@@ -94,7 +94,8 @@ TEST_P(Spoof, header_from_somebody_who_guesses)
 		for (uint32_t guess : { 1u, 1000u, 0x80000000u }) {
 			Segment blind = client.piece(0, other(w) + "evil");
 
-			blind.ack += guess; /* the right number of the client, a wrong one of ours */
+			blind.ack +=
+				guess; /* the right number of the client, a wrong one of ours */
 			client.send(blind);
 		}
 		std::this_thread::sleep_for(100ms);
@@ -196,7 +197,8 @@ TEST_P(Spoof, second_header)
 		client.data(first(w) + other(w));
 		w.expect_session(0, w.origin(1111), other(w));
 		client.data(w.header(1, 3333));
-		Session session = w.server->wait_bytes(0, other(w).size() + w.header(1, 3333).size());
+		Session session =
+			w.server->wait_bytes(0, other(w).size() + w.header(1, 3333).size());
 		EXPECT_EQ(session.bytes, other(w) + w.header(1, 3333));
 	});
 }

@@ -9,7 +9,8 @@
 #include <filesystem>
 #include <sstream>
 
-namespace live {
+namespace live
+{
 
 std::vector<std::string> engines()
 {
@@ -156,7 +157,8 @@ static void expect_events(const Agent &agent, const std::string &engine)
 	if (agent.total() > 3000) /* more than are remembered */
 		return;
 	for (const nlohmann::json &event : agent.events())
-		if (engine == "sender" && event["outcome"].get<std::string>().rfind("accepted", 0) == 0) {
+		if (engine == "sender" &&
+		    event["outcome"].get<std::string>().rfind("accepted", 0) == 0) {
 			EXPECT_EQ(event.value("engine", ""), engine) << event.dump();
 		}
 	for (const auto &[outcome, count] : agent.event_counts()) {
@@ -180,14 +182,18 @@ bool kernel_has(const std::string &engine)
 	return engine != "handshake" || major > 6 || (major == 6 && minor >= 9);
 }
 
-void run_world(const Case &c, const WorldOptions &options,
-	       const std::function<void(World &)> &body)
+void run_world(const Case &c, const WorldOptions &options, const std::function<void(World &)> &body)
 {
 	if (!kernel_has(c.engine))
 		GTEST_SKIP() << "the engine needs Linux 6.9";
 	auto inside = [&](Sandbox &box) {
-		World w = { box, c, options, endpoint(c.ipv6 ? server_ipv6 : server_ipv4, 8080),
-			    {}, {}, 0,
+		World w = { box,
+			    c,
+			    options,
+			    endpoint(c.ipv6 ? server_ipv6 : server_ipv4, 8080),
+			    {},
+			    {},
+			    0,
 			    c.ipv6 ? proxy_ipv6 : proxy_ipv4,
 			    c.ipv6 ? untrusted_ipv6 : untrusted_ipv4,
 			    c.ipv6 ? "2001:db8::9" : "203.0.113.9",
@@ -196,7 +202,8 @@ void run_world(const Case &c, const WorldOptions &options,
 
 		w.options.server.kind = c.server;
 		agent.engine = c.engine;
-		Endpoint local = options.listen.empty() ? w.service : endpoint(options.listen, 8080);
+		Endpoint local =
+			options.listen.empty() ? w.service : endpoint(options.listen, 8080);
 		agent.listen = { local.text() };
 		agent.more = options.agent;
 		if (options.start_server)
@@ -214,7 +221,8 @@ void run_world(const Case &c, const WorldOptions &options,
 			if (options.check_events)
 				expect_events(*w.agent, c.engine);
 		}
-		EXPECT_EQ(w.agent->entries("tp_headers") + w.agent->entries("tp_headers_large"), 0u);
+		EXPECT_EQ(w.agent->entries("tp_headers") + w.agent->entries("tp_headers_large"),
+			  0u);
 		expect_clean_stop(*w.agent);
 	};
 

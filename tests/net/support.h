@@ -26,7 +26,8 @@
 #include "support_sandbox.h"
 #include "support_server.h"
 
-namespace live {
+namespace live
+{
 
 struct Case {
 	std::string engine;
@@ -43,8 +44,8 @@ bool kernel_has(const std::string &engine);
 void PrintTo(const Case &c, std::ostream *out);
 
 std::vector<Case> cases(const std::vector<ServerKind> &servers);
-testing::internal::ParamGenerator<Case> all_cases();      /* blocking and epoll; see $TP_ALL_CASES */
-testing::internal::ParamGenerator<Case> crossed_cases();  /* a family for each engine */
+testing::internal::ParamGenerator<Case> all_cases();     /* blocking and epoll; see $TP_ALL_CASES */
+testing::internal::ParamGenerator<Case> crossed_cases(); /* a family for each engine */
 testing::internal::ParamGenerator<Case> blocking_cases(); /* where the server does not matter */
 std::string case_name(const testing::TestParamInfo<Case> &info);
 
@@ -90,7 +91,8 @@ struct World {
 void run_world(const Case &c, const WorldOptions &options,
 	       const std::function<void(World &)> &body);
 
-class Live : public testing::TestWithParam<Case> {
+class Live : public testing::TestWithParam<Case>
+{
 protected:
 	void live(const WorldOptions &options, const std::function<void(World &)> &body)
 	{

@@ -9,20 +9,22 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include "bpf/abi.h"
 #include "support_lo.h"
 
-namespace live {
+namespace live
+{
 
 Agent::Agent(const Sandbox &box, const AgentOptions &options)
-	: pin_dir_(options.pin_dir.empty() ? box.pin_dir() : options.pin_dir)
+    : pin_dir_(options.pin_dir.empty() ? box.pin_dir() : options.pin_dir)
 {
-	std::vector<std::string> arguments = { build_path("truepeer"), "run",
-					       "--engine", options.engine,
-					       "--cgroup", box.cgroup(),
-					       "--pin-dir", pin_dir_ };
+	std::vector<std::string> arguments = {
+		build_path("truepeer"), "run",       "--engine", options.engine, "--cgroup",
+		box.cgroup(),           "--pin-dir", pin_dir_
+	};
 	std::vector<std::string> trust = options.trust;
 
 	if (trust.empty())
@@ -44,8 +46,8 @@ Agent::Agent(const Sandbox &box, const AgentOptions &options)
 		},
 		20s);
 	if (process_.out().rfind("ready", 0))
-		throw std::runtime_error("start agent: no ready line; it said: " +
-					 process_.out() + process_.err());
+		throw std::runtime_error("start agent: no ready line; it said: " + process_.out() +
+					 process_.err());
 }
 
 Finished Agent::command(std::vector<std::string> arguments) const
@@ -78,12 +80,11 @@ bool Agent::counts(const std::string &outcome, uint64_t value, Ms timeout) const
 uint64_t Agent::total() const
 {
 	/* what is counted beside outcomes */
-	static const std::set<std::string> others = { "peername_early", "peername_family",
-						      "actions_lost", "accept_queue_full",
-						      "events_lost", "headers_lost",
-						      "connections_begun", "no_header_tls",
-						      "no_header_http", "no_header_ssh",
-						      "no_header_other" };
+	static const std::set<std::string> others = {
+		"peername_early", "peername_family", "actions_lost",      "accept_queue_full",
+		"events_lost",    "headers_lost",    "connections_begun", "no_header_tls",
+		"no_header_http", "no_header_ssh",   "no_header_other"
+	};
 	uint64_t sum = 0;
 
 	for (const auto &[name, value] : counters())
@@ -208,6 +209,27 @@ size_t Agent::entries(const std::string &map) const
 	}
 	close(fd);
 	return n;
+}
+
+uint64_t Agent::map_memory() const
+{
+	uint64_t sum = 0;
+
+	for (const char *name : { "tp_origins", "tp_pending", "tp_sockets", "tp_collected",
+				  "tp_pieces", "tp_headers", "tp_headers_large" }) {
+		int fd = bpf_obj_get((pin_dir_ + "/" + name).c_str());
+		std::ifstream about("/proc/self/fdinfo/" + std::to_string(fd));
+
+		for (std::string word; about >> word;)
+			if (word == "memlock:") {
+				uint64_t bytes = 0;
+
+				about >> bytes;
+				sum += bytes;
+			}
+		close(fd);
+	}
+	return sum;
 }
 
 size_t Agent::live() const

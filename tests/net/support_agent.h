@@ -12,14 +12,15 @@
 
 #include "support_sandbox.h"
 
-namespace live {
+namespace live
+{
 
 struct AgentOptions {
 	std::string engine = "stream";
 	std::vector<std::string> listen = {};
 	std::vector<std::string> trust = {}; /* empty: what support_lo.h calls trusted */
 	std::vector<std::string> more = {};  /* further arguments */
-	std::string pin_dir = {};       /* empty: the sandbox's */
+	std::string pin_dir = {};            /* empty: the sandbox's */
 };
 
 /* The kernel's numbers of what an agent has loaded. */
@@ -30,7 +31,8 @@ struct BpfIds {
 /* Over all services, by name, as `truepeer status` has them. */
 using Counters = std::map<std::string, uint64_t>;
 
-class Agent {
+class Agent
+{
 public:
 	/* Starts and waits for the `ready` line; throws std::runtime_error without one. */
 	Agent(const Sandbox &box, const AgentOptions &options);
@@ -53,6 +55,7 @@ public:
 
 	BpfIds ids() const;
 	size_t entries(const std::string &map) const; /* of a pinned hash map */
+	uint64_t map_memory() const; /* bytes of the maps that grow with connections */
 	size_t live() const; /* entries of tp_origins, without those that only keep a name */
 
 	/* SIGTERM; the exit code, -1 when it did not end in time. */

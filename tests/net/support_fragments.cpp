@@ -8,17 +8,12 @@
 
 #include <cstring>
 
+#include "support_vnet.h"
+
 namespace live
 {
 
-/* struct virtio_net_hdr, whose header C++ cannot read. */
-struct Offload {
-	uint8_t flags, gso_type;
-	uint16_t header_length, gso_size, checksum_start, checksum_offset;
-};
-
-static constexpr uint8_t needs_checksum = 1;
-static constexpr size_t front = sizeof(Offload) + sizeof(ether_header);
+static constexpr size_t front = sizeof(VnetHeader) + sizeof(ether_header);
 
 /* RFC 1071, over an even offset's bytes. */
 static uint16_t checksum(const std::string &bytes, size_t from)
@@ -35,7 +30,7 @@ static uint16_t checksum(const std::string &bytes, size_t from)
 /* What the device would have done: the sum over the pseudo header is there already. */
 static void complete_checksum(std::string &frame)
 {
-	Offload head;
+	VnetHeader head;
 
 	memcpy(&head, frame.data(), sizeof(head));
 	if (head.flags & needs_checksum) {
@@ -103,7 +98,7 @@ std::vector<std::string> fragments_of(const std::string &frame, size_t size)
 
 	if (!size || frame.size() < front + sizeof(ip6_hdr))
 		return { frame };
-	memcpy(&ethernet, &frame[sizeof(Offload)], sizeof(ethernet));
+	memcpy(&ethernet, &frame[sizeof(VnetHeader)], sizeof(ethernet));
 	complete_checksum(whole);
 	if (ethernet.ether_type == htons(ETHERTYPE_IP)) {
 		const auto *ip = (const iphdr *)&whole[front];

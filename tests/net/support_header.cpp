@@ -6,7 +6,8 @@
 #include <cstring>
 #include <stdexcept>
 
-namespace live {
+namespace live
+{
 
 std::string v1_header(const std::string &source, uint16_t source_port,
 		      const std::string &destination, uint16_t destination_port)
@@ -28,17 +29,17 @@ std::string longest_v1_header()
 	return "PROXY UNKNOWN " + address + " " + address + " 65535 65535\r\n";
 }
 
-static std::string be16(size_t value)
+std::string be16(size_t value)
 {
 	return { (char)(value >> 8 & 0xff), (char)(value & 0xff) };
 }
 
-static std::string be32(uint32_t value)
+std::string be32(uint32_t value)
 {
 	return be16(value >> 16) + be16(value & 0xffff);
 }
 
-static std::string address_bytes(const std::string &text)
+std::string address_bytes(const std::string &text)
 {
 	char bytes[16];
 

@@ -10,7 +10,15 @@
 #include <string>
 #include <vector>
 
-namespace live {
+namespace live
+{
+
+/* Network byte order. */
+std::string be16(size_t value);
+std::string be32(uint32_t value);
+
+/* Of a numeric address: 4 or 16; of a path that starts with '/': 108. */
+std::string address_bytes(const std::string &text);
 
 /* The protocol (TCP4, TCP6) follows from the form of `source`. */
 std::string v1_header(const std::string &source, uint16_t source_port,

@@ -14,7 +14,8 @@
 #include <stdexcept>
 #include <string>
 
-namespace live {
+namespace live
+{
 
 [[noreturn]] static void give_up(const std::string &what, int number)
 {

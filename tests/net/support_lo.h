@@ -8,7 +8,8 @@
 
 #include <cstdint>
 
-namespace live {
+namespace live
+{
 
 inline constexpr const char *server_ipv4 = "127.0.0.1";
 inline constexpr const char *proxy_ipv4 = "127.0.0.2";

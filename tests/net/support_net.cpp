@@ -13,12 +13,8 @@
 #include <stdexcept>
 #include <thread>
 
-namespace live {
-
-[[noreturn]] static void give_up(const std::string &what)
+namespace live
 {
-	throw std::runtime_error(what + ": " + std::strerror(errno));
-}
 
 uint16_t Endpoint::port() const
 {
@@ -201,7 +197,7 @@ unsigned completed_sends(int fd)
 }
 
 Client::Client(const Endpoint &to, const std::string &from, Ms timeout)
-	: socket_(socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0))
+    : socket_(socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0))
 {
 	if (!socket_)
 		give_up("make socket");

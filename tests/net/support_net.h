@@ -14,7 +14,8 @@
 
 #include "support_sandbox.h"
 
-namespace live {
+namespace live
+{
 
 struct Endpoint {
 	sockaddr_storage storage = {};
@@ -31,7 +32,8 @@ Endpoint peer_of(int fd); /* getpeername() */
 Endpoint name_of(int fd); /* getsockname() */
 uint64_t cookie_of(int fd);
 
-class Socket {
+class Socket
+{
 public:
 	Socket() = default;
 	explicit Socket(int fd) : fd_(fd) {}
@@ -96,7 +98,8 @@ struct Received {
 };
 
 /* What a proxy does: connects, sends, waits for answers.  Never blocks for ever. */
-class Client {
+class Client
+{
 public:
 	Client() = default;
 	explicit Client(const Endpoint &to, const std::string &from = {}, Ms timeout = 10s);

@@ -15,7 +15,8 @@
 
 #include "support_sandbox.h"
 
-namespace live {
+namespace live
+{
 
 static std::string fresh_path(const char *kind)
 {
@@ -48,7 +49,7 @@ static std::string fresh_path(const char *kind)
 }
 
 Process::Process(const std::vector<std::string> &arguments, const SpawnOptions &options)
-	: out_(fresh_path("out")), err_(fresh_path("err"))
+    : out_(fresh_path("out")), err_(fresh_path("err"))
 {
 	std::vector<char *> list;
 	std::string input = "/dev/null";

@@ -14,23 +14,15 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "support_vnet.h"
+
 namespace live
 {
 
 /* The pair's Ethernet addresses; each wire is a network of its own. */
 static const std::string server_mac("\x02\0\0\0\0\x01", 6), client_mac("\x02\0\0\0\0\x02", 6);
 
-/* Of PACKET_VNET_HDR; <linux/virtio_net.h> is no C++. */
-struct VnetHeader {
-	uint8_t flags, gso_type;
-	uint16_t header_size, gso_size, checksum_start, checksum_offset;
-};
-static constexpr uint8_t needs_checksum = 1, gso_tcp_ipv4 = 1, gso_tcp_ipv6 = 4;
-
-[[noreturn]] static void give_up(const std::string &what)
-{
-	throw std::runtime_error(what + ": " + std::strerror(errno));
-}
+static constexpr uint8_t gso_tcp_ipv4 = 1, gso_tcp_ipv6 = 4;
 
 void ip_batch(const std::string &commands, int netns)
 {
@@ -113,8 +105,8 @@ std::string RawWire::client(bool ipv6, unsigned index) const
 	char text[8];
 
 	snprintf(text, sizeof(text), "%x", index);
-	return ipv6 ? "fd77:" + number_ + ":1::" + text
-		    : "10." + number_ + "." + std::to_string(128 + index / 256) + "." +
+	return ipv6 ? "fd77:" + number_ + ":1::" + text :
+		      "10." + number_ + "." + std::to_string(128 + index / 256) + "." +
 			       std::to_string(index % 256);
 }
 

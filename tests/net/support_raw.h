@@ -73,7 +73,7 @@ private:
 /* As Linux sends them. */
 struct SynOptions {
 	uint16_t mss = 1460; /* 0: none of this option */
-	int scale = 7;	     /* -1: none */
+	int scale = 7;       /* -1: none */
 	bool sack = true, timestamps = true;
 };
 
@@ -97,7 +97,7 @@ public:
 	const std::string &host() const { return host_; }
 	std::string text() const { return endpoint(host_, port_).text(); }
 	uint32_t isn() const { return isn_; }
-	uint32_t next() const { return next_; }		/* sequence number of what is sent next */
+	uint32_t next() const { return next_; }         /* sequence number of what is sent next */
 	uint32_t expected() const { return expected_; } /* of what the server sends next */
 	uint32_t server_isn() const { return server_isn_; }
 	uint32_t timestamp() const; /* value of now */

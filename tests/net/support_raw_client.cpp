@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <gtest/gtest.h>
+
 #include <ctime>
+#include <exception>
 #include <random>
 
 #include "support_raw.h"
@@ -31,8 +34,12 @@ RawClient::RawClient(RawWire &wire, const Endpoint &server, const RawClientOptio
 
 RawClient::~RawClient()
 {
-	if (expected_)
-		send(segment(flag::rst | flag::ack));
+	try {
+		if (expected_)
+			send(segment(flag::rst | flag::ack));
+	} catch (const std::exception &error) {
+		ADD_FAILURE() << error.what();
+	}
 }
 
 /* Milliseconds, the same for all clients of the host, as a kernel without offsets has them. */
@@ -84,8 +91,8 @@ Segment RawClient::syn_segment(const SynOptions &options) const
 	if (options.mss)
 		s.options += option::mss(options.mss);
 	if (options.sack)
-		s.options += options.timestamps ? option::sack_permitted()
-						: option::nop(2) + option::sack_permitted();
+		s.options += options.timestamps ? option::sack_permitted() :
+						  option::nop(2) + option::sack_permitted();
 	if (options.timestamps)
 		s.options += (options.sack ? "" : option::nop(2)) + option::timestamps(timestamp());
 	if (options.scale >= 0)

@@ -24,11 +24,12 @@
 
 #include "support_lo.h"
 
-namespace live {
+namespace live
+{
 
 static const std::string prefix = "tp-test-";
 
-[[noreturn]] static void give_up(const std::string &what)
+[[noreturn]] void give_up(const std::string &what)
 {
 	throw std::runtime_error(what + ": " + std::strerror(errno));
 }
@@ -159,7 +160,8 @@ Sandbox::Sandbox()
 }
 
 /* Sends the body's failures to the parent, where they count. */
-class Forwarder : public testing::EmptyTestEventListener {
+class Forwarder : public testing::EmptyTestEventListener
+{
 public:
 	explicit Forwarder(int fd) : fd_(fd) {}
 

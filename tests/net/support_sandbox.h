@@ -15,7 +15,8 @@
 #include <string>
 #include <vector>
 
-namespace live {
+namespace live
+{
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
@@ -25,6 +26,9 @@ inline Ms since(Clock::time_point start)
 {
 	return std::chrono::duration_cast<Ms>(Clock::now() - start);
 }
+
+/* Throws std::runtime_error: what, and what errno says. */
+[[noreturn]] void give_up(const std::string &what);
 
 /* True as soon as `condition` holds; false when `timeout` has passed. */
 bool eventually(const std::function<bool()> &condition, Ms timeout = 5s);
@@ -37,7 +41,8 @@ long number_from_environment(const char *name, long fallback);
 
 std::string read_file(const std::string &path);
 
-class Sandbox {
+class Sandbox
+{
 public:
 	/* Enters: from here on this process lives in the sandbox. */
 	Sandbox();
@@ -58,15 +63,16 @@ private:
 void in_sandbox(const std::function<void(Sandbox &)> &body, Ms timeout = 60s);
 
 struct SpawnOptions {
-	std::string input = {};          /* stdin; empty: /dev/null */
+	std::string input = {};                    /* stdin; empty: /dev/null */
 	std::vector<std::string> environment = {}; /* NAME=value, added */
-	int netns = -1;                  /* enter this network namespace first */
+	int netns = -1;                            /* enter this network namespace first */
 	uid_t uid = 0;
 	gid_t gid = 0; /* with uid or gid other than 0 all other groups go */
 };
 
 /* A program that dies with the test. */
-class Process {
+class Process
+{
 public:
 	Process() = default;
 	explicit Process(const std::vector<std::string> &arguments,
@@ -98,7 +104,8 @@ Finished run(const std::vector<std::string> &arguments, const SpawnOptions &opti
 	     Ms timeout = 20s);
 
 /* A network namespace other than the sandbox's own; stays while the object lives. */
-class Netns {
+class Netns
+{
 public:
 	Netns(); /* loopback is up */
 	~Netns();

@@ -6,18 +6,10 @@
 
 #include <stdexcept>
 
+#include "support_header.h"
+
 namespace live
 {
-
-static std::string be16(uint32_t value)
-{
-	return { (char)(value >> 8 & 0xff), (char)(value & 0xff) };
-}
-
-static std::string be32(uint32_t value)
-{
-	return be16(value >> 16) + be16(value & 0xffff);
-}
 
 static uint8_t get8(std::string_view bytes, size_t at)
 {
@@ -32,17 +24,6 @@ static uint16_t get16(std::string_view bytes, size_t at)
 static uint32_t get32(std::string_view bytes, size_t at)
 {
 	return (uint32_t)get16(bytes, at) << 16 | get16(bytes, at + 2);
-}
-
-static std::string address_bytes(const std::string &text)
-{
-	char bytes[16];
-
-	if (inet_pton(AF_INET, text.c_str(), bytes) == 1)
-		return { bytes, 4 };
-	if (inet_pton(AF_INET6, text.c_str(), bytes) == 1)
-		return { bytes, 16 };
-	throw std::invalid_argument("address: " + text);
 }
 
 static std::string address_text(std::string_view bytes)
@@ -186,8 +167,8 @@ static std::string ip_header(const Segment &s, const std::string &source,
 		}
 		return be32(6u << 28 | (uint32_t)s.tos << 20 | s.flow_label) +
 		       be16((uint32_t)(extension.size() + tcp_size)) +
-		       (char)(extension.empty() ? (int)IPPROTO_TCP : (int)IPPROTO_DSTOPTS) + (char)s.ttl +
-		       source + destination + extension;
+		       (char)(extension.empty() ? (int)IPPROTO_TCP : (int)IPPROTO_DSTOPTS) +
+		       (char)s.ttl + source + destination + extension;
 	}
 	std::string options = padded(s.ip_options);
 	header += (char)(0x40 | (20 + options.size()) / 4);

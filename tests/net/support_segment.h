@@ -43,9 +43,9 @@ struct Segment {
 	uint32_t flow_label = 0;
 	bool dont_fragment = true;
 	std::string ip_options = {}; /* IPv6: destination options (sent only), 6 bytes or 14, ... */
-	int vlan = -1;		   /* tag control information, -1 without a tag */
-	bool bad_checksum = false; /* to be sent so */
-	uint16_t gso_size = 0;	   /* received: of a super-packet, 0 if it is none */
+	int vlan = -1;               /* tag control information, -1 without a tag */
+	bool bad_checksum = false;   /* to be sent so */
+	uint16_t gso_size = 0;       /* received: of a super-packet, 0 if it is none */
 
 	bool ipv6() const { return source.find(':') != std::string::npos; }
 	bool has(uint16_t wanted) const { return (flags & wanted) == wanted; }

@@ -6,7 +6,8 @@
 
 #include <cerrno>
 
-namespace live {
+namespace live
+{
 
 struct Server::Connection {
 	Socket socket;
@@ -21,7 +22,7 @@ uint64_t hash_more(uint64_t hash, std::string_view bytes)
 }
 
 Server::Server(const Endpoint &local, const ServerOptions &options)
-	: options_(options), listener_(listen_on(local, options.listen))
+    : options_(options), listener_(listen_on(local, options.listen))
 {
 	timeval never = {};
 
@@ -104,8 +105,7 @@ void Server::take(Connection *connection, const char *bytes, size_t size)
 void Server::finish(Connection *connection)
 {
 	if (options_.count_at_end && connection->session.eof) {
-		std::string line =
-			"got " + std::to_string(connection->session.count) + " bytes\n";
+		std::string line = "got " + std::to_string(connection->session.count) + " bytes\n";
 
 		send(connection->socket.fd(), line.data(), line.size(), MSG_NOSIGNAL);
 	}

@@ -12,7 +12,8 @@
 
 #include "support_net.h"
 
-namespace live {
+namespace live
+{
 
 enum class ServerKind {
 	blocking, /* a thread for each connection */
@@ -48,7 +49,8 @@ struct Session {
 	bool done = false;
 };
 
-class Server {
+class Server
+{
 public:
 	Server() = default;
 	Server(const Endpoint &local, const ServerOptions &options = {});

@@ -35,17 +35,17 @@ std::function<void(Segment &)> with_flags(uint16_t flags)
 
 void compare(RawWorld &w, const std::vector<Syn> &syns, const std::string &what, Ms patience)
 {
-	struct Pair {
+	struct Ports {
 		RawClient plain, service;
 		Segment syn = {};
 
-		explicit Pair(RawWorld &w) : plain(w.wire, w.plain), service(w.wire, w.service) {}
+		explicit Ports(RawWorld &w) : plain(w.wire, w.plain), service(w.wire, w.service) {}
 	};
-	std::deque<Pair> pairs;
+	std::deque<Ports> pairs;
 	auto any = [](const Segment &) { return true; };
 
 	for (const Syn &syn : syns) {
-		Pair &p = pairs.emplace_back(w);
+		Ports &p = pairs.emplace_back(w);
 
 		p.syn = p.plain.syn_segment();
 		syn.change(p.syn);
@@ -59,7 +59,7 @@ void compare(RawWorld &w, const std::vector<Syn> &syns, const std::string &what,
 		w.wire.send(p.syn, how);
 	}
 	for (size_t i = 0; i < syns.size(); i++) {
-		Pair &p = pairs[i];
+		Ports &p = pairs[i];
 		/* the kernel's silence is as good an answer; then the patience is over */
 		auto plain = p.plain.expect(any, patience);
 		auto service = p.service.expect(any, plain ? 1s : 50ms);
@@ -109,7 +109,7 @@ std::vector<Syn> usual_syns()
 	};
 }
 
-std::vector<Socket> listeners(const RawWorld &w, const Listeners &how)
+std::vector<Socket> listeners(const RawWorld &w, const ListenersOf &how)
 {
 	std::vector<Socket> result;
 

@@ -32,14 +32,14 @@ bool agree(RawWorld &w, const Syn &syn);
 void compare(RawWorld &w, const std::vector<Syn> &syns, const std::string &what = "",
 	     Ms patience = 1s);
 
-struct Listeners {
+struct ListenersOf {
 	std::string address = {}; /* instead of the service's */
 	std::function<void(int fd)> before = [](int) {}, after = [](int) {};
 	int backlog = 128;
 };
 
 /* A service and a plain listener that are alike. */
-std::vector<Socket> listeners(const RawWorld &w, const Listeners &how);
+std::vector<Socket> listeners(const RawWorld &w, const ListenersOf &how);
 
 } // namespace live
 

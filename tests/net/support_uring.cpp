@@ -12,11 +12,6 @@
 namespace live
 {
 
-[[noreturn]] static void give_up(const std::string &what)
-{
-	throw std::runtime_error(what + ": " + std::strerror(errno));
-}
-
 void *Uring::map(size_t size, off_t offset) const
 {
 	void *area = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,

@@ -23,11 +23,6 @@
 namespace live
 {
 
-[[noreturn]] static void give_up(const std::string &what)
-{
-	throw std::runtime_error(what + ": " + std::strerror(errno));
-}
-
 void in_netns(int netns, const std::function<void()> &body)
 {
 	std::string failure;

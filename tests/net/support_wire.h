@@ -32,8 +32,8 @@ struct WireOptions {
 	double loss = 0, duplicates = 0, reordered = 0; /* of all frames, 0 to 1 */
 	size_t fragment = 0; /* IP payload of what goes to the server; a multiple of 8; 0: whole */
 	bool super_packets = true; /* the senders leave segmentation to the (virtual) device */
-	bool checksums = false;	   /* the senders compute them themselves */
-	bool gro = false;	   /* the receivers put segments together again */
+	bool checksums = false;    /* the senders compute them themselves */
+	bool gro = false;          /* the receivers put segments together again */
 };
 
 /* What happened, so that a test can tell that it did. */

@@ -87,8 +87,8 @@ static Story tell(const World &w, const Endpoint &to, const std::string &header,
 	client.send("rest");
 	std::this_thread::sleep_for(30ms);
 	/* docs/LIMITS.md: with stream it is always inline, and there is no mark */
-	Story story = sockmap ? Story{ receive_exactly(a.socket.fd(), 5) }
-			      : receive_urgent(a.socket.fd(), in_line);
+	Story story = sockmap ? Story{ receive_exactly(a.socket.fd(), 5) } :
+				receive_urgent(a.socket.fd(), in_line);
 	client.finish();
 	story.push_back("then " + take(a.socket.fd(), 0));
 	return story;

@@ -12,7 +12,8 @@
 
 #include "bpf/crc32c.h"
 
-namespace {
+namespace
+{
 
 std::uint32_t crc32c(const std::vector<std::uint8_t> &bytes)
 {

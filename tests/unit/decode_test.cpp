@@ -18,7 +18,8 @@
 
 #include "header_cases.hpp"
 
-namespace {
+namespace
+{
 
 using test::HeaderCase;
 using Json = nlohmann::json;
@@ -82,7 +83,9 @@ void check(const HeaderCase &c, const Output &output)
 	EXPECT_EQ(json.value("destination", "").substr(0, shown), prefix + want.destination_text);
 }
 
-class Decode : public testing::TestWithParam<HeaderCase> {};
+class Decode : public testing::TestWithParam<HeaderCase>
+{
+};
 
 TEST_P(Decode, AgreesWithTheTable)
 {

@@ -6,9 +6,12 @@
 #include <string>
 #include <sys/wait.h>
 
-namespace {
+namespace
+{
 
-class Fuzz : public testing::TestWithParam<const char *> {};
+class Fuzz : public testing::TestWithParam<const char *>
+{
+};
 
 TEST_P(Fuzz, FindsNothing)
 {

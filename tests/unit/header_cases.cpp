@@ -12,9 +12,11 @@
 
 #include <fmt/format.h>
 
-namespace test {
+namespace test
+{
 
-namespace {
+namespace
+{
 
 constexpr const char *table_path = "tests/data/header-cases.tsv";
 
@@ -181,7 +183,7 @@ Expectation expectation(const HeaderCase &c)
 
 std::string unix_path(const HeaderCase &c, bool destination)
 {
-	constexpr std::size_t size = 108, shown = 20;
+	constexpr std::ptrdiff_t size = 108, shown = 20;
 	auto begin = c.bytes.begin() + (destination ? 16 + size : 16);
 	auto end = std::find(begin, begin + size, 0);
 

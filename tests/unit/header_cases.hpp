@@ -14,7 +14,8 @@
 
 #include "bpf/abi.h"
 
-namespace test {
+namespace test
+{
 
 using Bytes = std::vector<std::uint8_t>;
 using ByteSpan = std::span<const std::uint8_t>;
@@ -36,7 +37,7 @@ const std::vector<HeaderCase> &header_cases();
 // What the table says about the case, as the parser says it.
 struct Expectation {
 	tp_header header{};
-	bool complete = false; // every byte of header counts, not only verdict, reason and bytes
+	bool complete = false;   // every byte of header counts, not only verdict, reason and bytes
 	std::string origin_text; // as the table has it; of a UNIX path the start
 	std::string destination_text;
 };

@@ -11,12 +11,15 @@
 
 #include "bpf/proxy_header.h"
 
-namespace test {
+namespace test
+{
 
-namespace {
+namespace
+{
 
 // Memory whose end is the end of what may be read: a parser that looks further crashes.
-class GuardedBuffer {
+class GuardedBuffer
+{
 public:
 	GuardedBuffer()
 	{

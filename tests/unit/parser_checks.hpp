@@ -9,7 +9,8 @@
 
 #include "header_cases.hpp"
 
-namespace test {
+namespace test
+{
 
 using Parse = std::function<tp_header(ByteSpan)>;
 

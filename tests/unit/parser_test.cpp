@@ -13,12 +13,15 @@
 
 #include "parser_checks.hpp"
 
-namespace {
+namespace
+{
 
 using test::Bytes;
 using test::HeaderCase;
 
-class NativeParser : public testing::TestWithParam<HeaderCase> {};
+class NativeParser : public testing::TestWithParam<HeaderCase>
+{
+};
 
 TEST_P(NativeParser, AgreesWithTheTable)
 {
@@ -87,7 +90,9 @@ struct V1Address {
 	bool valid;
 };
 
-class V1Ipv6 : public testing::TestWithParam<V1Address> {};
+class V1Ipv6 : public testing::TestWithParam<V1Address>
+{
+};
 
 // What the parser takes for an IPv6 address is what inet_pton takes for one.
 TEST_P(V1Ipv6, AgreesWithInetPton)
@@ -154,7 +159,8 @@ TEST(V1, ZerosInTheProtocolTokenAreRejected)
 		for (const char *token : { "TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "UNKNOWN\r\n" }) {
 			std::string line = "PROXY " + std::string(zeros, '\0') + token;
 			tp_header got = test::parse_natively(
-				{ reinterpret_cast<const std::uint8_t *>(line.data()), line.size() });
+				{ reinterpret_cast<const std::uint8_t *>(line.data()),
+				  line.size() });
 
 			EXPECT_EQ(got.verdict, TP_REJECT) << zeros << " " << token;
 			EXPECT_EQ(got.reason, TP_OUT_BAD_V1);

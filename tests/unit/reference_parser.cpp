@@ -7,9 +7,11 @@
 #include <cstring>
 #include <string_view>
 
-namespace test {
+namespace test
+{
 
-namespace {
+namespace
+{
 
 constexpr std::string_view v1_signature = "PROXY ";
 constexpr std::string_view v2_signature{ "\r\n\r\n\0\r\nQUIT\n", 12 };
@@ -156,14 +158,17 @@ void set_addresses(tp_header &h, ByteSpan bytes, unsigned family)
 {
 	std::size_t size = family == 1 ? 4 : 16;
 
-	h.origin.family = family == 1 ? TP_FAMILY_IPV4 : family == 2 ? TP_FAMILY_IPV6 : TP_FAMILY_UNIX;
+	h.origin.family = family == 1 ? TP_FAMILY_IPV4 :
+			  family == 2 ? TP_FAMILY_IPV6 :
+					TP_FAMILY_UNIX;
 	h.destination.family = h.origin.family;
 	if (family == 3)
 		return;
 	for (tp_endpoint *e : { &h.origin, &h.destination }) {
 		if (family == 1)
 			e->address[10] = e->address[11] = 0xff;
-		std::memcpy(e->address + (16 - size), &bytes[e == &h.origin ? 16 : 16 + size], size);
+		std::memcpy(e->address + (16 - size), &bytes[e == &h.origin ? 16 : 16 + size],
+			    size);
 	}
 	h.origin.port = static_cast<std::uint16_t>(be16(bytes, 16 + 2 * size));
 	h.destination.port = static_cast<std::uint16_t>(be16(bytes, 18 + 2 * size));
@@ -232,7 +237,8 @@ std::string contradiction(ByteSpan bytes, const tp_header &got)
 	std::optional<tp_header> wanted = reference_parse(bytes);
 
 	if (!wanted) // an unfinished line: refused early, or waited for
-		return got.verdict == TP_WAIT || (got.verdict == TP_REJECT && got.reason == TP_OUT_BAD_V1) ?
+		return got.verdict == TP_WAIT ||
+				       (got.verdict == TP_REJECT && got.reason == TP_OUT_BAD_V1) ?
 			       "" :
 			       "an unfinished line: " + describe(got);
 	bool accepted = wanted->verdict == TP_ACCEPT || wanted->verdict == TP_ACCEPT_REAL;

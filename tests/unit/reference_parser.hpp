@@ -9,7 +9,8 @@
 
 #include "header_cases.hpp"
 
-namespace test {
+namespace test
+{
 
 // Nothing where a version 1 line is not whole: what it may become is not told here.
 std::optional<tp_header> reference_parse(ByteSpan bytes);

@@ -7,7 +7,8 @@
 #include <fstream>
 #include <set>
 
-namespace bench {
+namespace bench
+{
 
 Result<Fd> enable_bpf_stats()
 {

@@ -11,7 +11,8 @@
 
 #include "process.h"
 
-namespace bench {
+namespace bench
+{
 
 struct ProgramTime {
 	uint64_t runs = 0;

@@ -15,9 +15,11 @@
 #include "client.h"
 #include "server.h"
 
-namespace bench {
+namespace bench
+{
 
-namespace {
+namespace
+{
 
 constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t warm_up = second / 10;
@@ -30,7 +32,8 @@ Error failed(const char *what, std::string reason)
 }
 
 /* `truepeer run` for one cell. */
-class Agent {
+class Agent
+{
 public:
 	static Result<Agent> start(const Options &options, const Place &place, const Ground &ground,
 				   const Job &job);
@@ -52,13 +55,11 @@ Result<Agent> Agent::start(const Options &options, const Place &place, const Gro
 	if (!output)
 		return output.error();
 	agent.output_ = std::move(*output);
-	Result<Child> child = Child::execute({ options.truepeer, "run",
-					       "--engine", name_of(job.variant),
-					       "--listen", service,
-					       "--trust", ground.network(),
-					       "--cgroup", place.agent_cgroup(job.variant),
-					       "--pin-dir", place.pin_dir() },
-					     ground.server(), -1, agent.output_.get());
+	Result<Child> child =
+		Child::execute({ options.truepeer, "run", "--engine", name_of(job.variant),
+				 "--listen", service, "--trust", ground.network(), "--cgroup",
+				 place.agent_cgroup(job.variant), "--pin-dir", place.pin_dir() },
+			       ground.server(), -1, agent.output_.get());
 	if (!child)
 		return child.error();
 	agent.child_ = std::move(*child);
@@ -86,12 +87,13 @@ Status Agent::stop(const Place &place)
 /* HAProxy before the server; from here on clients connect to it. */
 Result<Child> start_haproxy(const Place &place, const Ground &ground, const Job &job)
 {
-	Result<Fd> config = memory_file(fmt::format(
-		"global\n nbthread 1\n"
-		"defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"
-		"listen l\n bind {0}:{1}\n server s {0}:{2}{3}\n",
-		ground.server_address(), job.client_port, job.port,
-		job.variant == Variant::plain ? "" : " send-proxy-v2"));
+	Result<Fd> config =
+		memory_file(fmt::format("global\n nbthread 1\n"
+					"defaults\n mode tcp\n timeout connect 5s\n timeout client "
+					"20s\n timeout server 20s\n"
+					"listen l\n bind {0}:{1}\n server s {0}:{2}{3}\n",
+					ground.server_address(), job.client_port, job.port,
+					job.variant == Variant::plain ? "" : " send-proxy-v2"));
 
 	if (!config)
 		return config.error();
@@ -153,10 +155,11 @@ double percentile(std::vector<uint32_t> &samples, double part)
 	return *at;
 }
 
-class Measurement {
+class Measurement
+{
 public:
 	Measurement(const Board &board, const Cell &cell, std::vector<pid_t> processes)
-		: board_(board), cell_(cell), processes_(std::move(processes))
+	    : board_(board), cell_(cell), processes_(std::move(processes))
 	{
 	}
 
@@ -267,8 +270,12 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 	Board &board = shared.fresh();
 	uint16_t port = ground.fresh_port();
 	bool with_haproxy = ground.topology() == Topology::haproxy;
-	Job job = { cell, variant, port, (uint16_t)(cell.other_port ? port + 1 : port),
-		    (uint16_t)(with_haproxy ? port + 1 : port), options.pin };
+	Job job = { cell,
+		    variant,
+		    port,
+		    (uint16_t)(cell.other_port ? port + 1 : port),
+		    (uint16_t)(with_haproxy ? port + 1 : port),
+		    options.pin };
 	Agent agent;
 	Child haproxy;
 
@@ -304,10 +311,9 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		processes.push_back(agent.pid());
 	if (with_haproxy)
 		processes.push_back(haproxy.pid());
-	Result<CellResult> result =
-		client ? measure(options, ground, board, *client,
-				 Measurement(board, cell, processes)) :
-			 Result<CellResult>(client.error());
+	Result<CellResult> result = client ? measure(options, ground, board, *client,
+						     Measurement(board, cell, processes)) :
+					     Result<CellResult>(client.error());
 	/* all connections have to be gone when the agent stops */
 	if (client)
 		client->kill();

@@ -13,10 +13,12 @@
 #include "place.h"
 #include "plan.h"
 
-namespace bench {
+namespace bench
+{
 
 /* The board in memory that child processes share; reset for each cell. */
-class SharedBoard {
+class SharedBoard
+{
 public:
 	static Result<SharedBoard> make()
 	{

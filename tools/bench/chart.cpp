@@ -7,9 +7,11 @@
 
 #include <fmt/format.h>
 
-namespace bench {
+namespace bench
+{
 
-namespace {
+namespace
+{
 
 constexpr double bar_height = 13, bar_gap = 2, group_gap = 14;
 constexpr double width = 1024, label_width = 210, value_width = 44, panel_gap = 18;
@@ -58,7 +60,8 @@ std::string escaped(const std::string &text)
 	return out;
 }
 
-class Chart {
+class Chart
+{
 public:
 	Chart(const Options &options, const std::vector<Line> &lines);
 	std::string draw();
@@ -101,7 +104,7 @@ private:
 };
 
 Chart::Chart(const Options &options, const std::vector<Line> &lines)
-	: options_(options), lines_(lines), topologies_(options.topologies)
+    : options_(options), lines_(lines), topologies_(options.topologies)
 {
 	for (Variant variant : options.variants)
 		if (variant != Variant::plain)
@@ -148,7 +151,8 @@ void Chart::head()
 void Chart::axis(double left, double top, double bottom, Topology topology)
 {
 	text(left, top - 12, "panel", name_of(topology));
-	for (double tick = 0; tick <= axis_ + 0.001; tick += 0.25) {
+	for (int quarter = 0; quarter <= (int)(axis_ * 4 + 0.004); quarter++) {
+		double tick = quarter / 4.0;
 		double x = x_of(left, tick);
 		bool one = std::abs(tick - 1) < 0.001;
 

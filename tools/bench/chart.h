@@ -4,7 +4,8 @@
 
 #include "summary.h"
 
-namespace bench {
+namespace bench
+{
 
 /* Bars of the ratios to plain with their quartiles, a group for each metric. */
 Status write_chart(const std::string &path, const Options &options, const std::vector<Line> &lines);

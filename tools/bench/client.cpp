@@ -13,15 +13,17 @@
 
 #include "wire.h"
 
-namespace bench {
+namespace bench
+{
 
-namespace {
+namespace
+{
 
-class Client {
+class Client
+{
 public:
 	Client(Board &board, const Ground &ground, const Job &job)
-		: board_(board), job_(job),
-		  server_(endpoint(ground.server_address(), job.client_port))
+	    : board_(board), job_(job), server_(endpoint(ground.server_address(), job.client_port))
 	{
 		if (job.variant != Variant::plain && !job.cell.other_port &&
 		    job.client_port == job.port)

@@ -5,7 +5,8 @@
 
 #include "server.h"
 
-namespace bench {
+namespace bench
+{
 
 /* In a process of its own; ends soon after the board says stop, or with a failure there. */
 void load(Board &board, const Place &place, const Ground &ground, const Job &job);

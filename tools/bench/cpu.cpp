@@ -12,7 +12,8 @@
 
 #include "process.h"
 
-namespace bench {
+namespace bench
+{
 
 /* zlib reads files that are not compressed, too. */
 static bool configured(const char *path, const char *line)

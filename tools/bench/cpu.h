@@ -21,7 +21,8 @@
 #include <cstdint>
 #include <vector>
 
-namespace bench {
+namespace bench
+{
 
 struct CpuTimes {
 	uint64_t processes = 0; /* ns, all three */

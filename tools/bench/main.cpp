@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <set>
 
@@ -12,7 +14,8 @@
 
 using namespace bench;
 
-namespace {
+namespace
+{
 
 struct Arguments {
 	Options options;
@@ -130,9 +133,7 @@ Status run_all(const Options &options, bool &failures)
 	return done ? report(options, run.outcome()) : done;
 }
 
-} // namespace
-
-int main(int argc, char **argv)
+int run_bench(int argc, char **argv)
 {
 	CLI::App app("bench: what the real client's address costs.", "bench");
 	Arguments arguments;
@@ -145,8 +146,8 @@ int main(int argc, char **argv)
 		return app.exit(error) == 0 ? 0 : 2;
 	}
 	if (getuid() != 0)
-		return fail({ tp::ErrorCode::permission, "start", "", "not root",
-			      "run it as root" });
+		return fail(
+			{ tp::ErrorCode::permission, "start", "", "not root", "run it as root" });
 	const char *path = getenv("PATH");
 	std::string wider = std::string(path ? path : "/usr/bin:/bin") + ":/usr/sbin:/sbin";
 	setenv("PATH", wider.c_str(), 1); /* ip(8) is there */
@@ -158,4 +159,16 @@ int main(int argc, char **argv)
 	if (!done)
 		return interrupted() ? (fail(done.error()), 130) : fail(done.error());
 	return failures ? 1 : 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	try {
+		return run_bench(argc, argv);
+	} catch (const std::exception &error) { /* no memory, most likely */
+		std::fprintf(stderr, "bench: %s\n", error.what());
+		return 1;
+	}
 }

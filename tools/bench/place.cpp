@@ -14,7 +14,8 @@
 
 #include <fmt/format.h>
 
-namespace bench {
+namespace bench
+{
 
 namespace fs = std::filesystem;
 
@@ -128,8 +129,8 @@ static Status run_ip(int netns, const std::string &commands)
 
 	if (!input || !output)
 		return input ? output.error() : input.error();
-	Result<Child> child = Child::execute({ "ip", "-batch", "-" }, netns, input->get(),
-					     output->get());
+	Result<Child> child =
+		Child::execute({ "ip", "-batch", "-" }, netns, input->get(), output->get());
 	if (!child)
 		return child.error();
 	if (child->wait(20'000'000'000) != 0)

@@ -12,10 +12,12 @@
 #include "plan.h"
 #include "process.h"
 
-namespace bench {
+namespace bench
+{
 
 /* The mounts and cgroups; made once. */
-class Place {
+class Place
+{
 public:
 	static Result<Place> make();
 	Place(Place &&other) noexcept : cgroup_(std::exchange(other.cgroup_, {})) {}
@@ -48,7 +50,8 @@ private:
 Status enter_cgroup(const std::string &path);
 
 /* Fresh network namespaces of server and client; on loopback they are one. */
-class Ground {
+class Ground
+{
 public:
 	static Result<Ground> make(Topology topology);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "plan.h"
 
-namespace bench {
+namespace bench
+{
 
 const char *name_of(Topology topology)
 {
@@ -35,8 +36,8 @@ const char *name_of(Variant variant)
 
 const std::vector<Cell> cells = {
 	{ "connections", Work::connections, 1 }, { "round-trips", Work::round_trips, 1 },
-	{ "upload-1", Work::upload, 1 },	 { "upload-8", Work::upload, 8 },
-	{ "download-1", Work::download, 1 },	 { "download-8", Work::download, 8 },
+	{ "upload-1", Work::upload, 1 },         { "upload-8", Work::upload, 8 },
+	{ "download-1", Work::download, 1 },     { "download-8", Work::download, 8 },
 };
 
 const std::vector<Cell> stats_cells = {

@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-namespace bench {
+namespace bench
+{
 
 enum class Topology { loopback, veth, haproxy }; /* the last: on loopback, with it between */
 enum class Variant { plain, userspace, handshake, sender, stream };

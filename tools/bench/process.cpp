@@ -13,7 +13,8 @@
 #include <atomic>
 #include <cstdio>
 
-namespace bench {
+namespace bench
+{
 
 static std::atomic<bool> stop_asked;
 

@@ -14,7 +14,8 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace bench {
+namespace bench
+{
 
 using tp::Error;
 using tp::Fd;
@@ -30,7 +31,8 @@ void sleep_ns(uint64_t ns);
 void catch_signals();
 bool interrupted();
 
-class Child {
+class Child
+{
 public:
 	/* Runs `body` in a child; it ends with exit code 0 when that returns. */
 	static Result<Child> start(const std::function<void()> &body);

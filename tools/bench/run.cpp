@@ -7,7 +7,8 @@
 
 #include <fmt/format.h>
 
-namespace bench {
+namespace bench
+{
 
 bool Run::wanted(const Cell &cell) const
 {
@@ -17,10 +18,9 @@ bool Run::wanted(const Cell &cell) const
 
 bool Run::available(Topology topology, Variant variant) const
 {
-	return std::none_of(outcome_.unavailable.begin(), outcome_.unavailable.end(),
-			    [&](const Trouble &t) {
-				    return t.topology == topology && t.variant == variant;
-			    });
+	return std::none_of(
+		outcome_.unavailable.begin(), outcome_.unavailable.end(),
+		[&](const Trouble &t) { return t.topology == topology && t.variant == variant; });
 }
 
 /* Nothing: it did not work, which is noted. */
@@ -30,8 +30,7 @@ std::optional<CellResult> Run::run(Ground &ground, const Cell &cell, Variant var
 
 	if (interrupted() || !available(topology, variant))
 		return {};
-	Result<CellResult> result =
-		run_cell(options_, place_, ground, board_, cell, variant);
+	Result<CellResult> result = run_cell(options_, place_, ground, board_, cell, variant);
 	if (result) {
 		outcome_.again += result->again;
 		return std::move(*result);
@@ -109,8 +108,9 @@ void Run::add_costs(const Ground &ground, const Cell &cell, Variant variant,
 		    const CellResult &result)
 {
 	bool bulk = cell.work == Work::upload;
-	const char *unit = bulk ? "packet" :
-			   cell.work == Work::connections ? "connection" : "round trip";
+	const char *unit = bulk                           ? "packet" :
+			   cell.work == Work::connections ? "connection" :
+							    "round trip";
 	double count = (double)(bulk ? result.packets : result.done);
 
 	for (const auto &[name, time] : result.programs)

@@ -8,12 +8,14 @@
 
 #include "cell.h"
 
-namespace bench {
+namespace bench
+{
 
-class Run {
+class Run
+{
 public:
 	Run(const Options &options, const Place &place, SharedBoard &board)
-		: options_(options), place_(place), board_(board)
+	    : options_(options), place_(place), board_(board)
 	{
 		outcome_.metrics = chosen_metrics(options);
 		getloadavg(&outcome_.load, 1);

@@ -11,14 +11,17 @@
 
 #include "wire.h"
 
-namespace bench {
+namespace bench
+{
 
-namespace {
+namespace
+{
 
-class Server {
+class Server
+{
 public:
 	Server(Board &board, const Ground &ground, const Job &job)
-		: board_(board), job_(job), request_(request_bytes()), answer_(answer_bytes())
+	    : board_(board), job_(job), request_(request_bytes()), answer_(answer_bytes())
 	{
 		bool named = has_engine(job.variant) && !job.cell.other_port;
 

@@ -7,7 +7,8 @@
 #include "place.h"
 #include "plan.h"
 
-namespace bench {
+namespace bench
+{
 
 /* One cell, as server and client see it. */
 /* Where the client of HAProxy is, so that its address is not HAProxy's. */

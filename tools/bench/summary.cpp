@@ -14,7 +14,8 @@
 
 #include "cpu.h"
 
-namespace bench {
+namespace bench
+{
 
 using nlohmann::json;
 
@@ -140,8 +141,8 @@ void print_table(const Options &options, const Outcome &outcome, const std::vect
 			fmt::print("\n");
 		}
 		if (line.variant == options.variants.front())
-			fmt::print("{:42}", fmt::format("{}, {}", line.metric->label,
-							line.metric->unit));
+			fmt::print("{:42}",
+				   fmt::format("{}, {}", line.metric->label, line.metric->unit));
 		fmt::print("{:<{}}", line_text(line), width_of(line.variant));
 		if (line.variant == options.variants.back())
 			fmt::print("\n");

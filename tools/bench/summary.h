@@ -9,10 +9,11 @@
 #include "plan.h"
 #include "process.h"
 
-namespace bench {
+namespace bench
+{
 
 struct Spread {
-	size_t count = 0; /* 0: nothing was measured */
+	size_t count = 0;                     /* 0: nothing was measured */
 	double low = 0, median = 0, high = 0; /* quartiles */
 };
 

@@ -8,7 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
-namespace bench {
+namespace bench
+{
 
 static constexpr char signature[] = "\r\n\r\n\0\r\nQUIT\n";
 static constexpr size_t signature_size = 12;

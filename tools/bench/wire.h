@@ -11,7 +11,8 @@
 
 #include "board.h"
 
-namespace bench {
+namespace bench
+{
 
 constexpr size_t request_size = 64;
 constexpr size_t answer_size = 1024;

@@ -27,7 +27,8 @@
 #include "base/event_ring.h"
 #include "base/log.h"
 
-namespace tp {
+namespace tp
+{
 
 static Result<std::string> check_pin_dir(std::string dir)
 {
@@ -152,7 +153,8 @@ static Status stop(const std::string &pin_dir, Enforcer &enforcer, PinLock &lock
 		return success();
 	}
 	log("for {} pins stay in {}; truepeer unload removes them when nobody needs them",
-	    count_text(*live + older->connections, "live connection"), *live ? pin_dir : pin_dir + "-draining-*");
+	    count_text(*live + older->connections, "live connection"),
+	    *live ? pin_dir : pin_dir + "-draining-*");
 	return success();
 }
 
@@ -239,7 +241,8 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	if (!done)
 		return done.error();
 	if (options.persist) {
-		log("the programs stay at work, with the pins in {}; truepeer run goes on with them, "
+		log("the programs stay at work, with the pins in {}; truepeer run goes on with "
+		    "them, "
 		    "truepeer unload removes them",
 		    pin_dir);
 		return Freed{};
@@ -298,7 +301,8 @@ Status run_agent(const RunOptions &options)
 	Status done = clean_up(*pin_dir);
 	if (!done)
 		return done;
-	Result<Freed> freed = serve(options, *setup, *spaces, cgroup->get(), *pin_dir, *enforcer, *lock);
+	Result<Freed> freed =
+		serve(options, *setup, *spaces, cgroup->get(), *pin_dir, *enforcer, *lock);
 	if (!freed) {
 		if (!pins_exist(*pin_dir))
 			lock->remove();
@@ -335,7 +339,8 @@ Status unload(const std::string &dir)
 		return privileges.error();
 	if (!pins_exist(*pin_dir) && !pins_exist(*pin_dir + "-lock") &&
 	    draining_dirs(*pin_dir).empty() && unfinished_dirs(*pin_dir).empty())
-		return Error{ ErrorCode::not_running, "unload", *pin_dir, "nothing is pinned here" };
+		return Error{ ErrorCode::not_running, "unload", *pin_dir,
+			      "nothing is pinned here" };
 	Result<PinLock> lock = PinLock::take(*pin_dir);
 	if (!lock)
 		return lock.error();

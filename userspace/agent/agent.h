@@ -10,7 +10,8 @@
 #include "base/maps.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 struct RunOptions {
 	std::vector<std::string> listen;

@@ -8,13 +8,12 @@
 #include <cstring>
 #include <memory>
 
+#include "agent/pending.h"
 #include "base/kept_header.h"
 #include "base/log.h"
 
-namespace tp {
-
-/* Entries looked at per call of expire(): a few milliseconds' work. */
-static constexpr size_t scan_limit = 16384;
+namespace tp
+{
 
 /* After this time the kernel has given up on a request whatever it waited for. */
 static constexpr uint64_t forgotten_ns = 90'000'000'000ull;
@@ -90,8 +89,7 @@ void Enforcer::report(const Status &status)
 }
 
 /* From the flow's local to its remote end. */
-void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,
-		    uint16_t window)
+void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t window)
 {
 	Place *here = place(flow.netns);
 
@@ -151,8 +149,8 @@ void Enforcer::handle(std::span<const uint8_t> record)
 	Place *here = place(piece.action.flow.netns);
 	if (!here)
 		return;
-	bool has_bytes = piece.action.type == TP_ACTION_PIECE ||
-			 piece.action.type == TP_ACTION_SEGMENT;
+	bool has_bytes =
+		piece.action.type == TP_ACTION_PIECE || piece.action.type == TP_ACTION_SEGMENT;
 	if (!has_bytes) {
 		act(piece.action);
 		return;
@@ -209,11 +207,6 @@ void Enforcer::end_peer(int map, uint64_t cookie, const tp_peer &peer)
 	refused.reason = TP_OUT_TIMEOUT;
 	bpf_map_update_elem(map, &cookie, &refused, BPF_EXIST);
 	report(here->diag.destroy(flow_of(peer), cookie));
-}
-
-static bool is_optional(const tp_pending &entry)
-{
-	return entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE;
 }
 
 /* Whether the entry still waits for a header that it must have. */
@@ -321,7 +314,8 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 	uint64_t now = boot_time_ns();
 	int pending = maps.pending;
 	Result<bool> scanned = pending_scan_.next(
-		pending, "tp_pending", scan_limit, [&](const tp_flow &flow, const tp_pending &entry) {
+		pending, "tp_pending", entries_per_tick,
+		[&](const tp_flow &flow, const tp_pending &entry) {
 			uint64_t limit = entry.state == TP_PENDING_REFUSED ? 0 :
 					 must_have_header(entry) ? entry.header_timeout_ns :
 								   forgotten_ns;
@@ -371,17 +365,16 @@ void Enforcer::expire_origins(int origins, const std::vector<uint64_t> &timeouts
 	auto is_late = [&](const tp_peer &peer) {
 		uint64_t since = peer.syn_ns ? peer.syn_ns : peer.established_ns;
 
-		return peer.state == TP_PEER_WAITING && peer.service < timeouts.size() &&
-		       since && now > since && now - since > timeouts[peer.service];
+		return peer.state == TP_PEER_WAITING && peer.service < timeouts.size() && since &&
+		       now > since && now - since > timeouts[peer.service];
 	};
-	Result<bool> scanned = origins_scan_.next(origins, "tp_origins", scan_limit,
-						  [&](uint64_t cookie, const tp_peer &peer) {
-							  if (is_late(peer))
-								  late.push_back(cookie);
-							  if (peer.state == TP_PEER_CLOSED &&
-							      now > peer.established_ns + unasked_ns)
-								  closed.push_back(cookie);
-						  });
+	Result<bool> scanned = origins_scan_.next(
+		origins, "tp_origins", entries_per_tick, [&](uint64_t cookie, const tp_peer &peer) {
+			if (is_late(peer))
+				late.push_back(cookie);
+			if (peer.state == TP_PEER_CLOSED && now > peer.established_ns + unasked_ns)
+				closed.push_back(cookie);
+		});
 
 	if (!scanned)
 		report(scanned.error());

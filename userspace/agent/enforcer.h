@@ -21,9 +21,11 @@
 #include "base/maps.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
-class Enforcer {
+class Enforcer
+{
 public:
 	/* Works in these namespaces.  `may_send`: CAP_NET_RAW is there. */
 	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send);

@@ -3,10 +3,10 @@
 
 #include <numeric>
 
-namespace tp {
+#include "agent/pending.h"
 
-/* Entries looked at per tick. */
-static constexpr size_t scan_limit = 16384;
+namespace tp
+{
 
 static uint64_t outcomes(const tp_counters &counters)
 {
@@ -30,11 +30,12 @@ bool Evictions::any_open()
 
 bool Evictions::scan_pending()
 {
-	Result<bool> end = pending_scan_.next(
-		maps_.pending, "tp_pending", scan_limit, [&](const tp_flow &, const tp_pending &entry) {
-			if (entry.state != TP_PENDING_REFUSED && entry.peer.service < waiting_.size())
-				waiting_[entry.peer.service]++;
-		});
+	Result<bool> end = pending_scan_.next(maps_.pending, "tp_pending", entries_per_tick,
+					      [&](const tp_flow &, const tp_pending &entry) {
+						      if (entry.state != TP_PENDING_REFUSED &&
+							  entry.peer.service < waiting_.size())
+							      waiting_[entry.peer.service]++;
+					      });
 
 	return end && *end;
 }
@@ -42,7 +43,7 @@ bool Evictions::scan_pending()
 bool Evictions::scan_origins()
 {
 	Result<bool> end = origins_scan_.next(
-		maps_.origins, "tp_origins", scan_limit, [&](uint64_t, const tp_peer &peer) {
+		maps_.origins, "tp_origins", entries_per_tick, [&](uint64_t, const tp_peer &peer) {
 			if (peer.state == TP_PEER_WAITING && peer.service < waiting_.size())
 				waiting_[peer.service]++;
 		});

@@ -13,14 +13,17 @@
 #include "agent/reporter.h"
 #include "base/maps.h"
 
-namespace tp {
+namespace tp
+{
 
-class Evictions {
+class Evictions
+{
 public:
 	struct Maps {
 		int pending, origins, counters;
 	};
-	Evictions(const Maps &maps, size_t services) : maps_(maps), begun_(services), waiting_(services)
+	Evictions(const Maps &maps, size_t services)
+	    : maps_(maps), begun_(services), waiting_(services)
 	{
 	}
 

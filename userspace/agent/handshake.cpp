@@ -6,7 +6,8 @@
 
 #include "base/log.h"
 
-namespace tp {
+namespace tp
+{
 
 static bool syncookies_are_off()
 {
@@ -24,7 +25,8 @@ std::string why_no_handshake(const RunOptions &options, const Privileges &privil
 	if (!privileges.perfmon)
 		return "it needs CAP_PERFMON";
 	if (syncookies_are_off())
-		return "net.ipv4.tcp_syncookies is 0, and then the kernel takes no connection from it";
+		return "net.ipv4.tcp_syncookies is 0, and then the kernel takes no connection from "
+		       "it";
 	return {};
 }
 
@@ -44,15 +46,14 @@ Error no_engine_error(const std::string &engine, const std::string &why)
 }
 
 /* The handshake program on all interfaces; auto does without where that fails. */
-Result<std::vector<Interfaces>> attach_interfaces(Programs &programs,
-							 const RunOptions &options,
-							 const std::vector<Namespace> &spaces)
+Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,
+						  const std::vector<Namespace> &spaces)
 {
 	std::vector<Interfaces> all;
 
 	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
-		Result<Interfaces> one = Interfaces::open(spaces[i], programs.handshake(i),
-							  options.interfaces);
+		Result<Interfaces> one =
+			Interfaces::open(spaces[i], programs.handshake(i), options.interfaces);
 
 		if (!one)
 			return one.error();
@@ -71,13 +72,13 @@ Result<std::vector<Interfaces>> attach_interfaces(Programs &programs,
 
 /* Their metrics now, and as they change. */
 Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,
-					       const std::vector<Namespace> &spaces)
+					const std::vector<Namespace> &spaces)
 {
 	std::vector<Routes> all;
 
 	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
-		Result<Routes> one = Routes::open(spaces[i], setup.namespaces[i],
-						  programs.routes());
+		Result<Routes> one =
+			Routes::open(spaces[i], setup.namespaces[i], programs.routes());
 
 		if (!one)
 			return one.error();

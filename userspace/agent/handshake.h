@@ -14,7 +14,8 @@
 #include "agent/programs.h"
 #include "agent/routes.h"
 
-namespace tp {
+namespace tp
+{
 
 /* Why it cannot work here, as far as that shows before loading it; empty: try. */
 std::string why_no_handshake(const RunOptions &options, const Privileges &privileges);

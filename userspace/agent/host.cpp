@@ -22,7 +22,8 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-namespace tp {
+namespace tp
+{
 
 static constexpr const char *usual_bpffs = "/sys/fs/bpf";
 
@@ -46,9 +47,12 @@ Result<Privileges> check_privileges()
 	if (!has_capability(sets, CAP_NET_ADMIN))
 		missing += missing.empty() ? "CAP_NET_ADMIN" : " and CAP_NET_ADMIN";
 	if (!missing.empty())
-		return Error{ ErrorCode::permission, "check privileges", "truepeer run",
+		return Error{ ErrorCode::permission,
+			      "check privileges",
+			      "truepeer run",
 			      "missing " + missing,
-			      "run it as root, or with CAP_BPF and CAP_NET_ADMIN", EPERM };
+			      "run it as root, or with CAP_BPF and CAP_NET_ADMIN",
+			      EPERM };
 	return Privileges{ has_capability(sets, CAP_NET_RAW),
 			   admin || has_capability(sets, CAP_PERFMON) };
 }

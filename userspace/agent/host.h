@@ -9,7 +9,8 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 struct Privileges {
 	bool raw;     /* CAP_NET_RAW: may send resets */

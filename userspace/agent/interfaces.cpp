@@ -16,7 +16,8 @@
 
 #include "agent/rtnetlink.h"
 
-namespace tp {
+namespace tp
+{
 
 /* BPF_TCX_INGRESS of Linux 6.6; libbpf 1.1 does not know it and passes it through. */
 static constexpr bpf_attach_type tcx_ingress = (bpf_attach_type)46;
@@ -58,7 +59,8 @@ static LinkAttributes read_attributes(const nlmsghdr *message)
 		} else if (a->rta_type == IFLA_LINKINFO) {
 			int inner = (int)RTA_PAYLOAD(a);
 
-			for (auto *b = (rtattr *)RTA_DATA(a); RTA_OK(b, inner); b = RTA_NEXT(b, inner))
+			for (auto *b = (rtattr *)RTA_DATA(a); RTA_OK(b, inner);
+			     b = RTA_NEXT(b, inner))
 				if (b->rta_type == IFLA_INFO_SLAVE_KIND)
 					out.master_kind = (const char *)RTA_DATA(b);
 		}
@@ -80,9 +82,9 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list() const
 		if (m->nlmsg_type != RTM_NEWLINK)
 			return;
 		LinkAttributes attributes = read_attributes(m);
-		bool usable = (link->ifi_type == ARPHRD_ETHER ||
-			       link->ifi_type == ARPHRD_LOOPBACK) &&
-			      (!attributes.has_master || attributes.master_kind == "vrf");
+		bool usable =
+			(link->ifi_type == ARPHRD_ETHER || link->ifi_type == ARPHRD_LOOPBACK) &&
+			(!attributes.has_master || attributes.master_kind == "vrf");
 
 		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable });
 	});

@@ -15,9 +15,11 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
-class Interfaces {
+class Interfaces
+{
 public:
 	/*
 	 * `program`: borrowed.  `only`: names; empty: all that carry Ethernet frames, and

@@ -5,9 +5,11 @@
 
 #include "base/maps.h"
 
-namespace tp {
+namespace tp
+{
 
-class KeptHeaders {
+class KeptHeaders
+{
 public:
 	/* The maps, borrowed. */
 	KeptHeaders(int small, int large) : small_(small), large_(large) {}

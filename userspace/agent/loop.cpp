@@ -7,7 +7,8 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
-namespace tp {
+namespace tp
+{
 
 static constexpr long tick_ns = 200'000'000;
 

@@ -13,9 +13,11 @@
 
 struct ring_buffer;
 
-namespace tp {
+namespace tp
+{
 
-class Loop {
+class Loop
+{
 public:
 	/* SIGINT and SIGTERM are for the loop from here on. */
 	static Result<Loop> create(int actions, Enforcer &enforcer);

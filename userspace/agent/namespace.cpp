@@ -6,7 +6,8 @@
 
 #include "agent/host.h"
 
-namespace tp {
+namespace tp
+{
 
 static constexpr const char *own_path = "/proc/thread-self/ns/net";
 

@@ -10,7 +10,8 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 struct Namespace {
 	std::string name; /* as it was given; empty: the agent's own */
@@ -22,7 +23,8 @@ struct Namespace {
 Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &paths);
 
 /* This thread works in the namespace while the object lives. */
-class Inside {
+class Inside
+{
 public:
 	static Result<Inside> enter(const Namespace &space);
 	Inside(Inside &&) = default;

@@ -10,7 +10,8 @@
 #include "agent/rtnetlink.h"
 #include "base/log.h"
 
-namespace tp {
+namespace tp
+{
 
 Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map)
 {

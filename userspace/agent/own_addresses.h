@@ -13,10 +13,12 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 /* Those of one network namespace. */
-class OwnAddresses {
+class OwnAddresses
+{
 public:
 	/* `map`: tp_own_addresses, borrowed.  `netns`: as the flows have it. */
 	static Result<OwnAddresses> open(const Namespace &space, uint64_t netns, int map);
@@ -32,7 +34,7 @@ private:
 	using Bytes = std::array<uint8_t, 16>;
 
 	OwnAddresses(const Namespace &space, uint64_t netns, int map)
-		: space_(&space), netns_(netns), map_(map)
+	    : space_(&space), netns_(netns), map_(map)
 	{
 	}
 

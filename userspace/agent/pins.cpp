@@ -15,7 +15,8 @@
 
 #include "base/maps.h"
 
-namespace tp {
+namespace tp
+{
 
 /* The names in `dir` that start with `prefix`, as paths. */
 static std::vector<std::string> list(const std::string &dir, const std::string &prefix)

@@ -19,12 +19,14 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 /* The process that holds the directory's lock; 0: nobody, -1: one we cannot see. */
 pid_t lock_holder(const std::string &pin_dir);
 
-class PinLock {
+class PinLock
+{
 public:
 	static Result<PinLock> take(const std::string &pin_dir);
 	PinLock(PinLock &&) = default;

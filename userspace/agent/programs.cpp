@@ -20,7 +20,8 @@
 #include "base/maps.h"
 #include "truepeer.skel.h"
 
-namespace tp {
+namespace tp
+{
 
 /* What libbpf says while loading is worth reading only when loading fails. */
 static std::string libbpf_output;
@@ -57,7 +58,8 @@ void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 static void set_ports(tp_truepeer *skeleton, const Setup &setup)
 {
 	for (const Listen &listen : setup.services)
-		((uint64_t *)skeleton->rodata->tp_ports)[listen.port / 64] |= 1ull << listen.port % 64;
+		((uint64_t *)skeleton->rodata->tp_ports)[listen.port / 64] |= 1ull
+									      << listen.port % 64;
 }
 
 /* What all copies of the handshake program know; `netns` is where this one runs. */
@@ -89,7 +91,7 @@ static void set_sender(tp_truepeer *skeleton, const Setup &setup)
 static const char *const lasting_maps[] = { "tp_denied", "tp_events" };
 
 /* Connections that have no socket yet are in these. */
-static const char *const pending_maps[] = { "tp_pending", "tp_pieces", "tp_headers",
+static const char *const pending_maps[] = { "tp_pending",       "tp_pieces",  "tp_headers",
 					    "tp_headers_large", "tp_sending", "tp_senders" };
 
 static std::vector<std::string> maps_to_share(const Programs::Predecessor &predecessor)
@@ -133,8 +135,10 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 		return system_error("open BPF object", "truepeer.bpf.o");
 	skeleton->rodata->tp_netns_aware = setup.netns_aware;
 	/* room for all that may be told at once that there is some */
-	bpf_map__set_max_entries(skeleton->maps.tp_origins, setup.max_connections + setup.max_pending);
-	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections + setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_origins,
+				 setup.max_connections + setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_sockets,
+				 setup.max_connections + setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
@@ -167,10 +171,12 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
  */
 Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predecessor &predecessor)
 {
-	static const char *const handshake_needs = "the kernel does not take tp_handshake: it needs "
-						   "Linux 6.9 or later, with CONFIG_SYN_COOKIES";
-	static const char *const sender_needs = "the kernel does not take tp_sender: it needs Linux "
-						"6.1 or later, with CONFIG_BPF_STREAM_PARSER";
+	static const char *const handshake_needs =
+		"the kernel does not take tp_handshake: it needs "
+		"Linux 6.9 or later, with CONFIG_SYN_COOKIES";
+	static const char *const sender_needs =
+		"the kernel does not take tp_sender: it needs Linux "
+		"6.1 or later, with CONFIG_BPF_STREAM_PARSER";
 	const std::string no_handshake = setup.no_handshake;
 	Result<Skeleton> loaded = open_and_load(setup, predecessor);
 
@@ -231,9 +237,10 @@ Status Programs::load_handshake(const Setup &setup, uint64_t netns)
 		return system_error("open BPF object", "truepeer.bpf.o");
 	bpf_object__for_each_program(program, copy->obj)
 		bpf_program__set_autoload(program, program == copy->progs.tp_handshake);
-	bpf_object__for_each_map(map, copy->obj) {
-		const bpf_map *own = bpf_object__find_map_by_name(skeleton_->obj,
-								  bpf_map__name(map));
+	bpf_object__for_each_map(map, copy->obj)
+	{
+		const bpf_map *own =
+			bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
 
 		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(own)))
 			return system_error("share map", bpf_map__name(map));
@@ -327,9 +334,9 @@ Status Programs::attach(int cgroup)
 		{ "link_gate", skeleton_->progs.tp_gate, BPF_CGROUP_INET_INGRESS },
 	};
 	/* a link to a sockmap exists only from Linux 6.10 on */
-	int failed = bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_verdict),
-				     bpf_map__fd(skeleton_->maps.tp_sockets), BPF_SK_SKB_VERDICT,
-				     0);
+	int failed =
+		bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_verdict),
+				bpf_map__fd(skeleton_->maps.tp_sockets), BPF_SK_SKB_VERDICT, 0);
 
 	if (failed)
 		return system_error("attach", "tp_verdict to tp_sockets", failed);
@@ -340,7 +347,8 @@ Status Programs::attach(int cgroup)
 	if (failed)
 		return system_error("attach", "tp_sender to tp_sending", failed);
 	for (const auto &point : points) {
-		int fd = bpf_link_create(bpf_program__fd(point.program), cgroup, point.type, nullptr);
+		int fd = bpf_link_create(bpf_program__fd(point.program), cgroup, point.type,
+					 nullptr);
 
 		if (fd < 0)
 			return system_error("attach",
@@ -411,7 +419,8 @@ Status Programs::pin(const std::string &dir, std::optional<uint32_t> group) cons
 
 	if (mkdir(dir.c_str(), 0750))
 		return system_error("create", dir);
-	bpf_object__for_each_map(map, skeleton_->obj) {
+	bpf_object__for_each_map(map, skeleton_->obj)
+	{
 		std::string name = bpf_map__name(map);
 
 		if (done && !bpf_map__is_internal(map)) /* .rodata: programs hold it */

@@ -18,7 +18,8 @@
 
 struct tp_truepeer;
 
-namespace tp {
+namespace tp
+{
 
 struct Setup {
 	std::vector<Listen> services;
@@ -27,14 +28,15 @@ struct Setup {
 	uint32_t max_pending = 16384; /* all services together */
 	uint32_t max_connections = 245760;
 	bool netns_aware = false;
-	std::vector<uint64_t> namespaces; /* of the services: cookies; { 0 } if not aware */
+	std::vector<uint64_t> namespaces;      /* of the services: cookies; { 0 } if not aware */
 	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */
 	uint32_t flags = 0;                    /* enum tp_service_flag */
 	std::string no_handshake; /* why the handshake engine is not to be tried; empty: try */
 	std::string no_sender;    /* ... the sender engine */
 };
 
-class Programs {
+class Programs
+{
 public:
 	/* What is taken over from `dir`, the pin directory of an agent that was killed. */
 	struct Predecessor {
@@ -106,7 +108,7 @@ private:
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the handshake program for further namespaces */
 	std::string no_handshake_, no_sender_;
-	bool shares_ = false; /* tp_pending with a predecessor */
+	bool shares_ = false;             /* tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};
 	std::vector<std::pair<std::string, Fd>> links_;

@@ -4,10 +4,12 @@
 #include <bpf/bpf.h>
 #include <netinet/tcp.h>
 
+#include "agent/pending.h"
 #include "base/maps.h"
 #include "bpf/proxy_header.h"
 
-namespace tp {
+namespace tp
+{
 
 /* More than the gate's tp_pending holds by default never wait at once. */
 static constexpr size_t max_headers = 16384;
@@ -32,13 +34,15 @@ void Reassembler::add(Header &header, uint32_t offset, std::span<const uint8_t> 
 		return;
 	}
 	if (offset + bytes.size() > have)
-		header.bytes.insert(header.bytes.end(), bytes.begin() + (have - offset), bytes.end());
+		header.bytes.insert(header.bytes.end(), bytes.begin() + (ptrdiff_t)(have - offset),
+				    bytes.end());
 	while (!header.later.empty() && header.later.begin()->first <= header.bytes.size()) {
 		auto next = header.later.extract(header.later.begin());
 		size_t known = header.bytes.size() - next.key();
 
 		if (next.mapped().size() > known)
-			header.bytes.insert(header.bytes.end(), next.mapped().begin() + known,
+			header.bytes.insert(header.bytes.end(),
+					    next.mapped().begin() + (ptrdiff_t)known,
 					    next.mapped().end());
 	}
 }
@@ -104,11 +108,6 @@ Status Reassembler::take(SegmentSender &sender, const tp_piece &piece,
 	});
 }
 
-static bool is_optional(const tp_pending &entry)
-{
-	return entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE;
-}
-
 Status Reassembler::tick(const std::function<SegmentSender *(uint64_t netns)> &sender_for,
 			 int pending)
 {
@@ -123,7 +122,8 @@ Status Reassembler::tick(const std::function<SegmentSender *(uint64_t netns)> &s
 			continue;
 		}
 		/* where a header is optional, the time decides that there is none */
-		if (is_optional(entry) && boot_time_ns() - entry.peer.syn_ns > entry.header_timeout_ns)
+		if (is_optional(entry) &&
+		    boot_time_ns() - entry.peer.syn_ns > entry.header_timeout_ns)
 			it->second.whole = true;
 		SegmentSender *sender = sender_for(it->first.netns);
 		if (it->second.whole && sender)

@@ -23,9 +23,11 @@
 #include "base/result.h"
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
-class Reassembler {
+class Reassembler
+{
 public:
 	/* One piece; `sender` acknowledges it or sends the whole header on. */
 	Status take(SegmentSender &sender, const tp_piece &piece, std::span<const uint8_t> bytes);
@@ -48,8 +50,8 @@ private:
 		uint32_t ack = 0;           /* the client's latest acknowledgement */
 		std::vector<uint8_t> bytes; /* without a gap, from the first byte on */
 		std::map<uint32_t, std::vector<uint8_t>> later; /* behind a gap, by offset */
-		uint32_t fin = UINT32_MAX;  /* offset of the stream's end, where known */
-		bool whole = false;         /* sent on to TCP */
+		uint32_t fin = UINT32_MAX; /* offset of the stream's end, where known */
+		bool whole = false;        /* sent on to TCP */
 	};
 
 	static void add(Header &header, uint32_t offset, std::span<const uint8_t> bytes);

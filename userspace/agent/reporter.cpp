@@ -3,7 +3,8 @@
 
 #include <bpf/bpf.h>
 
-namespace tp {
+namespace tp
+{
 
 void Reporter::run(const tp_agent_report &report) const
 {

@@ -7,9 +7,11 @@
 
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
-class Reporter {
+class Reporter
+{
 public:
 	/* `program`: tp_agent_report, borrowed. */
 	explicit Reporter(int program) : program_(program) {}

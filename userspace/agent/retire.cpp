@@ -4,7 +4,8 @@
 #include "agent/pins.h"
 #include "base/maps.h"
 
-namespace tp {
+namespace tp
+{
 
 Status set_draining(const std::string &dir, tp_draining how)
 {

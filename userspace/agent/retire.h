@@ -9,7 +9,8 @@
 #include "bpf/abi.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 /* How the programs pinned in `dir` take new connections from here on. */
 Status set_draining(const std::string &dir, tp_draining how);

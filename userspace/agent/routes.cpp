@@ -10,7 +10,8 @@
 
 #include "agent/rtnetlink.h"
 
-namespace tp {
+namespace tp
+{
 
 bool Routes::KeyLess::operator()(const tp_route_key &a, const tp_route_key &b) const
 {
@@ -87,7 +88,8 @@ Status Routes::read(int family, Entries &entries) const
 			key.address[10] = key.address[11] = 0xff;
 		for (auto *a = RTM_RTA(about); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 			if (a->rta_type == RTA_DST)
-				std::memcpy(key.address + (ipv4 ? 12 : 0), RTA_DATA(a), ipv4 ? 4 : 16);
+				std::memcpy(key.address + (ipv4 ? 12 : 0), RTA_DATA(a),
+					    ipv4 ? 4 : 16);
 			else if (a->rta_type == RTA_METRICS)
 				route = read_metrics(a);
 		}

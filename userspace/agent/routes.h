@@ -15,9 +15,11 @@
 #include "base/result.h"
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
-class Routes {
+class Routes
+{
 public:
 	/* `map`: tp_routes, borrowed.  `netns`: as the flows have it. */
 	static Result<Routes> open(const Namespace &space, uint64_t netns, int map);
@@ -39,7 +41,7 @@ private:
 	using Entries = std::map<tp_route_key, tp_route, KeyLess>;
 
 	Routes(const Namespace &space, uint64_t netns, int map)
-		: space_(&space), netns_(netns), map_(map)
+	    : space_(&space), netns_(netns), map_(map)
 	{
 	}
 	Status read(int family, Entries &entries) const;

@@ -8,7 +8,8 @@
 #include <cstring>
 #include <vector>
 
-namespace tp {
+namespace tp
+{
 
 Result<Fd> open_rtnetlink(uint32_t groups, int flags)
 {

@@ -12,7 +12,8 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 /* Joined to `groups` (RTMGRP_*); `flags` as for socket(). In this thread's namespace. */
 Result<Fd> open_rtnetlink(uint32_t groups, int flags);

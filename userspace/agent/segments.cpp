@@ -13,7 +13,8 @@
 
 #include "base/address.h"
 
-namespace tp {
+namespace tp
+{
 
 Result<SegmentSender> SegmentSender::open()
 {

@@ -9,7 +9,8 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 /* Addresses as in the maps (16 bytes), ports and numbers in host order. */
 struct Segment {
@@ -25,7 +26,8 @@ struct Segment {
 	uint32_t mark = 0;
 };
 
-class SegmentSender {
+class SegmentSender
+{
 public:
 	/* Needs CAP_NET_RAW, and CAP_NET_ADMIN for segments with a mark. */
 	static Result<SegmentSender> open();

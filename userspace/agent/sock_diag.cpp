@@ -14,7 +14,8 @@
 
 #include "base/address.h"
 
-namespace tp {
+namespace tp
+{
 
 struct Request {
 	nlmsghdr header;

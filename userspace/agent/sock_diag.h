@@ -10,9 +10,11 @@
 #include "base/result.h"
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
-class SockDiag {
+class SockDiag
+{
 public:
 	static Result<SockDiag> open();
 

@@ -18,7 +18,8 @@
 #include "base/log.h"
 #include "base/maps.h"
 
-namespace tp {
+namespace tp
+{
 
 /* After this time no program is under way that has begun before it. */
 static constexpr timespec grace_period = { 0, 5'000'000 };
@@ -178,8 +179,8 @@ static Status start_after(Programs &programs, const std::string &pin_dir)
 	return done ? programs.start() : done;
 }
 
-Status take_over(Programs &programs, std::vector<Interfaces> &interfaces,
-		 const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer)
+Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
+		 const std::string &pin_dir, Enforcer &enforcer)
 {
 	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
 	Result<std::optional<uint32_t>> group = pin_group(options, pin_dir);

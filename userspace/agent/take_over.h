@@ -11,7 +11,8 @@
 #include "agent/interfaces.h"
 #include "agent/programs.h"
 
-namespace tp {
+namespace tp
+{
 
 /*
  * Loads, sharing with the predecessor in `pin_dir` the connections that have no socket
@@ -24,8 +25,8 @@ Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, i
  * connections go on as if nothing had happened; those of another predecessor that have no
  * socket yet are ended.
  */
-Status take_over(Programs &programs, std::vector<Interfaces> &interfaces,
-		 const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer);
+Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
+		 const std::string &pin_dir, Enforcer &enforcer);
 
 } // namespace tp
 

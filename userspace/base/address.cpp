@@ -10,7 +10,8 @@
 
 #include <fmt/format.h>
 
-namespace tp {
+namespace tp
+{
 
 static constexpr uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
@@ -76,8 +77,8 @@ std::string format_service(const uint8_t *address, uint16_t port)
 
 	std::memcpy(endpoint.address, address, 16);
 	endpoint.port = port;
-	endpoint.family = std::memcmp(address, mapped_prefix, 12) == 0 ? TP_FAMILY_IPV4 :
-									 TP_FAMILY_IPV6;
+	endpoint.family =
+		std::memcmp(address, mapped_prefix, 12) == 0 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
 	return format_endpoint(endpoint);
 }
 

@@ -10,7 +10,8 @@
 #include "base/result.h"
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
 /* 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. */
 struct Address {

@@ -9,7 +9,8 @@
 #include <cstring>
 #include <utility>
 
-namespace tp {
+namespace tp
+{
 
 static constexpr size_t record_header = BPF_RINGBUF_HDR_SZ;
 
@@ -37,7 +38,8 @@ Result<EventRing> EventRing::open(int fd, Access access)
 	EventRing ring(about.max_entries, (size_t)sysconf(_SC_PAGESIZE));
 	ring.consumer_ = map_or_null(fd, ring.page_, protection, 0);
 	if (ring.consumer_)
-		ring.producer_ = map_or_null(fd, ring.page_ + 2 * ring.size_, PROT_READ, ring.page_);
+		ring.producer_ =
+			map_or_null(fd, ring.page_ + 2 * ring.size_, PROT_READ, ring.page_);
 	if (!ring.producer_)
 		return system_error("map", "tp_events");
 	ring.position_ = ring.consumed();
@@ -45,8 +47,8 @@ Result<EventRing> EventRing::open(int fd, Access access)
 }
 
 EventRing::EventRing(EventRing &&other) noexcept
-	: size_(other.size_), page_(other.page_), consumer_(std::exchange(other.consumer_, nullptr)),
-	  producer_(std::exchange(other.producer_, nullptr)), position_(other.position_)
+    : size_(other.size_), page_(other.page_), consumer_(std::exchange(other.consumer_, nullptr)),
+      producer_(std::exchange(other.producer_, nullptr)), position_(other.position_)
 {
 }
 

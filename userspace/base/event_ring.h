@@ -16,9 +16,11 @@
 #include "base/result.h"
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
-class EventRing {
+class EventRing
+{
 public:
 	/* `fd`: the map, borrowed.  With Access::write trim() may be called. */
 	static Result<EventRing> open(int fd, Access access);

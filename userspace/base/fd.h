@@ -7,9 +7,11 @@
 
 #include <utility>
 
-namespace tp {
+namespace tp
+{
 
-class Fd {
+class Fd
+{
 public:
 	Fd() = default;
 	explicit Fd(int fd) : fd_(fd) {}

@@ -5,9 +5,12 @@
  */
 #include <fmt/format-inl.h>
 
-namespace fmt {
-inline namespace v9 {
-namespace detail {
+namespace fmt
+{
+inline namespace v9
+{
+namespace detail
+{
 
 template auto dragonbox::to_decimal(float) noexcept -> dragonbox::decimal_fp<float>;
 template auto dragonbox::to_decimal(double) noexcept -> dragonbox::decimal_fp<double>;

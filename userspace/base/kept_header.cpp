@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
-namespace tp {
+namespace tp
+{
 
 tp_flow flow_of(const tp_peer &peer)
 {

@@ -8,7 +8,8 @@
 
 #include "base/maps.h"
 
-namespace tp {
+namespace tp
+{
 
 /* The connection's flow, the key of both maps. */
 tp_flow flow_of(const tp_peer &peer);

@@ -3,7 +3,8 @@
 
 #include <cstdio>
 
-namespace tp {
+namespace tp
+{
 
 void log_line(std::string_view text)
 {

@@ -9,7 +9,8 @@
 
 #include <fmt/format.h>
 
-namespace tp {
+namespace tp
+{
 
 void log_line(std::string_view text);
 

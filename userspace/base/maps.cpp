@@ -7,7 +7,8 @@
 
 #include <fmt/format.h>
 
-namespace tp {
+namespace tp
+{
 
 Result<Fd> open_map(const std::string &dir, const std::string &name, Access access)
 {
@@ -19,8 +20,12 @@ Result<Fd> open_map(const std::string &dir, const std::string &name, Access acce
 	if (fd >= 0)
 		return Fd(fd);
 	if (fd == -ENOENT)
-		return Error{ ErrorCode::not_running, "open map", path, "no truepeer is running here",
-			      "start one with truepeer run, or name its --pin-dir", ENOENT };
+		return Error{ ErrorCode::not_running,
+			      "open map",
+			      path,
+			      "no truepeer is running here",
+			      "start one with truepeer run, or name its --pin-dir",
+			      ENOENT };
 	if (fd == -EACCES || fd == -EPERM)
 		return system_error("open map", path, fd,
 				    access == Access::write ?

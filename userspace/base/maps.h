@@ -13,7 +13,8 @@
 #include "base/result.h"
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
 inline constexpr const char *default_pin_dir = "/sys/fs/bpf/truepeer";
 
@@ -53,13 +54,15 @@ Status for_each_entry(int fd, const char *name, Each each)
  * Walks a hash map in batches, over several calls if the caller wants to bound
  * the work of each.  Entries that come and go meanwhile may be missed.
  */
-template <typename Key, typename Value> class HashScan {
+template <typename Key, typename Value> class HashScan
+{
 public:
 	/*
 	 * Up to about `limit` entries from where the last call stopped; returns true
 	 * when the end was reached, and the next call starts over.
 	 */
-	template <typename Each> Result<bool> next(int fd, const char *name, size_t limit, Each each)
+	template <typename Each>
+	Result<bool> next(int fd, const char *name, size_t limit, Each each)
 	{
 		for (size_t done = 0; done < limit;) {
 			uint32_t count = (uint32_t)keys_.size();

@@ -9,14 +9,15 @@
 
 #include "lib/names.h"
 
-namespace tp {
+namespace tp
+{
 
 static constexpr Network all_ipv4 = { { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } }, 96 };
 
 Result<uint32_t> parse_policy(std::string_view name, std::string what)
 {
-	for (uint32_t policy : { TP_POLICY_REJECT, TP_POLICY_REQUIRE, TP_POLICY_USE, TP_POLICY_IGNORE,
-				 TP_POLICY_SKIP })
+	for (uint32_t policy : { TP_POLICY_REJECT, TP_POLICY_REQUIRE, TP_POLICY_USE,
+				 TP_POLICY_IGNORE, TP_POLICY_SKIP })
 		if (name == policy_name(policy))
 			return policy;
 	return Error{ ErrorCode::usage, std::move(what), std::string(name), "not a policy",
@@ -35,8 +36,8 @@ Result<PolicyRule> parse_policy_rule(std::string_view text)
 	if (!network)
 		return network.error();
 	rule.network = *network;
-	Result<uint32_t> policy =
-		parse_policy(text.substr(equals + 1, at == text.npos ? at : at - equals - 1), "--policy");
+	Result<uint32_t> policy = parse_policy(
+		text.substr(equals + 1, at == text.npos ? at : at - equals - 1), "--policy");
 	if (!policy)
 		return policy.error();
 	rule.policy = *policy;
@@ -64,7 +65,8 @@ static bool covers_all_ipv4(const Network &network)
 	if (network.bits >= all_ipv4.bits)
 		return false;
 	for (uint32_t bit = 0; bit < network.bits; bit++)
-		if ((network.address.bytes[bit / 8] ^ all_ipv4.address.bytes[bit / 8]) & 0x80 >> bit % 8)
+		if ((network.address.bytes[bit / 8] ^ all_ipv4.address.bytes[bit / 8]) &
+		    0x80 >> bit % 8)
 			return false;
 	return true;
 }

@@ -10,7 +10,8 @@
 #include "base/address.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 struct PolicyRule {
 	std::optional<Listen> service; /* nothing: all */

@@ -12,7 +12,8 @@
 #include <utility>
 #include <variant>
 
-namespace tp {
+namespace tp
+{
 
 enum class ErrorCode {
 	system,       /* a system call failed: number holds errno */
@@ -51,16 +52,22 @@ inline Error system_error(std::string operation, std::string object, int number 
 			  std::string hint = {})
 {
 	number = number < 0 ? -number : number;
-	ErrorCode code = number == EACCES || number == EPERM ? ErrorCode::permission :
-							       ErrorCode::system;
+	ErrorCode code =
+		number == EACCES || number == EPERM ? ErrorCode::permission : ErrorCode::system;
 
-	return { code, std::move(operation), std::move(object), std::strerror(number),
-		 std::move(hint), number };
+	return { code,
+		 std::move(operation),
+		 std::move(object),
+		 std::strerror(number),
+		 std::move(hint),
+		 number };
 }
 
-struct Nothing {};
+struct Nothing {
+};
 
-template <typename T = Nothing> class [[nodiscard]] Result {
+template <typename T = Nothing> class [[nodiscard]] Result
+{
 public:
 	Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
 	Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}

@@ -9,7 +9,8 @@
 
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 struct ViewOptions {
 	std::string pin_dir;

@@ -14,9 +14,11 @@
 #include "cli/view.h"
 #include "lib/names.h"
 
-namespace tp {
+namespace tp
+{
 
-namespace {
+namespace
+{
 
 struct Connection {
 	uint64_t cookie;
@@ -43,8 +45,9 @@ void put_header(Json &out, const std::vector<uint8_t> &bytes)
 		out["destination"] = unix_destination(bytes);
 	}
 	if (parser.header.address_end)
-		out["tlvs"] = explain_tlvs(Bytes(bytes).subspan(
-			parser.header.address_end, parser.header.bytes - parser.header.address_end));
+		out["tlvs"] = explain_tlvs(
+			Bytes(bytes).subspan(parser.header.address_end,
+					     parser.header.bytes - parser.header.address_end));
 }
 
 /* Absent keys are what does not apply: the origin while the header is outstanding. */
@@ -113,13 +116,6 @@ void print(const std::vector<Connection> &connections)
 			tlvs += fmt::format("  {}\n", line);
 	}
 	fmt::print("{}{}", format_table(rows), tlvs);
-}
-
-std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id)
-{
-	auto found = services.find(id);
-
-	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
 }
 
 Status read_connections(const std::string &dir, bool with_headers, std::vector<Connection> &out)

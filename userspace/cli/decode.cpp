@@ -14,7 +14,8 @@
 #include "cli/tlv.h"
 #include "lib/names.h"
 
-namespace tp {
+namespace tp
+{
 
 static constexpr size_t max_input = 128 * 1024; /* the longest header has 65551 bytes */
 
@@ -99,8 +100,8 @@ static Json explain(const tp_header &header, Bytes bytes)
 		out["command"] = command_name(header.command);
 		if (header.command == TP_COMMAND_PROXY) {
 			out["family"] = family_name(stated_family(header, bytes));
-			out["transport"] = transport_name(
-				header.version == 2 ? bytes[13] & 15 : header.transport);
+			out["transport"] = transport_name(header.version == 2 ? bytes[13] & 15 :
+										header.transport);
 		}
 	}
 	if (header.verdict == TP_ACCEPT)
@@ -122,7 +123,8 @@ Result<int> decode(bool hex)
 		return input.error();
 	tp_parse(&parser, input->data(), (uint32_t)input->size());
 	fmt::print("{}\n", explain(parser.header, *input).dump());
-	return parser.header.verdict == TP_ACCEPT || parser.header.verdict == TP_ACCEPT_REAL ? 0 : 1;
+	return parser.header.verdict == TP_ACCEPT || parser.header.verdict == TP_ACCEPT_REAL ? 0 :
+											       1;
 }
 
 } // namespace tp

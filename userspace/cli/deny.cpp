@@ -12,7 +12,8 @@
 #include "cli/table.h"
 #include "cli/view.h"
 
-namespace tp {
+namespace tp
+{
 
 using Json = nlohmann::ordered_json;
 

@@ -12,7 +12,8 @@
 #include "cli/view.h"
 #include "lib/names.h"
 
-namespace tp {
+namespace tp
+{
 
 using Json = nlohmann::ordered_json;
 
@@ -25,13 +26,6 @@ static uint64_t realtime_offset()
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - boot_time_ns();
-}
-
-static std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id)
-{
-	auto found = services.find(id);
-
-	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
 }
 
 /* Absent keys are what does not apply. */
@@ -72,8 +66,8 @@ static void print_line(const Json &event)
 			   (event["refused"].get<bool>() ? "refused " : "") +
 			   event["outcome"].get<std::string>();
 
-	for (const char *key : { "service", "engine", "origin", "proxy", "looks_like", "header_age_us",
-				 "cookie" })
+	for (const char *key :
+	     { "service", "engine", "origin", "proxy", "looks_like", "header_age_us", "cookie" })
 		if (event.contains(key))
 			line += fmt::format(" {}={}", key,
 					    event[key].is_string() ? event[key].get<std::string>() :
@@ -109,8 +103,8 @@ static Status show_ring(const ViewOptions &options, const EventOptions &which)
 	if (!ring)
 		return ring.error();
 	for (unsigned round = 0;; round++) {
-		bool last = !which.follow ||
-			    (round % 20 == 0 && current_ring(options.pin_dir) != id);
+		bool last =
+			!which.follow || (round % 20 == 0 && current_ring(options.pin_dir) != id);
 		uint64_t lost = ring->read([&](const tp_event &event) {
 			Json object = to_json(event, *services);
 

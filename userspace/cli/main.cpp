@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer: the command line. */
+#include <cstdio>
+#include <exception>
 #include <functional>
 #include <map>
 
@@ -11,7 +13,8 @@
 
 using namespace tp;
 
-namespace {
+namespace
+{
 
 struct Arguments {
 	RunOptions run;
@@ -62,16 +65,19 @@ CLI::App *add_view(CLI::App &app, Arguments &arguments, const char *name, const 
 /* The subcommands of `truepeer policy`. */
 void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
 {
-	CLI::App *policy = app.add_subcommand("policy", "what source networks may send, at run time");
+	CLI::App *policy =
+		app.add_subcommand("policy", "what source networks may send, at run time");
 	CLI::App *list = policy->add_subcommand("list", "the rules in force");
 	CLI::App *set = policy->add_subcommand("set", "for connections that begin from now on");
-	CLI::App *remove = policy->add_subcommand("remove", "what the next wider network says holds then");
+	CLI::App *remove =
+		policy->add_subcommand("remove", "what the next wider network says holds then");
 
 	policy->require_subcommand(1);
 	list->add_flag("--json", arguments.view.json, "JSON instead of a table");
 	for (CLI::App *command : { set, remove }) {
 		command->add_option("network", arguments.network)->type_name("CIDR")->required();
-		command->add_option("--service", arguments.service, "only there (default: everywhere)")
+		command->add_option("--service", arguments.service,
+				    "only there (default: everywhere)")
 			->type_name("ADDRESS:PORT");
 	}
 	set->add_option("policy", arguments.policy, "require, use, ignore, reject or skip")
@@ -85,8 +91,8 @@ void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
 					    arguments.network, arguments.policy));
 	};
 	actions[remove] = [&] {
-		return report(drop_policy(arguments.view.pin_dir, arguments.service,
-					  arguments.network));
+		return report(
+			drop_policy(arguments.view.pin_dir, arguments.service, arguments.network));
 	};
 }
 
@@ -95,7 +101,8 @@ void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 {
 	CLI::App *deny = app.add_subcommand("deny", "origins whose connections are refused");
 	CLI::App *list = deny->add_subcommand("list", "the origins, and how many were refused");
-	CLI::App *add = deny->add_subcommand("add", "for connections whose header comes from now on");
+	CLI::App *add =
+		deny->add_subcommand("add", "for connections whose header comes from now on");
 	CLI::App *remove = deny->add_subcommand("remove", "takes networks off the list");
 
 	deny->require_subcommand(1);
@@ -109,9 +116,7 @@ void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 	for (CLI::App *command : { list, add, remove })
 		add_pin_dir(command, arguments.view.pin_dir);
 	actions[list] = [&] { return report(show_denied(arguments.view)); };
-	actions[add] = [&] {
-		return report(add_denied(arguments.view.pin_dir, arguments.deny));
-	};
+	actions[add] = [&] { return report(add_denied(arguments.view.pin_dir, arguments.deny)); };
 	actions[remove] = [&] {
 		return report(remove_denied(arguments.view.pin_dir, arguments.deny));
 	};
@@ -167,9 +172,10 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->check(CLI::Range(1u, 2u))
 		->allow_extra_args(false)
 		->capture_default_str();
-	command->add_flag("--refuse-special-origins", run.refuse_special_origins,
-			  "refuse origins that are loopback, unspecified or multicast addresses, or "
-			  "this host's own");
+	command->add_flag(
+		"--refuse-special-origins", run.refuse_special_origins,
+		"refuse origins that are loopback, unspecified or multicast addresses, or "
+		"this host's own");
 	command->add_option("--header-timeout", run.header_timeout,
 			    "time for the whole header, at least 3")
 		->type_name("SECONDS")
@@ -212,9 +218,7 @@ int parse_failed(const CLI::App &app, const CLI::ParseError &error)
 	return app.exit(error) == 0 ? 0 : exit_usage;
 }
 
-} // namespace
-
-int main(int argc, char **argv)
+int run_command(int argc, char **argv)
 {
 	CLI::App app("truepeer: lets unmodified servers see the real client behind a proxy that "
 		     "sends PROXY protocol headers.",
@@ -251,4 +255,16 @@ int main(int argc, char **argv)
 		if (command->parsed())
 			return act();
 	return exit_usage;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	try {
+		return run_command(argc, argv);
+	} catch (const std::exception &error) { /* no memory, most likely */
+		std::fprintf(stderr, "truepeer: %s\n", error.what());
+		return 1;
+	}
 }

@@ -14,7 +14,8 @@
 #include "cli/view.h"
 #include "lib/names.h"
 
-namespace tp {
+namespace tp
+{
 
 using Json = nlohmann::ordered_json;
 
@@ -29,14 +30,15 @@ static Result<Json> read_policies(const std::string &pin_dir)
 	if (!services)
 		return services.error();
 	Status read = for_each_entry<tp_policy_key, tp_policy_value>(
-		map->get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &value) {
+		map->get(), "tp_policies",
+		[&](const tp_policy_key &key, const tp_policy_value &value) {
 			auto service = services->find(ntohl(key.service));
 
 			if (service != services->end())
-				list.push_back(
-					{ { "service", service->second.listen() },
-					  { "network", format_network(key.address, key.prefixlen - 32) },
-					  { "policy", policy_name(value.policy) } });
+				list.push_back({ { "service", service->second.listen() },
+						 { "network", format_network(key.address,
+									     key.prefixlen - 32) },
+						 { "policy", policy_name(value.policy) } });
 		});
 	if (!read)
 		return read.error();
@@ -55,7 +57,8 @@ Status show_policies(const ViewOptions &options)
 		return success();
 	}
 	for (const Json &rule : *list)
-		rows.push_back({ rule["service"].get<std::string>(), rule["network"].get<std::string>(),
+		rows.push_back({ rule["service"].get<std::string>(),
+				 rule["network"].get<std::string>(),
 				 rule["policy"].get<std::string>() });
 	std::sort(rows.begin() + 1, rows.end());
 	fmt::print("{}any other source network: reject\n", format_table(rows));

@@ -15,7 +15,8 @@
 #include "cli/view.h"
 #include "lib/names.h"
 
-namespace tp {
+namespace tp
+{
 
 using Json = nlohmann::ordered_json;
 
@@ -83,22 +84,24 @@ static Json engine_json(const Service &service, const tp_config &config)
 	/* what is so for every connection, as long as the listener stays what it is */
 	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES;
 	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
-	Json out = { { "engine", engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
-								    TP_ENGINE_STREAM) },
-		     { "engine_on_this_host", engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
-							  sender ? TP_ENGINE_SENDER :
-								   TP_ENGINE_STREAM) } };
+	Json out = { { "engine",
+		       engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE : TP_ENGINE_STREAM) },
+		     { "engine_on_this_host",
+		       engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
+				   sender               ? TP_ENGINE_SENDER :
+							  TP_ENGINE_STREAM) } };
 
 	if (!handshake)
-		out["why_not_handshake"] = std::string(
-			config.no_handshake, strnlen(config.no_handshake, sizeof(config.no_handshake)));
+		out["why_not_handshake"] =
+			std::string(config.no_handshake,
+				    strnlen(config.no_handshake, sizeof(config.no_handshake)));
 	else if (always)
 		out["why_not_handshake"] = passed_on_reason(passed_on);
 	else if (passed_on)
 		out["last_passed_to_stream"] = passed_on_reason(passed_on);
 	if (!sender)
-		out["why_not_sender"] = std::string(config.no_sender,
-						    strnlen(config.no_sender, sizeof(config.no_sender)));
+		out["why_not_sender"] = std::string(
+			config.no_sender, strnlen(config.no_sender, sizeof(config.no_sender)));
 	return out;
 }
 
@@ -130,12 +133,12 @@ static Result<Json> service_json(const std::string &dir, uint32_t id, const Serv
 		return config.error();
 	Json out = { { "id", id }, { "listen", service.listen() } };
 	out.update(engine_json(service, *config));
-	out.update(Json{
-		     { "engines", bits_json(service.value.engines, engine_name) },
-		     { "header_versions", bits_json(service.value.versions, nullptr) },
-		     { "header_timeout_seconds", (double)service.value.header_timeout_ns / 1e9 },
-		     { "networks", *networks },
-		     { "counters", counters_json(*counters) } });
+	out.update(
+		Json{ { "engines", bits_json(service.value.engines, engine_name) },
+		      { "header_versions", bits_json(service.value.versions, nullptr) },
+		      { "header_timeout_seconds", (double)service.value.header_timeout_ns / 1e9 },
+		      { "networks", *networks },
+		      { "counters", counters_json(*counters) } });
 	return out;
 }
 
@@ -192,10 +195,10 @@ static Result<uint64_t> count_pending(const std::string &dir)
 
 	if (!map)
 		return map.error();
-	Status read = scan.all(map->get(), "tp_pending",
-			       [&](const tp_flow &, const tp_pending &entry) {
-				       count += entry.state != TP_PENDING_REFUSED;
-			       });
+	Status read =
+		scan.all(map->get(), "tp_pending", [&](const tp_flow &, const tp_pending &entry) {
+			count += entry.state != TP_PENDING_REFUSED;
+		});
 	return read ? Result<uint64_t>(count) : Result<uint64_t>(read.error());
 }
 
@@ -276,13 +279,14 @@ static void print_services(const Json &services)
 
 		if (here != engine)
 			engine += ", " + here + " from this host";
-		rows.push_back({ service["listen"].get<std::string>(), engine,
-				 fmt::format("{} s", service["header_timeout_seconds"].get<double>()),
-				 networks });
-		for (const auto &[key, label] : { std::pair("why_not_handshake", "not handshake: "),
-						  std::pair("why_not_sender", "not sender: "),
-						  std::pair("last_passed_to_stream",
-							    "last connection left to stream: ") })
+		rows.push_back(
+			{ service["listen"].get<std::string>(), engine,
+			  fmt::format("{} s", service["header_timeout_seconds"].get<double>()),
+			  networks });
+		for (const auto &[key, label] :
+		     { std::pair("why_not_handshake", "not handshake: "),
+		       std::pair("why_not_sender", "not sender: "),
+		       std::pair("last_passed_to_stream", "last connection left to stream: ") })
 			if (service.contains(key))
 				notes += fmt::format("{}: {}{}\n", rows.back()[0], label,
 						     service[key].get<std::string>());
@@ -297,8 +301,7 @@ static void print_programs(const Json &programs)
 	for (const Json &program : programs) {
 		const Json attached = program.value("attached", Json());
 
-		rows.push_back({ program["link"].get<std::string>(),
-				 program.value("program", "-"),
+		rows.push_back({ program["link"].get<std::string>(), program.value("program", "-"),
 				 attached.is_null() ? "only root can tell" :
 				 attached           ? "attached" :
 						      "not attached" });
@@ -328,12 +331,13 @@ Status show_status(const ViewOptions &options)
 		return success();
 	}
 	fmt::print("agent {}{}, pins in {}\n", out["agent"].get<std::string>(),
-		   out.contains("agent_pid") ? fmt::format(" (process {})", out["agent_pid"].dump()) :
-					       "",
+		   out.contains("agent_pid") ?
+			   fmt::format(" (process {})", out["agent_pid"].dump()) :
+			   "",
 		   options.pin_dir);
 	if (out.contains("services")) {
-		fmt::print("connections: {} live, {} without a socket yet\n", out["connections"].dump(),
-			   out["pending"].dump());
+		fmt::print("connections: {} live, {} without a socket yet\n",
+			   out["connections"].dump(), out["pending"].dump());
 		print_services(out["services"]);
 		print_programs(out["programs"]);
 		print_counters(out["counters"]);

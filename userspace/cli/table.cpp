@@ -5,7 +5,8 @@
 
 #include <fmt/format.h>
 
-namespace tp {
+namespace tp
+{
 
 std::string format_table(const std::vector<Row> &rows)
 {

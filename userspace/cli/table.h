@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-namespace tp {
+namespace tp
+{
 
 using Row = std::vector<std::string>;
 

@@ -7,7 +7,8 @@
 
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
 /* Numbers of the registry in the specification, section 2.2. */
 enum class Kind { text, bytes, ssl, aws, azure, gcp };
@@ -19,11 +20,11 @@ struct Type {
 };
 
 static constexpr Type types[] = {
-	{ 0x01, "alpn", Kind::text },       { 0x02, "authority", Kind::text },
-	{ 0x03, "crc32c", Kind::bytes },    { 0x04, "noop", Kind::bytes },
-	{ 0x05, "unique_id", Kind::text },  { 0x20, "ssl", Kind::ssl },
-	{ 0x30, "netns", Kind::text },      { 0xe0, "gcp", Kind::gcp },
-	{ 0xea, "aws", Kind::aws },         { 0xee, "azure", Kind::azure },
+	{ 0x01, "alpn", Kind::text },      { 0x02, "authority", Kind::text },
+	{ 0x03, "crc32c", Kind::bytes },   { 0x04, "noop", Kind::bytes },
+	{ 0x05, "unique_id", Kind::text }, { 0x20, "ssl", Kind::ssl },
+	{ 0x30, "netns", Kind::text },     { 0xe0, "gcp", Kind::gcp },
+	{ 0xea, "aws", Kind::aws },        { 0xee, "azure", Kind::azure },
 };
 
 static constexpr Type ssl_types[] = {
@@ -46,8 +47,12 @@ std::string to_hex(Bytes bytes)
 static size_t printable_prefix(Bytes bytes)
 {
 	uint8_t first = bytes[0];
-	size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 :
-			first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+	size_t length = first < 0x80 ? 1 :
+			first < 0xc2 ? 0 :
+			first < 0xe0 ? 2 :
+			first < 0xf0 ? 3 :
+			first < 0xf5 ? 4 :
+				       0;
 	uint32_t code = length < 2 ? first : first & (0x7fu >> length);
 
 	if (length == 0 || length > bytes.size())
@@ -145,8 +150,8 @@ static void put_ssl(Json &out, Bytes value)
 		if (value[0] >> i & 1)
 			client.push_back(flags[i]);
 	out["value"] = { { "client", client },
-			 { "verify", (uint32_t)value[1] << 24 | value[2] << 16 | value[3] << 8 |
-					     value[4] } };
+			 { "verify",
+			   (uint32_t)value[1] << 24 | value[2] << 16 | value[3] << 8 | value[4] } };
 	out["tlvs"] = explain(value.subspan(5), ssl_types);
 }
 
@@ -162,8 +167,8 @@ static void put_cloud(Json &out, Bytes value, Kind kind)
 		out["value"] = { { "psc_connection_id", std::to_string(number) } };
 	} else if (kind == Kind::aws && value.size() > 1 && value[0] == 1 &&
 		   is_printable(value.subspan(1))) {
-		out["value"] = { { "vpc_endpoint_id",
-				   std::string((const char *)value.data() + 1, value.size() - 1) } };
+		out["value"] = { { "vpc_endpoint_id", std::string((const char *)value.data() + 1,
+								  value.size() - 1) } };
 	} else if (kind == Kind::azure && value.size() == 5 && value[0] == 1) {
 		for (size_t i = 4; i > 0; i--) /* little endian */
 			number = number << 8 | value[i];
@@ -224,8 +229,9 @@ std::vector<std::string> tlv_lines(const Json &tlvs, const std::string &prefix)
 	std::vector<std::string> lines;
 
 	for (const Json &tlv : tlvs) {
-		std::string name = prefix + (tlv.contains("name") ? tlv["name"] : tlv["type"])
-						    .get<std::string>();
+		std::string name =
+			prefix +
+			(tlv.contains("name") ? tlv["name"] : tlv["type"]).get<std::string>();
 		const Json &value = tlv["value"];
 
 		lines.push_back(name + ": " +

@@ -10,7 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
-namespace tp {
+namespace tp
+{
 
 using Json = nlohmann::ordered_json;
 using Bytes = std::span<const uint8_t>;

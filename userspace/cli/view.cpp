@@ -7,7 +7,8 @@
 
 #include "agent/pins.h"
 
-namespace tp {
+namespace tp
+{
 
 Result<std::vector<std::string>> find_dirs(const std::string &pin_dir)
 {
@@ -35,13 +36,19 @@ Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
 	if (!map)
 		return map.error();
 	Status read = for_each_entry<tp_service_key, tp_service>(
-		map->get(), "tp_services",
-		[&](const tp_service_key &key, const tp_service &value) {
+		map->get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			services[value.id] = { key, value };
 		});
 	if (!read)
 		return read.error();
 	return services;
+}
+
+std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id)
+{
+	auto found = services.find(id);
+
+	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
 }
 
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access)

@@ -13,7 +13,8 @@
 #include "base/maps.h"
 #include "base/result.h"
 
-namespace tp {
+namespace tp
+{
 
 /* The pin directory, if there is one, then its draining siblings. */
 Result<std::vector<std::string>> find_dirs(const std::string &pin_dir);
@@ -27,6 +28,9 @@ struct Service {
 
 /* The services pinned in `dir`, by id. */
 Result<std::map<uint32_t, Service>> read_services(const std::string &dir);
+
+/* What a service listens on; #ID for one that is gone. */
+std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id);
 
 /* The pin directory in force, for commands that change something there. */
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access);

@@ -3,7 +3,8 @@
 
 #include "bpf/abi.h"
 
-namespace tp {
+namespace tp
+{
 
 template <unsigned size>
 static const char *name_of(const char *const (&names)[size], unsigned number)

@@ -6,7 +6,8 @@
 #ifndef TP_LIB_NAMES_H
 #define TP_LIB_NAMES_H
 
-namespace tp {
+namespace tp
+{
 
 const char *verdict_name(unsigned verdict);     /* enum tp_verdict */
 const char *outcome_name(unsigned outcome);     /* enum tp_outcome */

@@ -30,7 +30,8 @@ static constexpr size_t max_path = 256;
 /* The first version of struct truepeer_peer; smaller ones never existed. */
 static constexpr uint32_t first_size = sizeof(truepeer_peer);
 
-namespace {
+namespace
+{
 
 /* The identity of a pin directory: a restarted agent makes a new one. */
 struct Identity {
@@ -204,7 +205,7 @@ EXPORT int truepeer_open(const char *pin_dir, truepeer_handle **out)
 		errno = ENOMEM;
 		return TRUEPEER_ERROR_SYSTEM;
 	}
-	strcpy(handle->pin_dir, pin_dir);
+	memcpy(handle->pin_dir, pin_dir, strlen(pin_dir) + 1);
 	pthread_rwlock_init(&handle->lock, nullptr);
 	handle->maps = maps;
 	*out = handle;

@@ -178,8 +178,7 @@ enum truepeer_tlv_type {
  * when there are no more, INVALID where `header` is no version 2 header with whole TLVs.
  * Needs neither privileges nor a handle.
  */
-int truepeer_next_tlv(const void *header, size_t size, size_t *position,
-		      struct truepeer_tlv *tlv);
+int truepeer_next_tlv(const void *header, size_t size, size_t *position, struct truepeer_tlv *tlv);
 
 /* The same for the TLVs inside one of TRUEPEER_TLV_SSL (section 2.2.6). */
 int truepeer_next_ssl_tlv(const struct truepeer_tlv *ssl, size_t *position,

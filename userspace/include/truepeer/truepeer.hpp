@@ -20,7 +20,8 @@
 #include <variant>
 #include <vector>
 
-namespace truepeer {
+namespace truepeer
+{
 
 enum class Errc {
 	not_running = TRUEPEER_ERROR_NOT_RUNNING,
@@ -38,7 +39,8 @@ inline const char *message(Errc error)
 }
 
 /* A value, or why there is none. */
-template <typename T> class [[nodiscard]] Result {
+template <typename T> class [[nodiscard]] Result
+{
 public:
 	Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
 	Result(Errc error) : content_(std::in_place_index<1>, error) {}
@@ -69,7 +71,8 @@ struct Tlv {
 };
 
 /* A header of version 2, and what is in it. */
-class Header {
+class Header
+{
 public:
 	explicit Header(std::vector<std::uint8_t> bytes) : bytes_(std::move(bytes)) {}
 
@@ -105,7 +108,8 @@ private:
 };
 
 /* The handle: closes itself, can be moved and not copied. */
-class Lookup {
+class Lookup
+{
 public:
 	/* An empty path means /sys/fs/bpf/truepeer. */
 	static Result<Lookup> open(const std::string &pin_dir = {})
@@ -177,18 +181,17 @@ inline std::string unix_text(const sockaddr_un &address)
 inline std::string to_string(const sockaddr_storage &address)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
-	socklen_t size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) :
-							 sizeof(sockaddr_in);
+	socklen_t size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
 
 	if (address.ss_family == AF_UNIX)
 		return unix_text(reinterpret_cast<const sockaddr_un &>(address));
 	if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
 		return "?";
-	if (getnameinfo(reinterpret_cast<const sockaddr *>(&address), size, host, sizeof(host), port,
-			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+	if (getnameinfo(reinterpret_cast<const sockaddr *>(&address), size, host, sizeof(host),
+			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
 		return "?";
-	std::string text = address.ss_family == AF_INET6 ? "[" + std::string(host) + "]" :
-							   std::string(host);
+	std::string text =
+		address.ss_family == AF_INET6 ? "[" + std::string(host) + "]" : std::string(host);
 	return text + ":" + port;
 }
 

@@ -49,8 +49,7 @@ int main(int argc, char **argv)
 		std::fprintf(stderr, "usage: %s PORT [PIN_DIR]\n", argv[0]);
 		return 2;
 	}
-	truepeer::Result<truepeer::Lookup> lookup =
-		truepeer::Lookup::open(argc > 2 ? argv[2] : "");
+	truepeer::Result<truepeer::Lookup> lookup = truepeer::Lookup::open(argc > 2 ? argv[2] : "");
 	if (!lookup) {
 		std::fprintf(stderr, "%s: %s\n", argv[0], truepeer::message(lookup.error()));
 		return 1;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the agent's parts share about tp_pending's entries. */
+#ifndef TP_AGENT_PENDING_H
+#define TP_AGENT_PENDING_H
+
+#include <cstddef>
+
+#include "bpf/abi.h"
+
+namespace tp
+{
+
+/* Entries of a map that one tick looks at. */
+inline constexpr size_t entries_per_tick = 16384;
+
+/* Whether the connection may go on without a header. */
+inline bool is_optional(const tp_pending &entry)
+{
+	return entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE;
+}
+
+} // namespace tp
+
+#endif
