@@ -131,7 +131,6 @@ struct tp_sender {
 	struct tp_flow flow; /* as the server has it */
 	__u32 start;         /* sequence number of the first byte: tells the connection apart */
 	__u32 state;         /* enum tp_sender_state */
-	struct tp_collected work; /* its own: a process may be preempted in the middle */
 };
 
 struct {
@@ -140,6 +139,23 @@ struct {
 	__type(key, int);
 	__type(value, struct tp_sender);
 } tp_senders __weak SEC(".maps");
+
+/*
+ * ... where their headers are judged.  In process context, where one process may be
+ * preempted by the next in the middle: hence more than one, and taken.
+ */
+#define TP_SENDER_PLACES 2
+struct tp_sender_place {
+	__u64 taken;
+	struct tp_collected work;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TP_SENDER_PLACES);
+	__type(key, __u32);
+	__type(value, struct tp_sender_place);
+} tp_sender_work __weak SEC(".maps");
 
 /* Handshake engine: headers that arrive in pieces, before there is a socket. */
 struct {

@@ -33,7 +33,7 @@ static __always_inline int tp_sender_refuse(struct tp_sender *sender, struct tp_
 }
 
 /* Judges the first `most` bytes of the message, or all there are. */
-static __always_inline int tp_sender_judge(struct sk_msg_md *msg, struct tp_sender *sender,
+static __always_inline int tp_sender_judge(struct sk_msg_md *msg, struct tp_collected *work,
 					   __u32 most)
 {
 	__u32 length = msg->size;
@@ -51,10 +51,10 @@ static __always_inline int tp_sender_judge(struct sk_msg_md *msg, struct tp_send
 		length = (__u32)(end - data);
 	length--;
 	asm volatile("%0 &= 4095" : "+r"(length));
-	if (bpf_probe_read_kernel(sender->work.bytes, length + 1, data))
+	if (bpf_probe_read_kernel(work->bytes, length + 1, data))
 		return -1;
-	sender->work.piece.length = length + 1;
-	tp_parse(&sender->work.parser, sender->work.bytes, length + 1);
+	work->piece.length = length + 1;
+	tp_parse(&work->parser, work->bytes, length + 1);
 	return 0;
 }
 
@@ -76,25 +76,25 @@ static __always_inline int tp_sender_done(struct sk_msg_md *msg, struct tp_sende
 }
 
 static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_sock *sk,
-					     struct tp_sender *sender)
+					     struct tp_sender *sender, struct tp_collected *work)
 {
 	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, &sender->flow);
-	const struct tp_header *header = &sender->work.parser.header;
+	const struct tp_header *header = &work->parser.header;
 	__u32 refused, size = msg->size;
 
 	/* not any more: the gate has it, or will refuse it */
 	if (!pending || pending->start != sender->start ||
 	    pending->peer.engine != TP_ENGINE_SENDER || pending->state != TP_PENDING_WAITING)
 		return tp_sender_done(msg, sender);
-	if (tp_sender_judge(msg, sender, TP_FIRST_LOOK))
+	if (tp_sender_judge(msg, work, TP_FIRST_LOOK))
 		return tp_sender_refuse(sender, pending, sk, TP_OUT_INTERNAL);
 	if (header->verdict == TP_WAIT && size > TP_FIRST_LOOK &&
-	    tp_sender_judge(msg, sender, TP_MAX_HEADER))
+	    tp_sender_judge(msg, work, TP_MAX_HEADER))
 		return tp_sender_refuse(sender, pending, sk, TP_OUT_INTERNAL);
 	refused = tp_check_header(header, pending->versions);
 	if (refused == TP_OUT_NO_HEADER) {
 		pending->peer.protocol =
-			tp_guess_protocol(sender->work.bytes, sender->work.piece.length);
+			tp_guess_protocol(work->bytes, work->piece.length);
 		if (tp_optional(pending)) {
 			refused = tp_check_origin(&pending->peer, 0, pending->flags);
 			if (!refused) {
@@ -108,7 +108,7 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	if (!refused && !tp_has_room())
 		refused = TP_OUT_MAP_FULL;
 	if (!refused)
-		refused = tp_take_header(&pending->peer, &sender->flow, &sender->work,
+		refused = tp_take_header(&pending->peer, &sender->flow, work,
 					 pending->policy, pending->flags);
 	if (!refused && bpf_msg_pop_data(msg, 0, header->bytes, 0))
 		refused = TP_OUT_INTERNAL;
@@ -127,11 +127,25 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	return tp_sender_done(msg, sender);
 }
 
+/* NULL: all of this CPU's are taken. */
+static __always_inline struct tp_sender_place *tp_take_place(void)
+{
+	for (__u32 i = 0; i < TP_SENDER_PLACES; i++) {
+		struct tp_sender_place *place = bpf_map_lookup_elem(&tp_sender_work, &i);
+
+		if (place && !__sync_val_compare_and_swap(&place->taken, 0, 1))
+			return place;
+	}
+	return NULL;
+}
+
 SEC("sk_msg")
 int tp_sender(struct sk_msg_md *msg)
 {
 	struct bpf_sock *sk = msg->sk;
+	struct tp_sender_place *place;
 	struct tp_sender *sender;
+	int verdict;
 
 	if (!sk)
 		return SK_PASS;
@@ -140,7 +154,12 @@ int tp_sender(struct sk_msg_md *msg)
 		return SK_PASS;
 	if (sender->state == TP_SENDER_REFUSED)
 		return SK_DROP;
-	return tp_sender_message(msg, sk, sender);
+	place = tp_take_place();
+	if (!place) /* the stream engine will have it */
+		return tp_sender_done(msg, sender);
+	verdict = tp_sender_message(msg, sk, sender, &place->work);
+	__sync_lock_test_and_set(&place->taken, 0);
+	return verdict;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

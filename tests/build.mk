@@ -38,6 +38,20 @@ test-kernels-full: vm-full ## run all live rows on Debian's kernels: an hour or 
 test-kernels: tests ## run the tests of tests/vm/programs on Debian's kernels (qemu)
 	$(Q)tests/vm/run
 
+# ---- the same with sanitizers ------------------------------------------------
+
+SANITIZED := $(BUILD)/sanitized
+# without -Werror: they make the compiler see uses of what is not initialized
+SANITIZE  := WARN=-Wall TEST_PCH= UNITY=1 BUILD=$(SANITIZED) $(foreach f,CXXFLAGS TEST_CXXFLAGS,\
+	$(f)="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer")
+
+.PHONY: test-sanitized sanitized-tests
+sanitized-tests: $(BUILD)/truepeer $(BUILD)/examples/real_peer_server $(TESTS)
+
+test-sanitized: all tests ## run the tests, and what they test, with AddressSanitizer and UBSan (root)
+	$(Q)$(MAKE) --no-print-directory $(SANITIZE) sanitized-tests
+	$(Q)TP_BUILD=$(SANITIZED) tools/run_tests.py --no-kernels --no-lint
+
 # ---- BPF programs of the tests, and what is generated for them ---------------
 
 $(BUILD)/gen/abi_members.inc: tests/bpf/abi_members.awk bpf/abi.h
@@ -93,7 +107,7 @@ $(BUILD)/tests/$(2) $(BUILD)/vm/$(2): $(BUILD)/tests/obj/$(1)/$(2).o \
 		$(sort $(call test_support,$(1)) $(call test_support,unit)) $(TEST_LIBRARIES)
 $(BUILD)/tests/$(2):
 	$$(call say,LINK,$$@)
-	$$(Q)$$(CXX) -pthread -o $$@ $$^ $$(TEST_LINK)
+	$$(Q)$$(CXX) $$(TEST_CXXFLAGS) -pthread -o $$@ $$^ $$(TEST_LINK)
 $(BUILD)/vm/$(2):
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)

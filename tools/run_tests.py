@@ -28,6 +28,7 @@ import leftovers
 from gtest_report import before_crash, between, list_tests, read_report
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+BUILD = TOP / os.environ.get("TP_BUILD", "build")
 LIVE = ("net", "apps")
 CHUNK = 8
 
@@ -216,7 +217,7 @@ def main():
     results = Results()
     quick, live = [], []
     for source in sorted(TOP.glob("tests/*/*_test.cpp")):
-        program = TOP / "build/tests" / source.stem
+        program = BUILD / "tests" / source.stem
         is_live = source.parent.name in LIVE
         if not program.exists():
             results.add(source.stem, "failed", "not built")

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 
@@ -35,8 +36,9 @@ Output decode(const std::string &input, const std::string &options)
 	auto size = static_cast<ssize_t>(input.size());
 	if (file < 0 || write(file, input.data(), input.size()) != size)
 		throw std::runtime_error("write decode's input: memfd: failed");
-	std::string command = fmt::format("build/truepeer decode {} < /proc/{}/fd/{} 2>&1", options,
-					  getpid(), file);
+	const char *build = std::getenv("TP_BUILD");
+	std::string command = fmt::format("{}/truepeer decode {} < /proc/{}/fd/{} 2>&1",
+					  build ? build : "build", options, getpid(), file);
 	FILE *pipe = popen(command.c_str(), "r");
 	Output output;
 	std::array<char, 4096> part;
