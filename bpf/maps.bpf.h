@@ -144,7 +144,6 @@ struct {
  * ... where their headers are judged.  In process context, where one process may be
  * preempted by the next in the middle: hence more than one, and taken.
  */
-#define TP_SENDER_PLACES 2
 struct tp_sender_place {
 	__u64 taken;
 	struct tp_collected work;
@@ -152,7 +151,7 @@ struct tp_sender_place {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TP_SENDER_PLACES);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, struct tp_sender_place);
 } tp_sender_work __weak SEC(".maps");

@@ -93,8 +93,7 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 		return tp_sender_refuse(sender, pending, sk, TP_OUT_INTERNAL);
 	refused = tp_check_header(header, pending->versions);
 	if (refused == TP_OUT_NO_HEADER) {
-		pending->peer.protocol =
-			tp_guess_protocol(work->bytes, work->piece.length);
+		pending->peer.protocol = tp_guess_protocol(work->bytes, work->piece.length);
 		if (tp_optional(pending)) {
 			refused = tp_check_origin(&pending->peer, 0, pending->flags);
 			if (!refused) {
@@ -108,8 +107,8 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	if (!refused && !tp_has_room())
 		refused = TP_OUT_MAP_FULL;
 	if (!refused)
-		refused = tp_take_header(&pending->peer, &sender->flow, work,
-					 pending->policy, pending->flags);
+		refused = tp_take_header(&pending->peer, &sender->flow, work, pending->policy,
+					 pending->flags);
 	if (!refused && bpf_msg_pop_data(msg, 0, header->bytes, 0))
 		refused = TP_OUT_INTERNAL;
 	if (refused)
@@ -127,16 +126,12 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	return tp_sender_done(msg, sender);
 }
 
-/* NULL: all of this CPU's are taken. */
-static __always_inline struct tp_sender_place *tp_take_place(void)
+/* NULL: it is not free. */
+static __always_inline struct tp_sender_place *tp_take_place(__u32 which)
 {
-	for (__u32 i = 0; i < TP_SENDER_PLACES; i++) {
-		struct tp_sender_place *place = bpf_map_lookup_elem(&tp_sender_work, &i);
+	struct tp_sender_place *place = bpf_map_lookup_elem(&tp_sender_work, &which);
 
-		if (place && !__sync_val_compare_and_swap(&place->taken, 0, 1))
-			return place;
-	}
-	return NULL;
+	return place && !__sync_val_compare_and_swap(&place->taken, 0, 1) ? place : NULL;
 }
 
 SEC("sk_msg")
@@ -154,7 +149,9 @@ int tp_sender(struct sk_msg_md *msg)
 		return SK_PASS;
 	if (sender->state == TP_SENDER_REFUSED)
 		return SK_DROP;
-	place = tp_take_place();
+	place = tp_take_place(0);
+	if (!place)
+		place = tp_take_place(1);
 	if (!place) /* the stream engine will have it */
 		return tp_sender_done(msg, sender);
 	verdict = tp_sender_message(msg, sk, sender, &place->work);

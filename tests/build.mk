@@ -50,7 +50,7 @@ sanitized-tests: $(BUILD)/truepeer $(BUILD)/examples/real_peer_server $(TESTS)
 
 test-sanitized: all tests ## run the tests, and what they test, with AddressSanitizer and UBSan (root)
 	$(Q)$(MAKE) --no-print-directory $(SANITIZE) sanitized-tests
-	$(Q)TP_BUILD=$(SANITIZED) tools/run_tests.py --no-kernels --no-lint
+	$(Q)TP_BUILD=$(SANITIZED) python3 -B tools/run_tests.py --no-kernels --no-lint
 
 # ---- BPF programs of the tests, and what is generated for them ---------------
 

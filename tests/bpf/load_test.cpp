@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cstdarg>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -122,6 +123,29 @@ bool for_later_kernels(const std::string &name)
 	return budget != budgets().end() && !budget->second;
 }
 
+// What libbpf has said of a load that failed, the verifier's log included.
+std::string libbpf_said;
+
+int keep_output(libbpf_print_level level, const char *format, va_list arguments)
+{
+	char *text = nullptr;
+
+	if (level <= LIBBPF_WARN && vasprintf(&text, format, arguments) >= 0) {
+		libbpf_said += text;
+		free(text);
+	}
+	return 0;
+}
+
+// The end of it, where the reason is.
+std::string reason()
+{
+	constexpr size_t shown = 3000;
+
+	return libbpf_said.size() > shown ? libbpf_said.substr(libbpf_said.size() - shown) :
+					    libbpf_said;
+}
+
 // The object with its programs in the kernel, loaded once; null where the kernel refuses.
 bpf_object *loaded_object(const std::string &path)
 {
@@ -135,6 +159,7 @@ bpf_object *loaded_object(const std::string &path)
 	while (object && (program = bpf_object__next_program(object.get(), program)))
 		if (for_later_kernels(bpf_program__name(program)))
 			bpf_program__set_autoload(program, false);
+	libbpf_set_print(keep_output);
 	if (object && bpf_object__load(object.get()) != 0)
 		object.reset();
 	return (loaded[path] = std::move(object)).get();
@@ -148,7 +173,8 @@ protected:
 		if (for_later_kernels(GetParam().name))
 			GTEST_SKIP() << "for kernels newer than this one (tests/vm/budget.tsv)";
 		object_ = loaded_object(GetParam().path);
-		ASSERT_NE(object_, nullptr) << "load object: " << GetParam().path;
+		ASSERT_NE(object_, nullptr) << "load object: " << GetParam().path << "\n"
+					    << reason();
 		program_ = bpf_object__find_program_by_name(object_, GetParam().name.c_str());
 		ASSERT_NE(program_, nullptr);
 	}
