@@ -4,8 +4,8 @@
  * carries the definitions, `bpftool gen object` makes one map of each
  * (__weak), and the agent pins them (docs/PROTOCOL.md).
  *
- * Sizes of tp_origins, tp_headers, tp_sockets, tp_pending, tp_collected and tp_sending are
- * set by the agent before loading.
+ * Sizes of tp_origins, tp_headers, tp_sockets, tp_pending, tp_collected, tp_pieces and
+ * tp_sending are set by the agent before loading.
  */
 #ifndef TP_MAPS_BPF_H
 #define TP_MAPS_BPF_H
@@ -160,7 +160,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 16384);
 	__type(key, struct tp_flow);
 	__type(value, struct tp_collected);
 } tp_pieces __weak SEC(".maps");

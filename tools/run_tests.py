@@ -30,6 +30,7 @@ from gtest_report import before_crash, between, list_tests, read_report
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / os.environ.get("TP_BUILD", "build")
 LIVE = ("net", "apps")
+PACED = "soak_test"  # two minutes of little work, beside everything else
 CHUNK = 8
 
 
@@ -157,6 +158,13 @@ def plan(program, live, wanted, test_timeout):
             for names in suites.values() for i in range(0, len(names), CHUNK)]
 
 
+def beside(jobs, results):
+    """Run these in a thread of their own; returns what waits for their end."""
+    thread = threading.Thread(target=run_jobs, args=(jobs, results, 1))
+    thread.start()
+    return thread.join
+
+
 def run_jobs(jobs, results, workers):
     stopping = threading.Event()
 
@@ -215,7 +223,7 @@ def main():
     leftovers.adopt_orphans()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = Results()
-    quick, live = [], []
+    quick, live, paced = [], [], []
     for source in sorted(TOP.glob("tests/*/*_test.cpp")):
         program = BUILD / "tests" / source.stem
         is_live = source.parent.name in LIVE
@@ -225,12 +233,14 @@ def main():
             results.add(source.stem, "failed", "runs no test")
         else:
             jobs = plan(program, is_live, args.only, args.test_timeout)
-            (live if is_live else quick).extend(jobs)
+            (paced if source.stem == PACED else live if is_live else quick).extend(jobs)
     try:
+        wait = beside(paced, results)
         if not args.no_lint and not args.only:
             run_lint(results)
         run_jobs(quick, results, os.cpu_count())
         run_jobs(live, results, args.workers)
+        wait()
         if not args.no_kernels and not args.only:
             run_kernel_matrix(results)
     finally:

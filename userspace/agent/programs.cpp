@@ -142,6 +142,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_pieces, setup.max_pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
 	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
