@@ -50,7 +50,7 @@ static __always_inline void tp_set_rcvlowat(struct bpf_sock_ops *ctx, int bytes)
 /*
  * The low-water mark can be raised now where that cannot make a blocking recv()
  * fail: it must not be above what is queued when the server reads (see
- * tp_is_event_driven() in stream.bpf.c).  Otherwise tp_settle() raises it.
+ * tp_is_event_driven() in stream_gate.bpf.h).  Otherwise tp_settle() raises it.
  */
 static __always_inline void tp_stream_established(struct bpf_sock_ops *ctx, struct tp_peer *peer)
 {

@@ -9,7 +9,7 @@
  * native, on every kernel and for every listener.  With the first segment that is sent then,
  * the proxy's socket leaves the map and is native again, too.
  *
- * The gate (stream.bpf.c) keeps the connection from having a socket until then.  What this
+ * The gate (stream_gate.bpf.h) keeps the connection from having a socket until then.  What this
  * program does not see, it takes for the stream engine.
  */
 #include "common.bpf.h"

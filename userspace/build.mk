@@ -35,8 +35,8 @@ $(BUILD)/unity/%.o: $(BUILD)/unity/%.cpp
 	$(call say,CXX,$@)
 	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) -c $< -o $@
 
-# the only file that needs the skeleton
-$(BUILD)/userspace/agent/programs.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
+# the only files that need the skeleton
+$(BUILD)/userspace/agent/programs.o $(BUILD)/userspace/agent/programs_load.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
 
 $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
 	$(call say,LINK,$@)

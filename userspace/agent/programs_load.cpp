@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Loading the programs: as many engines as the kernel, and who runs the agent, allows. */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+#include "agent/programs.h"
+#include "base/log.h"
+#include "base/maps.h"
+#include "truepeer.skel.h"
+
+namespace tp
+{
+
+/* What libbpf says while loading is worth reading only when loading fails. */
+static std::string libbpf_output;
+
+static int keep_output(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char *text = nullptr;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	int length = vasprintf(&text, format, arguments);
+	if (length > 0)
+		libbpf_output.append(text, (size_t)length);
+	free(text);
+	return length;
+}
+
+/* The verifier gives its reason in the last lines of a long log. */
+static std::string end_of_output()
+{
+	static constexpr size_t enough = 2000;
+
+	if (libbpf_output.size() <= enough)
+		return libbpf_output;
+	size_t line = libbpf_output.find('\n', libbpf_output.size() - enough);
+	return "[...]" + libbpf_output.substr(line == std::string::npos ? 0 : line);
+}
+
+void Programs::Destroy::operator()(tp_truepeer *skeleton) const
+{
+	tp_truepeer__destroy(skeleton);
+}
+
+static void set_ports(tp_truepeer *skeleton, const Setup &setup)
+{
+	for (const Listen &listen : setup.services)
+		((uint64_t *)skeleton->rodata->tp_ports)[listen.port / 64] |= 1ull
+									      << listen.port % 64;
+}
+
+/* What all copies of the handshake program know; `netns` is where this one runs. */
+static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t netns)
+{
+	auto *data = skeleton->rodata;
+
+	if (getrandom((void *)data->tp_isn_key, sizeof(data->tp_isn_key), 0) !=
+	    sizeof(data->tp_isn_key))
+		return system_error("read", "random numbers");
+	data->tp_netns = netns;
+	set_ports(skeleton, setup);
+	return success();
+}
+
+/* The namespaces whose services this host's own sockets may connect to. */
+static void set_sender(tp_truepeer *skeleton, const Setup &setup)
+{
+	auto *data = skeleton->rodata;
+	size_t most = std::size(data->tp_namespaces);
+
+	set_ports(skeleton, setup);
+	data->tp_namespace_count = (uint32_t)std::min(setup.namespaces.size(), most);
+	std::copy_n(setup.namespaces.begin(), data->tp_namespace_count,
+		    (uint64_t *)data->tp_namespaces);
+}
+
+/* What an operator has set, and what is told of the past. */
+static const char *const lasting_maps[] = { "tp_denied", "tp_events" };
+
+/* Connections that have no socket yet are in these. */
+static const char *const pending_maps[] = { "tp_pending",       "tp_pieces",  "tp_headers",
+					    "tp_headers_large", "tp_sending", "tp_senders" };
+
+static std::vector<std::string> maps_to_share(const Programs::Predecessor &predecessor)
+{
+	std::vector<std::string> names;
+
+	if (predecessor.dir.empty())
+		return names;
+	names.assign(std::begin(lasting_maps), std::end(lasting_maps));
+	if (predecessor.pending)
+		names.insert(names.end(), std::begin(pending_maps), std::end(pending_maps));
+	return names;
+}
+
+static Status share_maps(tp_truepeer *skeleton, const Programs::Predecessor &predecessor)
+{
+	for (const std::string &name : maps_to_share(predecessor)) {
+		Result<Fd> map = open_map(predecessor.dir, name, Access::write);
+
+		if (!map)
+			return map.error();
+		int failed = bpf_map__reuse_fd(
+			bpf_object__find_map_by_name(skeleton->obj, name.c_str()), map->get());
+		if (failed)
+			return system_error("share map", predecessor.dir + "/" + name, failed);
+	}
+	return success();
+}
+
+Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
+						   const Predecessor &predecessor)
+{
+	bool handshake = setup.no_handshake.empty(), sender = setup.no_sender.empty();
+
+	libbpf_output.clear();
+	libbpf_set_print(keep_output);
+	Skeleton opened(tp_truepeer__open());
+	tp_truepeer *skeleton = opened.get();
+
+	if (!skeleton)
+		return system_error("open BPF object", "truepeer.bpf.o");
+	skeleton->rodata->tp_netns_aware = setup.netns_aware;
+	/* room for all that may be told at once that there is some */
+	bpf_map__set_max_entries(skeleton->maps.tp_origins,
+				 setup.max_connections + setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_sockets,
+				 setup.max_connections + setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
+	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_pieces, setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
+	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
+	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
+	if (sender)
+		set_sender(skeleton, setup);
+	if (handshake) {
+		Status set = set_handshake(skeleton, setup, setup.namespaces.front());
+
+		if (!set)
+			return set.error();
+	}
+	Status shared = share_maps(skeleton, predecessor);
+	if (!shared)
+		return shared.error();
+	int failed = tp_truepeer__load(skeleton);
+	if (failed)
+		return system_error("load BPF programs", "truepeer.bpf.o", failed,
+				    setup.netns_aware ? "needs Linux 6.1 or later; see above" :
+							"without CAP_PERFMON the verifier is "
+							"stricter: grant it; see above");
+	return opened;
+}
+
+/*
+ * A program is there when it can be loaded: what a kernel's version promises, or a
+ * probe finds, may not be so.
+ */
+Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predecessor &predecessor)
+{
+	static const char *const handshake_needs =
+		"the kernel does not take tp_handshake: it needs "
+		"Linux 6.9 or later, with CONFIG_SYN_COOKIES";
+	static const char *const sender_needs =
+		"the kernel does not take tp_sender: it needs Linux "
+		"6.1 or later, with CONFIG_BPF_STREAM_PARSER";
+	const std::string no_handshake = setup.no_handshake;
+	Result<Skeleton> loaded = open_and_load(setup, predecessor);
+
+	if (!loaded && no_handshake.empty()) {
+		setup.no_handshake = handshake_needs;
+		loaded = open_and_load(setup, predecessor);
+	}
+	if (!loaded && setup.no_sender.empty()) {
+		setup.no_handshake = no_handshake;
+		setup.no_sender = sender_needs;
+		loaded = open_and_load(setup, predecessor);
+		if (!loaded && no_handshake.empty()) {
+			setup.no_handshake = handshake_needs;
+			loaded = open_and_load(setup, predecessor);
+		}
+	}
+	return loaded;
+}
+
+static void copy_text(const std::string &text, char *to, size_t size)
+{
+	std::memset(to, 0, size);
+	text.copy(to, size - 1);
+}
+
+Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
+{
+	Result<Skeleton> loaded = load_what_can_be(setup, predecessor);
+
+	if (!loaded) {
+		log("{}", end_of_output());
+		return loaded.error();
+	}
+	Programs programs(std::move(*loaded));
+	programs.shares_ = !predecessor.dir.empty() && predecessor.pending;
+	programs.shared_ = maps_to_share(predecessor);
+	programs.give_up_handshake(setup.no_handshake);
+	programs.no_sender_ = setup.no_sender;
+	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
+	Status done = success();
+	for (size_t i = 1; i < setup.namespaces.size() && done && setup.no_handshake.empty(); i++)
+		done = programs.load_handshake(setup, setup.namespaces[i]);
+	if (done)
+		done = programs.fill(setup);
+	if (!done)
+		return done.error();
+	return programs;
+}
+
+/* One more copy of the program, on the same maps. */
+Status Programs::load_handshake(const Setup &setup, uint64_t netns)
+{
+	Skeleton copy(tp_truepeer__open());
+	bpf_program *program;
+	bpf_map *map;
+
+	if (!copy)
+		return system_error("open BPF object", "truepeer.bpf.o");
+	bpf_object__for_each_program(program, copy->obj)
+		bpf_program__set_autoload(program, program == copy->progs.tp_handshake);
+	bpf_object__for_each_map(map, copy->obj)
+	{
+		const bpf_map *own =
+			bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
+
+		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(own)))
+			return system_error("share map", bpf_map__name(map));
+	}
+	Status set = set_handshake(copy.get(), setup, netns);
+	if (!set)
+		return set;
+	copy->rodata->tp_netns_aware = setup.netns_aware;
+	int failed = tp_truepeer__load(copy.get());
+	if (failed)
+		return system_error("load BPF program", "tp_handshake", failed);
+	more_.push_back(std::move(copy));
+	return success();
+}
+
+void Programs::give_up_handshake(const std::string &why)
+{
+	no_handshake_ = why;
+	copy_text(why, config_.no_handshake, sizeof(config_.no_handshake));
+}
+
+} // namespace tp
