@@ -295,19 +295,25 @@ void visit(Random &random, const Endpoint &to_ipv4, const Endpoint &to_ipv6, Tal
 	}
 }
 
+/* The number behind a word in a file of /proc: KiB where this test asks. */
+long number_in(const std::string &path, const std::string &name)
+{
+	std::ifstream file("/proc/" + path);
+
+	for (std::string word; file >> word;)
+		if (word == name) {
+			long number = 0;
+
+			file >> number;
+			return number;
+		}
+	return -1;
+}
+
 /* Resident memory of a process, KiB. */
 long resident(pid_t pid)
 {
-	std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-
-	for (std::string word; status >> word;)
-		if (word == "VmRSS:") {
-			long kib = 0;
-
-			status >> kib;
-			return kib;
-		}
-	return -1;
+	return number_in(std::to_string(pid) + "/status", "VmRSS:");
 }
 
 void expect_maps_empty(const Agent &agent)
@@ -344,6 +350,7 @@ TEST_P(Soak, every_byte_and_every_origin)
 		Agent agent(box, options);
 		uint64_t before = agent.map_memory();
 		long agent_before = resident(agent.process().pid());
+		long slab_before = number_in("meminfo", "SUnreclaim:");
 		Clock::time_point start = Clock::now();
 		{
 			Witness server(any);
@@ -375,14 +382,17 @@ TEST_P(Soak, every_byte_and_every_origin)
 		EXPECT_TRUE(eventually([&] { return agent.map_memory() <= before + 65536; }, 15s))
 			<< agent.map_memory() - before << " bytes more in maps";
 		EXPECT_LT(resident(agent.process().pid()) - agent_before, 16384) << "KiB";
+		long slab = number_in("meminfo", "SUnreclaim:") - slab_before;
+		if (count >= 1000000) { /* 70 bytes of each; the whole machine's, so not for few */
+			EXPECT_LT(slab, 65536) << "KiB more in slabs";
+		}
 		printf("%s: %llu connections in %.0f s: %llu whole (%llu took over 150 ms), %llu "
-		       "without a "
-		       "header, %llu broken off; seed %ld\n",
+		       "without a header, %llu broken off; slabs %+ld KiB; seed %ld\n",
 		       GetParam().c_str(), (unsigned long long)tally.begun.load(), seconds,
 		       (unsigned long long)tally.whole.load(),
 		       (unsigned long long)tally.slow.load(),
 		       (unsigned long long)tally.garbage.load(),
-		       (unsigned long long)tally.broken.load(), seed);
+		       (unsigned long long)tally.broken.load(), slab, seed);
 		std::fflush(stdout);
 		expect_clean_stop(agent);
 	};
