@@ -18,6 +18,8 @@
 /* Written by the loader. */
 const volatile __u64 tp_netns SEC(".rodata") = 0; /* cookie of this program's namespace */
 
+#define TP_MAX_UNACKNOWLEDGED 65536 /* bytes that the client may have sent before its reset */
+
 #define TP_MF_OFFSET bpf_htons(IP_MF | IP_OFFSET)
 
 /*
@@ -211,12 +213,18 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	if (skb->mark == tp_mark && tp_mark)
 		return TP_DROP_PACKET; /* sent in again, and no socket came of it */
 	if (s->flags & TP_RST) {
+		__u32 ahead = s->seq - pending->start - pending->seen;
+
+		/* behind data that waits for room in the accept queue: RFC 5961, section 3.2 */
+		if (ahead && ahead < TP_MAX_UNACKNOWLEDGED && pending->state == TP_PENDING_DECIDED)
+			return tp_acknowledge(skb, s, pending);
 		/* not of this connection: old, or what ends the port's last one (tp_answer_syn()) */
-		if (s->seq != pending->start + pending->seen)
+		if (ahead)
 			return TP_NEXT;
 		if (pending->state != TP_PENDING_REFUSED)
 			tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY,
 				  0);
+		tp_forget_kept(&pending->peer);
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
 		return TP_DROP_PACKET;

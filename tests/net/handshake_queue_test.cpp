@@ -70,6 +70,43 @@ TEST_P(HandshakeQueue, full_queue_stops_the_handshake_as_on_a_plain_port)
 	});
 }
 
+/* The header is decided, the socket still to come; the client gives up: nothing stays of it. */
+TEST_P(HandshakeQueue, reset_while_the_queue_is_full)
+{
+	raw({ .start_servers = false }, [](RawWorld &w) {
+		Socket listener = listen_on(w.service, { .backlog = 1 });
+		std::deque<RawClient> clients;
+		V2 with_tlv;
+
+		with_tlv.source = w.origin_host;
+		with_tlv.source_port = 4242;
+		with_tlv.destination = w.destination_host;
+		with_tlv.tlvs = { { 0xe0, "kept" } };
+		for (int i = 0; i < 6; i++)
+			ASSERT_TRUE(clients.emplace_back(w.wire, w.service).open()) << w.wire.log();
+		for (RawClient &client : clients)
+			client.data(with_tlv.bytes() + "hello");
+		ASSERT_TRUE(eventually([&] { return w.agent->entries("tp_headers") == 6; }));
+		EXPECT_EQ(w.agent->entries("tp_pending"), 4u); /* without a socket */
+		for (RawClient &client : clients) {
+			Segment reset = client.segment(flag::rst);
+
+			client.send(reset); /* all there is to it where there is a socket */
+			if (&client < &clients[2])
+				continue;
+			/* RFC 5961: not where the next byte is due, and a question back */
+			auto asked = client.expect_ack(client.next() - 5);
+			ASSERT_TRUE(asked) << w.wire.log();
+			reset.seq = asked->ack;
+			client.send(reset);
+		}
+		EXPECT_TRUE(eventually([&] { return w.agent->entries("tp_pending") == 0; }));
+		/* the agent's sweep comes much later */
+		EXPECT_TRUE(eventually([&] { return w.agent->entries("tp_headers") == 0; }, 2s))
+			<< w.agent->entries("tp_headers");
+	});
+}
+
 static uint64_t program_runs(const Agent &agent)
 {
 	uint64_t sum = 0;
