@@ -174,14 +174,19 @@ static void expect_events(const Agent &agent, const std::string &engine)
 		}
 }
 
-bool kernel_has(const std::string &engine)
+bool kernel_is_at_least(int wanted_major, int wanted_minor)
 {
 	utsname name;
 	int major = 0, minor = 0;
 
 	uname(&name);
 	sscanf(name.release, "%d.%d", &major, &minor);
-	return engine != "handshake" || major > 6 || (major == 6 && minor >= 9);
+	return major > wanted_major || (major == wanted_major && minor >= wanted_minor);
+}
+
+bool kernel_has(const std::string &engine)
+{
+	return engine != "handshake" || kernel_is_at_least(6, 9);
 }
 
 void run_world(const Case &c, const WorldOptions &options, const std::function<void(World &)> &body)

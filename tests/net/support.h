@@ -38,6 +38,8 @@ struct Case {
 /* The engines under test: $TP_ENGINES (separated by commas) or all there are. */
 std::vector<std::string> engines();
 
+bool kernel_is_at_least(int major, int minor);
+
 /* Whether the running kernel is not below the engine's minimum. */
 bool kernel_has(const std::string &engine);
 
