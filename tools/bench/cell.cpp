@@ -274,7 +274,7 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		    variant,
 		    port,
 		    (uint16_t)(cell.other_port ? port + 1 : port),
-		    (uint16_t)(with_haproxy ? port + 1 : port),
+		    (uint16_t)(cell.other_port || with_haproxy ? port + 1 : port),
 		    options.pin };
 	Agent agent;
 	Child haproxy;
