@@ -370,6 +370,7 @@ static __always_inline void tp_report_replaced(const struct tp_pending *old)
 {
 	if (old->state != TP_PENDING_REFUSED)
 		tp_report(&old->peer, old->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
+	tp_forget_kept(&old->peer);
 }
 
 static __always_inline int tp_expired(const struct tp_pending *pending)

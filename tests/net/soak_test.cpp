@@ -256,7 +256,8 @@ void visit_whole(Random &random, const Client &client, Tally &tally)
 		tally.slow++;
 	if (answer.bytes != expected || answer.end != End::eof)
 		tally.report("expected " + expected + "received " + answer.bytes + " end " +
-			     std::to_string((int)answer.end));
+			     std::to_string((int)answer.end) + ", from " +
+			     name_of(client.fd()).text());
 	else
 		tally.whole++;
 }
@@ -374,7 +375,9 @@ TEST_P(Soak, every_byte_and_every_origin)
 			std::this_thread::sleep_for(200ms);
 		}
 		double seconds = (double)since(start).count() / 1000;
-		EXPECT_EQ(tally.wrong, std::vector<std::string>()) << "TP_SOAK_SEED=" << seed;
+		EXPECT_EQ(tally.wrong, std::vector<std::string>())
+			<< "TP_SOAK_SEED=" << seed << "\n"
+			<< nlohmann::json(agent.counters()).dump();
 		expect_maps_empty(agent);
 		EXPECT_TRUE(eventually([&] { return agent.total() == tally.begun; }, 15s))
 			<< tally.begun << " begun, counted " << agent.total();
