@@ -271,24 +271,6 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	return TP_DROP;
 }
 
-/*
- * The sender engine has this connection.  Once it has decided, whatever comes gives birth to
- * the socket.  Data that its program has not seen, because the proxy's socket left the map
- * early, has the header in it: that is the stream engine's then.  -1: it goes on as for that.
- */
-static __always_inline int tp_gate_sender(const struct tp_segment *s, struct tp_pending *pending)
-{
-	if (pending->state == TP_PENDING_DECIDED)
-		return TP_PASS;
-	if (s->length == 0)
-		return -1;
-	if (s->seq != pending->start) /* not the first bytes: somebody's guess */
-		return TP_DROP;
-	pending->peer.engine = TP_ENGINE_STREAM;
-	pending->seen = 0;
-	return -1;
-}
-
 /* What TCP has for the connection now, as a TCP state; 0: nothing. */
 static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp_segment *s)
 {
@@ -314,6 +296,34 @@ static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp
 	state = sk->state;
 	bpf_sk_release(sk);
 	return state;
+}
+
+/*
+ * The sender engine has this connection.  Once it has decided, whatever comes gives birth to
+ * the socket.  Data that its program has not seen, because the proxy's socket left the map
+ * early, has the header in it: that is the stream engine's then.  -1: it goes on as for that.
+ */
+static __always_inline int tp_gate_sender(struct __sk_buff *skb, const struct tp_segment *s,
+					  struct tp_pending *pending)
+{
+	if (pending->state == TP_PENDING_DECIDED) {
+		/*
+		 * The client's FIN and its answer to the agent's probe may come at once, on two
+		 * CPUs.  While one turns the request into a socket, TCP's look-up for the other,
+		 * which takes no lock, may miss both; the listener then answers with a reset.
+		 */
+		__u32 state = tp_state_now(skb, s);
+
+		return state == 0 || state == BPF_TCP_LISTEN || state == BPF_TCP_TIME_WAIT ||
+		       state == BPF_TCP_NEW_SYN_RECV;
+	}
+	if (s->length == 0)
+		return -1;
+	if (s->seq != pending->start) /* not the first bytes: somebody's guess */
+		return TP_DROP;
+	pending->peer.engine = TP_ENGINE_STREAM;
+	pending->seen = 0;
+	return -1;
 }
 
 /* A segment behind the SYN, for a listener, of a connection that is not in tp_pending. */
@@ -385,7 +395,7 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	if (pending->state == TP_PENDING_REFUSED)
 		return TP_DROP;
 	if (pending->peer.engine == TP_ENGINE_SENDER) {
-		int verdict = tp_gate_sender(&s, pending);
+		int verdict = tp_gate_sender(skb, &s, pending);
 
 		if (verdict >= 0)
 			return verdict;
