@@ -87,8 +87,9 @@ $(TEST_OBJECTS): $(BUILD)/tests/obj/%.o: tests/%.cpp $(TEST_PCH:%=%.gch)
 
 # objects of the support files of folder $(1)
 ifeq ($(UNITY),1)
-test_support = $(foreach f,$(if $(SUPPORT_OF_$(1)),$(SUPPORT_OF_$(1)),$(1)),$(BUILD)/unity/tests/$(f).o)
-$(foreach f,unit bpf net,$(eval $(call in_one,$(BUILD)/unity/tests/$(f),$(filter tests/$(f)/%,$(TEST_SUPPORT)))))
+test_support = $(foreach f,$(SUPPORT_OF_$(1)) $(filter $(SUPPORT_DIRS),$(1)),$(BUILD)/unity/tests/$(f).o)
+SUPPORT_DIRS := $(sort $(patsubst tests/%/,%,$(dir $(TEST_SUPPORT))))
+$(foreach f,$(SUPPORT_DIRS),$(eval $(call in_one,$(BUILD)/unity/tests/$(f),$(filter tests/$(f)/%,$(TEST_SUPPORT)))))
 
 $(BUILD)/unity/tests/%.o: $(BUILD)/unity/tests/%.cpp $(TEST_PCH:%=%.gch)
 	$(call say,CXX,$@)

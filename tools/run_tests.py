@@ -203,9 +203,9 @@ def run_kernel_matrix(results):
 
 def run_lint(results):
     started = time.monotonic()
-    process = subprocess.run([str(TOP / "tools/lint"), "--quick"], cwd=TOP, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             check=False)
+    process = subprocess.run([str(TOP / "tools/lint")], cwd=TOP, text=True, check=False,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
     clean = process.returncode == 0
     results.add("lint", "passed" if clean else "failed", process.stdout)
     results.note(f"{'ok' if clean else 'NOT OK':8} lint in {time.monotonic() - started:.1f} s")

@@ -152,7 +152,7 @@ TEST_P(HandshakeEstablished, windows_are_scaled)
 {
 	raw(echo, [&](RawWorld &w) {
 		for (int scale : { -1, 0, 7, 14 }) {
-			uint64_t windows[2][3];
+			uint64_t windows[2][3] = {};
 
 			for (bool service : { false, true }) {
 				RawClient client(w.wire, service ? w.service : w.plain);

@@ -35,6 +35,8 @@ static Socket connect_from(const Endpoint &local, const Endpoint &to)
 	for (auto start = Clock::now();;) {
 		Socket s(socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
 
+		if (s.fd() < 0)
+			return {};
 		set_timeout(s.fd(), 5s);
 		set_option(s.fd(), IPPROTO_TCP, TCP_NODELAY, 1);
 		set_option(s.fd(), SOL_SOCKET, SO_REUSEADDR, 1);

@@ -45,6 +45,8 @@ private:
 		sockaddr_in own = endpoint(haproxy_client, 0);
 		int late = 1;
 
+		if (fd.get() < 0)
+			return false;
 		setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof(late));
 		if (job_.client_port != job_.port &&
 		    bind(fd.get(), (const sockaddr *)&own, sizeof(own)))

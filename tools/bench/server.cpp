@@ -68,6 +68,10 @@ Fd Server::listen_on(const char *address, uint16_t port)
 	Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	int one = 1;
 
+	if (fd.get() < 0) {
+		fail("no socket");
+		return fd;
+	}
 	setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd.get(), (sockaddr *)&name, sizeof(name)) || listen(fd.get(), 128))
 		fail("cannot listen");

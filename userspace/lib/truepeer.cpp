@@ -35,8 +35,8 @@ namespace
 
 /* The identity of a pin directory: a restarted agent makes a new one. */
 struct Identity {
-	dev_t device;
-	ino_t inode;
+	dev_t device = 0;
+	ino_t inode = 0;
 
 	bool operator==(const Identity &other) const
 	{
