@@ -4,10 +4,15 @@
  * between: they are served, under their own names, and nothing of the rest stays or gets
  * through.
  */
+#include <bpf/bpf.h>
+
+#include <atomic>
 #include <random>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
+#include "bpf/abi.h"
 #include "support.h"
 #include "support_raw_world.h"
 
@@ -130,6 +135,60 @@ TEST_P(Flood, data_in_pieces_of_one_byte)
 		s.window = 0;
 		s.payload = std::string(1, "PROXY\r"[random() % 6]);
 	});
+}
+
+/* How long the agent has given no sign of life: while it does, it puts headers together. */
+static uint64_t silent_ns(int config_map)
+{
+	tp_config config = {};
+	uint32_t zero = 0;
+	timespec now;
+
+	if (bpf_map_lookup_elem(config_map, &zero, &config))
+		return UINT64_MAX;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	uint64_t now_ns = (uint64_t)now.tv_sec * 1'000'000'000 + (uint64_t)now.tv_nsec;
+	return now_ns > config.reassembler_ns ? now_ns - config.reassembler_ns : 0;
+}
+
+/* Each refusal is work for the agent: the rest of its work must not wait for the last one. */
+TEST(FloodOfRefusals, agent_keeps_its_time)
+{
+	in_sandbox(
+		[](Sandbox &box) {
+			RawWorld w(box, false, { .engine = "stream" });
+			int config = bpf_obj_get((w.agent->pin_dir() + "/tp_config").c_str());
+			std::atomic<bool> stop = false;
+			uint64_t longest = 0;
+
+			ASSERT_GE(config, 0);
+			std::thread sender([&] {
+				std::mt19937 random(7);
+
+				for (unsigned sent = 1; !stop; sent++) {
+					Segment s;
+
+					s.source = w.wire.stranger(false);
+					s.destination = w.service.host();
+					s.source_port = (uint16_t)(1024 + random() % 60000);
+					s.destination_port = w.service.port();
+					s.flags = flag::syn;
+					s.seq = (uint32_t)random();
+					w.wire.send(s);
+					if (sent % 256 == 0)
+						w.wire.forget([](const Segment &) { return true; });
+				}
+			});
+			for (auto start = Clock::now(); since(start) < 3s;
+			     std::this_thread::sleep_for(10ms))
+				longest = std::max(longest, silent_ns(config));
+			stop = true;
+			sender.join();
+			EXPECT_LT(longest, TP_REASSEMBLER_TIMEOUT_NS);
+			EXPECT_GT(w.agent->counters()["untrusted"], 10000u);
+			close(config);
+		},
+		30s);
 }
 
 } // namespace live

@@ -93,7 +93,7 @@ Result<Child> start_haproxy(const Place &place, const Ground &ground, const Job 
 					"20s\n timeout server 20s\n"
 					"listen l\n bind {0}:{1}\n server s {0}:{2}{3}\n",
 					ground.server_address(), job.client_port, job.port,
-					job.variant == Variant::plain ? "" : " send-proxy-v2"));
+					sends_header(job.variant) ? " send-proxy-v2" : ""));
 
 	if (!config)
 		return config.error();

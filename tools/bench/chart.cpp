@@ -15,13 +15,15 @@ namespace
 
 constexpr double bar_height = 13, bar_gap = 2, group_gap = 14;
 constexpr double width = 1024, label_width = 210, value_width = 44, panel_gap = 18;
-constexpr double head_height = 96, panel_head = 30, section_height = 26, foot_height = 66;
+constexpr double head_height = 114, panel_head = 30, section_height = 26, foot_height = 66;
 /* what is longer is cut off; the median is written beside it anyway */
 constexpr double widest_axis = 2.5, widest_whisker = 1.5;
 
 const char *color_of(Variant variant)
 {
 	switch (variant) {
+	case Variant::deferred:
+		return "#c9c2a5";
 	case Variant::userspace:
 		return "#9aa3ad";
 	case Variant::handshake:
@@ -38,6 +40,8 @@ const char *color_of(Variant variant)
 const char *description_of(Variant variant)
 {
 	switch (variant) {
+	case Variant::deferred:
+		return "no header, TCP_DEFER_ACCEPT";
 	case Variant::userspace:
 		return "the server reads the header itself";
 	case Variant::handshake:
@@ -131,7 +135,7 @@ const Line *Chart::find(const Metric &metric, Topology topology, Variant variant
 
 void Chart::head()
 {
-	double x = 16;
+	double x = 16, y = 65;
 
 	text(16, 30, "title", "Cost of the real client's address, as a ratio to plain TCP");
 	text(16, 50, "small",
@@ -140,11 +144,16 @@ void Chart::head()
 			 options_.rounds));
 	for (Variant variant : variants_) {
 		std::string what = fmt::format("{}: {}", name_of(variant), description_of(variant));
+		double space = 44 + 6.4 * (double)what.size();
 
-		out(R"(<rect x="{:.1f}" y="65" width="13" height="13" fill="{}"/>)", x,
+		if (x + space > width) {
+			x = 16;
+			y += 18;
+		}
+		out(R"(<rect x="{:.1f}" y="{:.1f}" width="13" height="13" fill="{}"/>)", x, y,
 		    color_of(variant));
-		text(x + 19, 76, "label", what);
-		x += 44 + 6.4 * (double)what.size();
+		text(x + 19, y + 11, "label", what);
+		x += space;
 	}
 }
 

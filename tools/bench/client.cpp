@@ -25,7 +25,7 @@ public:
 	Client(Board &board, const Ground &ground, const Job &job)
 	    : board_(board), job_(job), server_(endpoint(ground.server_address(), job.client_port))
 	{
-		if (job.variant != Variant::plain && !job.cell.other_port &&
+		if (sends_header(job.variant) && !job.cell.other_port &&
 		    job.client_port == job.port)
 			header_ = header_bytes();
 	}

@@ -20,7 +20,7 @@ namespace
 struct Arguments {
 	Options options;
 	std::string topology = "all";
-	std::string variants = "plain,userspace,handshake,sender,stream";
+	std::string variants = "plain,deferred,userspace,handshake,sender,stream";
 	bool quick = false;
 };
 
@@ -44,7 +44,9 @@ void declare(CLI::App &app, Arguments &arguments)
 		->check(CLI::Range(0.02, 60.0))
 		->capture_default_str();
 	app.add_flag("--quick", arguments.quick, "2 rounds of 0.08 seconds per cell");
-	app.add_option("--only", options.only, "only metrics whose name contains TEXT")
+	app.add_option("--only", options.only,
+		       "only metrics whose name contains TEXT; several: with commas")
+		->delimiter(',')
 		->type_name("TEXT");
 	app.add_option("--topology", arguments.topology, "where")
 		->check(CLI::IsMember({ "loopback", "veth", "haproxy", "all" }))
@@ -82,9 +84,10 @@ Status complete(const CLI::App &app, Arguments &arguments)
 			options.variants.push_back(variant);
 	if (!wanted.empty())
 		return Error{ tp::ErrorCode::usage, "--variants", *wanted.begin(),
-			      "no such variant", "plain, userspace, handshake, sender, stream" };
+			      "no such variant",
+			      "plain, deferred, userspace, handshake, sender, stream" };
 	if (chosen_metrics(options).empty())
-		return Error{ tp::ErrorCode::usage, "--only", options.only,
+		return Error{ tp::ErrorCode::usage, "--only", CLI::detail::join(options.only, ","),
 			      "no metric has that in its name" };
 	/* the agent is run by execvp, which would search for a bare name */
 	options.truepeer = std::filesystem::absolute(options.truepeer);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "plan.h"
 
+#include <algorithm>
+
 namespace bench
 {
 
@@ -22,6 +24,8 @@ const char *name_of(Variant variant)
 	switch (variant) {
 	case Variant::plain:
 		return "plain";
+	case Variant::deferred:
+		return "deferred";
 	case Variant::userspace:
 		return "userspace";
 	case Variant::handshake:
@@ -66,9 +70,14 @@ std::vector<Metric> chosen_metrics(const Options &options)
 {
 	std::vector<Metric> chosen;
 
-	for (const Metric &metric : metrics)
-		if (std::string(metric.name).find(options.only) != std::string::npos)
+	for (const Metric &metric : metrics) {
+		auto named = [&](const std::string &part) {
+			return std::string(metric.name).find(part) != std::string::npos;
+		};
+		if (options.only.empty() ||
+		    std::any_of(options.only.begin(), options.only.end(), named))
 			chosen.push_back(metric);
+	}
 	return chosen;
 }
 

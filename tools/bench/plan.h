@@ -12,18 +12,24 @@ namespace bench
 {
 
 enum class Topology { loopback, veth, haproxy }; /* the last: on loopback, with it between */
-enum class Variant { plain, userspace, handshake, sender, stream };
+/* deferred: plain, but the kernel wakes the server only when the first data is there */
+enum class Variant { plain, deferred, userspace, handshake, sender, stream };
 enum class Work { connections, round_trips, upload, download };
 
-constexpr Variant all_variants[] = { Variant::plain, Variant::userspace, Variant::handshake,
-				     Variant::sender, Variant::stream };
+constexpr Variant all_variants[] = { Variant::plain,     Variant::deferred, Variant::userspace,
+				     Variant::handshake, Variant::sender,   Variant::stream };
 
 const char *name_of(Topology topology);
 const char *name_of(Variant variant);
 
+inline bool sends_header(Variant variant)
+{
+	return variant != Variant::plain && variant != Variant::deferred;
+}
+
 inline bool has_engine(Variant variant)
 {
-	return variant != Variant::plain && variant != Variant::userspace;
+	return sends_header(variant) && variant != Variant::userspace;
 }
 
 /* One run of server and client; it may give several metrics. */
@@ -80,7 +86,7 @@ struct Trouble {
 struct Options {
 	unsigned rounds = 8;
 	double seconds = 0.4;
-	std::string only;
+	std::vector<std::string> only; /* parts of names; empty: all */
 	std::string output_dir = "build/bench-results";
 	std::string truepeer = "build/truepeer";
 	std::vector<Topology> topologies;

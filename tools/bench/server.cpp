@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "server.h"
 
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -66,13 +67,15 @@ Fd Server::listen_on(const char *address, uint16_t port)
 {
 	sockaddr_in name = endpoint(address, port);
 	Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	int one = 1;
+	int one = 1, seconds = 5;
 
 	if (fd.get() < 0) {
 		fail("no socket");
 		return fd;
 	}
 	setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (job_.variant == Variant::deferred)
+		setsockopt(fd.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 	if (bind(fd.get(), (sockaddr *)&name, sizeof(name)) || listen(fd.get(), 128))
 		fail("cannot listen");
 	return fd;

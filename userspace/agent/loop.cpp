@@ -12,15 +12,21 @@ namespace tp
 
 static constexpr long tick_ns = 200'000'000;
 
+/* In a flood of records the clock and the signals have their turn after so many. */
+static constexpr unsigned most_in_a_row = 256;
+
 void Loop::FreeRing::operator()(ring_buffer *ring) const
 {
 	ring_buffer__free(ring);
 }
 
-static int handle_record(void *context, void *data, size_t size)
+/* Negative: no more of them for now; the one at hand is done with. */
+int Loop::take(void *context, void *data, size_t size)
 {
-	((Enforcer *)context)->handle({ (const uint8_t *)data, size });
-	return 0;
+	Intake &intake = *(Intake *)context;
+
+	intake.enforcer.handle({ (const uint8_t *)data, size });
+	return ++intake.records < most_in_a_row ? 0 : -EAGAIN;
 }
 
 static bool add(int epoll, int fd)
@@ -48,7 +54,8 @@ Result<Loop> Loop::create(int actions, Enforcer &enforcer)
 	if (!loop.epoll_ || !loop.signals_ || !loop.clock_ ||
 	    timerfd_settime(loop.clock_.get(), 0, &interval, nullptr))
 		return system_error("set up", "event loop");
-	loop.ring_.reset(ring_buffer__new(actions, handle_record, &enforcer, nullptr));
+	loop.intake_ = std::make_unique<Intake>(enforcer);
+	loop.ring_.reset(ring_buffer__new(actions, take, loop.intake_.get(), nullptr));
 	if (!loop.ring_)
 		return system_error("open", "ring buffer tp_actions");
 	if (!add(loop.epoll_.get(), loop.signals_.get()) ||
@@ -86,6 +93,8 @@ Status Loop::run(const std::function<void()> &tick)
 				   found != watched_.end()) {
 				found->second();
 			} else {
+				/* level-triggered: what stays in it is ready again at once */
+				intake_->records = 0;
 				ring_buffer__consume(ring_.get());
 			}
 		}

@@ -32,10 +32,16 @@ private:
 	struct FreeRing {
 		void operator()(ring_buffer *ring) const;
 	};
+	struct Intake {
+		Enforcer &enforcer;
+		unsigned records = 0; /* in a row */
+	};
 	Loop() = default;
+	static int take(void *intake, void *data, size_t size);
 
 	Fd epoll_, signals_, clock_;
 	std::map<int, std::function<void()>> watched_;
+	std::unique_ptr<Intake> intake_;
 	std::unique_ptr<ring_buffer, FreeRing> ring_;
 };
 
