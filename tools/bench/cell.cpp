@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "client.h"
+#include "hooks.h"
 #include "server.h"
 
 namespace bench
@@ -31,7 +32,7 @@ Error failed(const char *what, std::string reason)
 	return { tp::ErrorCode::system, what, "", interrupted() ? "interrupted" : reason };
 }
 
-/* `truepeer run` for one cell. */
+/* `truepeer run` for one cell, or what stands in for it. */
 class Agent
 {
 public:
@@ -56,10 +57,13 @@ Result<Agent> Agent::start(const Options &options, const Place &place, const Gro
 		return output.error();
 	agent.output_ = std::move(*output);
 	Result<Child> child =
-		Child::execute({ options.truepeer, "run", "--engine", name_of(job.variant),
-				 "--listen", service, "--trust", ground.network(), "--cgroup",
-				 place.agent_cgroup(job.variant), "--pin-dir", place.pin_dir() },
-			       ground.server(), -1, agent.output_.get());
+		job.variant == Variant::hooks ?
+			start_hooks(place, ground, agent.output_) :
+			Child::execute({ options.truepeer, "run", "--engine", name_of(job.variant),
+					 "--listen", service, "--trust", ground.network(),
+					 "--cgroup", place.agent_cgroup(job.variant), "--pin-dir",
+					 place.pin_dir() },
+				       ground.server(), -1, agent.output_.get());
 	if (!child)
 		return child.error();
 	agent.child_ = std::move(*child);
@@ -286,7 +290,7 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 	eventually(settled, 10 * second);
 	if (!board.serving || board.failed)
 		return failed("start server", board.failed ? board.failure : "it does not listen");
-	if (has_engine(variant)) {
+	if (has_programs(variant)) {
 		Result<Agent> started = Agent::start(options, place, ground, job);
 
 		if (!started) {
@@ -299,7 +303,7 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		Result<Child> started = start_haproxy(place, ground, job);
 
 		if (!started) {
-			if (has_engine(variant))
+			if (has_programs(variant))
 				(void)bool(agent.stop(place));
 			return started.error();
 		}
@@ -307,7 +311,7 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 	}
 	Result<Child> client = Child::start([&] { load(board, place, ground, job); });
 	std::vector<pid_t> processes = { server->pid(), client ? client->pid() : -1 };
-	if (has_engine(variant))
+	if (has_programs(variant))
 		processes.push_back(agent.pid());
 	if (with_haproxy)
 		processes.push_back(haproxy.pid());
@@ -319,7 +323,7 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		client->kill();
 	haproxy.kill();
 	server->kill();
-	if (has_engine(variant)) {
+	if (has_programs(variant)) {
 		Status stopped = agent.stop(place);
 
 		if (result && !stopped)

@@ -24,6 +24,8 @@ const char *color_of(Variant variant)
 	switch (variant) {
 	case Variant::deferred:
 		return "#c9c2a5";
+	case Variant::hooks:
+		return "#a08f55";
 	case Variant::userspace:
 		return "#9aa3ad";
 	case Variant::handshake:
@@ -42,6 +44,8 @@ const char *description_of(Variant variant)
 	switch (variant) {
 	case Variant::deferred:
 		return "no header, TCP_DEFER_ACCEPT";
+	case Variant::hooks:
+		return "that, and programs that do nothing";
 	case Variant::userspace:
 		return "the server reads the header itself";
 	case Variant::handshake:

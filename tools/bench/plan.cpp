@@ -26,6 +26,8 @@ const char *name_of(Variant variant)
 		return "plain";
 	case Variant::deferred:
 		return "deferred";
+	case Variant::hooks:
+		return "hooks";
 	case Variant::userspace:
 		return "userspace";
 	case Variant::handshake:

@@ -12,24 +12,33 @@ namespace bench
 {
 
 enum class Topology { loopback, veth, haproxy }; /* the last: on loopback, with it between */
-/* deferred: plain, but the kernel wakes the server only when the first data is there */
-enum class Variant { plain, deferred, userspace, handshake, sender, stream };
+/*
+ * deferred: plain, but the kernel wakes the server only when the first data is there.
+ * hooks: that, and programs that do nothing in the handshake engine's hooks.
+ */
+enum class Variant { plain, deferred, hooks, userspace, handshake, sender, stream };
 enum class Work { connections, round_trips, upload, download };
 
-constexpr Variant all_variants[] = { Variant::plain,     Variant::deferred, Variant::userspace,
-				     Variant::handshake, Variant::sender,   Variant::stream };
+constexpr Variant all_variants[] = { Variant::plain,     Variant::deferred,  Variant::hooks,
+				     Variant::userspace, Variant::handshake, Variant::sender,
+				     Variant::stream };
 
 const char *name_of(Topology topology);
 const char *name_of(Variant variant);
 
 inline bool sends_header(Variant variant)
 {
-	return variant != Variant::plain && variant != Variant::deferred;
+	return variant >= Variant::userspace;
 }
 
-inline bool has_engine(Variant variant)
+inline bool is_deferred(Variant variant)
 {
-	return sends_header(variant) && variant != Variant::userspace;
+	return variant == Variant::deferred || variant == Variant::hooks;
+}
+
+inline bool has_programs(Variant variant)
+{
+	return variant == Variant::hooks || variant >= Variant::handshake;
 }
 
 /* One run of server and client; it may give several metrics. */

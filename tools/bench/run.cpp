@@ -133,7 +133,7 @@ Status Run::stats_pass()
 			return ground.error();
 		for (const Cell &cell : stats_cells) {
 			for (Variant variant : options_.variants) {
-				if (!has_engine(variant) ||
+				if (!has_programs(variant) ||
 				    (cell.other_port && topology == Topology::haproxy))
 					continue;
 				std::optional<CellResult> result = run(*ground, cell, variant);

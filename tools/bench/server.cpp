@@ -24,17 +24,13 @@ public:
 	Server(Board &board, const Ground &ground, const Job &job)
 	    : board_(board), job_(job), request_(request_bytes()), answer_(answer_bytes())
 	{
-		bool named = has_engine(job.variant) && !job.cell.other_port;
-
+		bool named = sends_header(job.variant) && !job.cell.other_port;
 		bool haproxy = job.client_port != job.port;
 
 		/* HAProxy announces the client, which is not at its own address */
 		if (haproxy)
-			expected_ = endpoint(named || job.variant == Variant::userspace ?
-						     haproxy_client :
-						     ground.client_address(),
-					     0);
-		else if (named || job.variant == Variant::userspace)
+			expected_ = endpoint(named ? haproxy_client : ground.client_address(), 0);
+		else if (named)
 			expected_ = endpoint(origin_address, origin_port);
 		else
 			expected_ = endpoint(ground.client_address(), 0);
@@ -74,7 +70,7 @@ Fd Server::listen_on(const char *address, uint16_t port)
 		return fd;
 	}
 	setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (job_.variant == Variant::deferred)
+	if (is_deferred(job_.variant))
 		setsockopt(fd.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 	if (bind(fd.get(), (sockaddr *)&name, sizeof(name)) || listen(fd.get(), 128))
 		fail("cannot listen");
