@@ -55,6 +55,8 @@ void declare(CLI::App &app, Arguments &arguments)
 		->type_name("LIST")
 		->capture_default_str();
 	app.add_flag("--pin", options.pin, "server and client on a CPU of their own each");
+	app.add_flag("--busy", options.busy,
+		     "a process of lowest priority on each CPU, so that none goes to sleep");
 	app.add_flag("--bpf-stats,!--no-bpf-stats", options.bpf_stats,
 		     "a last pass that measures the programs themselves (default: on)");
 	app.add_option("--output-dir", options.output_dir, "where bench.json and bench.svg go")
@@ -122,6 +124,9 @@ Status run_all(const Options &options, bool &failures)
 
 	if (!place || !board)
 		return place ? board.error() : place.error();
+	Result<std::vector<Child>> spinners = keep_awake(options.busy);
+	if (!spinners)
+		return spinners.error();
 	if (bpf_stats_are_on())
 		fmt::print(stderr, "bench: kernel.bpf_stats_enabled is 1, which the engines pay "
 				   "for\n");

@@ -101,6 +101,7 @@ struct Options {
 	std::vector<Topology> topologies;
 	std::vector<Variant> variants;
 	bool pin = false;
+	bool busy = false; /* no CPU sleeps */
 	bool bpf_stats = true;
 };
 

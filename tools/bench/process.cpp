@@ -200,6 +200,26 @@ uint64_t cpu_time(pid_t pid)
 	return (uint64_t)time.tv_sec * 1'000'000'000 + (uint64_t)time.tv_nsec;
 }
 
+Result<std::vector<Child>> keep_awake(bool wanted)
+{
+	std::vector<Child> children;
+	sched_param none = {};
+
+	for (long n = 0; wanted && n < sysconf(_SC_NPROCESSORS_ONLN); n++) {
+		Result<Child> child = Child::start([&] {
+			pin_to_cpu((unsigned)n);
+			if (sched_setscheduler(0, SCHED_IDLE, &none))
+				return;
+			for (volatile unsigned spins = 0;;)
+				spins = spins + 1;
+		});
+		if (!child)
+			return child.error();
+		children.push_back(std::move(*child));
+	}
+	return children;
+}
+
 void pin_to_cpu(unsigned n)
 {
 	cpu_set_t allowed, one;

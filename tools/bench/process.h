@@ -69,6 +69,13 @@ uint64_t cpu_time(pid_t pid);
 /* This process (a child) runs on the n-th of the CPUs it may use. */
 void pin_to_cpu(unsigned n);
 
+/*
+ * On each CPU a process that runs when nothing else does (SCHED_IDLE).  Where a CPU's sleep is
+ * a virtual machine's exit, waking it up costs more than what is to be measured; with these,
+ * waking a process costs what it costs on a host that has other work.
+ */
+Result<std::vector<Child>> keep_awake(bool wanted);
+
 } // namespace bench
 
 #endif
