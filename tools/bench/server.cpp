@@ -70,7 +70,8 @@ Fd Server::listen_on(const char *address, uint16_t port)
 		return fd;
 	}
 	setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (is_deferred(job_.variant))
+	/* in a download the server speaks first */
+	if (is_deferred(job_.variant) && job_.cell.work != Work::download)
 		setsockopt(fd.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 	if (bind(fd.get(), (sockaddr *)&name, sizeof(name)) || listen(fd.get(), 128))
 		fail("cannot listen");
