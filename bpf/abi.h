@@ -418,7 +418,7 @@ struct tp_config {
 };
 
 /* How long the agent's last sign of life counts. */
-#define TP_REASSEMBLER_TIMEOUT_NS 2000000000ull
+#define TP_REASSEMBLER_TIMEOUT_NS 5000000000ull
 
 #ifdef __cplusplus
 #define TP_ASSERT(c) static_assert(c)
