@@ -432,9 +432,8 @@ TEST_P(Soak, every_byte_and_every_origin)
 				<< slab() << " KiB more in slabs";
 		}
 		printf("%s: %llu connections in %.0f s: %llu whole (%llu took over 150 ms), %llu "
-		       "without a header, %llu broken off; slabs %+ld KiB; longest standstill of "
-		       "the "
-		       "machine %ld ms; seed %ld\n",
+		       "without a header, %llu broken off; slabs %+ld KiB; longest standstill "
+		       "of the machine %ld ms; seed %ld\n",
 		       GetParam().c_str(), (unsigned long long)tally.begun.load(), seconds,
 		       (unsigned long long)tally.whole.load(),
 		       (unsigned long long)tally.slow.load(),

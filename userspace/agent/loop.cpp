@@ -7,6 +7,8 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
+#include <cerrno>
+
 namespace tp
 {
 
