@@ -54,6 +54,9 @@ void declare(CLI::App &app, Arguments &arguments)
 	app.add_option("--variants", arguments.variants, "which, beside plain")
 		->type_name("LIST")
 		->capture_default_str();
+	app.add_option("--congestion-control", options.congestion_control, "of all connections")
+		->type_name("NAME")
+		->capture_default_str();
 	app.add_flag("--pin", options.pin, "server and client on a CPU of their own each");
 	app.add_flag("--busy", options.busy,
 		     "a process of lowest priority on each CPU, so that none goes to sleep");

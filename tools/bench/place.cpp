@@ -139,7 +139,7 @@ static Status run_ip(int netns, const std::string &commands)
 	return success();
 }
 
-static Result<Fd> make_netns()
+static Result<Fd> make_netns(const std::string &congestion_control)
 {
 	Fd own(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 
@@ -147,17 +147,23 @@ static Result<Fd> make_netns()
 		return system_error("make", "network namespace");
 	Fd fresh(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 	Status widened = write_file("/proc/sys/net/ipv4/ip_local_port_range", "10240 65535");
+	Status chosen =
+		write_file("/proc/sys/net/ipv4/tcp_congestion_control", congestion_control);
 	if (setns(own.get(), CLONE_NEWNET) || !fresh)
 		return system_error("return from", "network namespace");
 	if (!widened)
 		return widened.error();
+	if (!chosen)
+		return Error{ tp::ErrorCode::usage, "--congestion-control", congestion_control,
+			      "not to be had in a network namespace",
+			      "sysctl net.ipv4.tcp_allowed_congestion_control" };
 	return fresh;
 }
 
-Result<Ground> Ground::make(Topology topology)
+Result<Ground> Ground::make(Topology topology, const std::string &congestion_control)
 {
 	Ground ground;
-	Result<Fd> server = make_netns();
+	Result<Fd> server = make_netns(congestion_control);
 
 	ground.topology_ = topology;
 	if (!server)
@@ -169,7 +175,7 @@ Result<Ground> Ground::make(Topology topology)
 			return done.error();
 		return ground;
 	}
-	Result<Fd> client = make_netns();
+	Result<Fd> client = make_netns(congestion_control);
 	if (!client)
 		return client.error();
 	ground.client_ = std::move(*client);

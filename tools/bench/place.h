@@ -53,7 +53,8 @@ Status enter_cgroup(const std::string &path);
 class Ground
 {
 public:
-	static Result<Ground> make(Topology topology);
+	/* `congestion_control`: what net.ipv4.tcp_congestion_control takes, "reno" */
+	static Result<Ground> make(Topology topology, const std::string &congestion_control);
 
 	Topology topology() const { return topology_; }
 	int server() const { return server_.get(); }

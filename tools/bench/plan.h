@@ -100,6 +100,7 @@ struct Options {
 	std::string truepeer = "build/truepeer";
 	std::vector<Topology> topologies;
 	std::vector<Variant> variants;
+	std::string congestion_control = "reno"; /* which no namespace is denied */
 	bool pin = false;
 	bool busy = false; /* no CPU sleeps */
 	bool bpf_stats = true;

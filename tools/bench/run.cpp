@@ -67,7 +67,7 @@ static std::vector<Variant> order_in(unsigned round, const std::vector<Variant> 
 /* Fresh namespaces: no round inherits TIME_WAIT sockets or TCP metrics. */
 Status Run::round(unsigned number, Topology topology)
 {
-	Result<Ground> ground = Ground::make(topology);
+	Result<Ground> ground = Ground::make(topology, options_.congestion_control);
 
 	if (!ground)
 		return ground.error();
@@ -127,7 +127,7 @@ Status Run::stats_pass()
 	if (!enabled)
 		return enabled.error();
 	for (Topology topology : options_.topologies) {
-		Result<Ground> ground = Ground::make(topology);
+		Result<Ground> ground = Ground::make(topology, options_.congestion_control);
 
 		if (!ground)
 			return ground.error();
