@@ -254,12 +254,14 @@ TEST_P(HandshakeLink, vlan)
 			EXPECT_EQ(w.agent->total(), 0u);
 			return;
 		}
+		/* a gateway that no other interface has a route to */
+		std::string gateway = w.ipv6 ? "fe80::2" : w.wire.gateway(w.ipv6);
 		ip_batch("link set tp1.5 up\n"
 			 "neigh add " +
-			 w.wire.gateway(w.ipv6) +
+			 gateway +
 			 " lladdr 02:00:00:00:00:02 nud permanent dev tp1.5\n"
 			 "route add " +
-			 host + " via " + w.wire.gateway(w.ipv6) + " dev tp1.5 onlink\n");
+			 host + " via " + gateway + " dev tp1.5 onlink\n");
 		std::this_thread::sleep_for(1s);
 		auto answer = client.syn(syn);
 		ASSERT_TRUE(answer) << w.wire.log();

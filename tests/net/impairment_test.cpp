@@ -22,6 +22,11 @@ struct Network {
 
 class Impairment : public testing::TestWithParam<std::tuple<Case, Network>>
 {
+	void SetUp() override
+	{
+		if (!kernel_has(std::get<Case>(GetParam()).engine))
+			GTEST_SKIP() << "the engine needs Linux 6.9";
+	}
 };
 
 static std::vector<Network> networks()
@@ -170,6 +175,11 @@ TEST_P(Impairment, M35_bytes_survive)
 
 class BadLine : public testing::TestWithParam<Case>
 {
+	void SetUp() override
+	{
+		if (!kernel_has(GetParam().engine))
+			GTEST_SKIP() << "the engine needs Linux 6.9";
+	}
 };
 INSTANTIATE_TEST_SUITE_P(Live, BadLine, blocking_cases(), case_name);
 

@@ -10,6 +10,7 @@
 
 #include <memory>
 
+#include "support.h"
 #include "support_agent.h"
 #include "support_header.h"
 #include "support_raw.h"
@@ -66,6 +67,12 @@ struct RawWorld {
 class Raw : public testing::TestWithParam<bool>
 {
 protected:
+	void SetUp() override
+	{
+		if (!kernel_has("handshake"))
+			GTEST_SKIP() << "the engine needs Linux 6.9";
+	}
+
 	void raw(const RawOptions &options, const std::function<void(RawWorld &)> &body);
 	void raw(const std::function<void(RawWorld &)> &body) { raw({}, body); }
 };
