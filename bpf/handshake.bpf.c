@@ -84,7 +84,7 @@ static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp
 	if (refused)
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
 	pending->state = TP_PENDING_PASSED;
-	return tp_deliver(skb, s, pending, 0);
+	return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
 }
 
 /* A part of a header: kept, acknowledged. */
@@ -110,10 +110,15 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 {
 	__u32 offset = s->seq - pending->start, seen = pending->seen, zero = 0;
 	__u32 skip = seen - offset, length = s->length - skip, end, refused, header_bytes;
-	struct tp_collected *place = seen ? bpf_map_lookup_elem(&tp_pieces, &s->flow) :
-					    bpf_map_lookup_elem(&tp_work, &zero);
 	const struct tp_header *header;
+	struct tp_collected *place;
 
+	if (seen) {
+		place = bpf_map_lookup_elem(&tp_pieces, &s->flow);
+		asm volatile(""); /* one call for either map could not be inlined */
+	} else {
+		place = bpf_map_lookup_elem(&tp_work, &zero);
+	}
 	if (!place || seen >= TP_MAX_HEADER)
 		return TP_DROP_PACKET;
 	if (length > TP_MAX_HEADER)
@@ -151,7 +156,7 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 	pending->state = TP_PENDING_DECIDED;
 	if (seen > 0)
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
-	return tp_deliver(skb, s, pending, header_bytes - offset);
+	return tp_deliver(skb, s, pending, header_bytes - offset, pending->peer.established_ns);
 }
 
 TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
@@ -164,7 +169,8 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 	offset = s->seq - pending->start;
 	/* an optional header that did not come in time was given up: take the first data */
 	if (pending->state == TP_PENDING_PASSED)
-		return offset == 0 ? tp_deliver(skb, s, pending, 0) : TP_DROP_PACKET;
+		return offset == 0 ? tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns()) :
+				     TP_DROP_PACKET;
 	if (offset > pending->seen && (__s32)offset > 0)
 		return tp_acknowledge(skb, s, pending); /* a gap: the client sends again */
 	end = offset + s->length;
@@ -174,7 +180,7 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 	if (pending->state == TP_PENDING_WAITING && end == pending->seen) /* nothing new but FIN */
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	if (pending->state == TP_PENDING_DECIDED)
-		return tp_deliver(skb, s, pending, pending->seen - offset);
+		return tp_deliver(skb, s, pending, pending->seen - offset, bpf_ktime_get_boot_ns());
 	return tp_header_data(skb, s, pending);
 }
 
@@ -190,7 +196,7 @@ static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segmen
 	if (pending->state == TP_PENDING_PASSED && offset > 0)
 		return TP_DROP_PACKET; /* first the agent sends in again what came before this */
 	if (pending->state != TP_PENDING_WAITING) /* acknowledged, but no socket came of it */
-		return tp_deliver(skb, s, pending, 0);
+		return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
 	if (s->flags & TP_FIN) {
 		if (tp_optional(pending) && offset == 0)
 			return tp_let_through(skb, s, pending);

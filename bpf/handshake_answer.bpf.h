@@ -7,9 +7,15 @@
 
 #include "handshake_offer.bpf.h"
 
+/* The clock of this host's timestamps, from a time in ns (CLOCK_BOOTTIME). */
+static __always_inline __u32 tp_ms(__u64 ns)
+{
+	return (__u32)(ns / 1000000);
+}
+
 static __always_inline __u32 tp_now_ms(void)
 {
-	return (__u32)(bpf_ktime_get_ns() / 1000000);
+	return tp_ms(bpf_ktime_get_boot_ns());
 }
 
 static __always_inline int tp_send_back(struct __sk_buff *skb)

@@ -142,9 +142,9 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 	return tp_write(skb, s, w);
 }
 
-/* Gives the connection its socket, which begins `cut` bytes into this segment. */
+/* Gives the connection its socket, which begins `cut` bytes into this segment, at `now_ns`. */
 TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *s,
-				struct tp_pending *pending, __u32 cut)
+				struct tp_pending *pending, __u32 cut, __u64 now_ns)
 {
 	int verdict = TP_DROP_PACKET;
 	struct tcp_sock *listener;
@@ -167,7 +167,7 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 		tp_count_queue_full(pending->peer.service);
 		goto out;
 	}
-	now = tp_now_ms() + pending->timestamp_offset;
+	now = tp_ms(now_ns) + pending->timestamp_offset;
 	if (cut > 0 && tp_cut_front(skb, s, pending, cut, now))
 		goto out;
 	if (tp_assign(skb, listener, pending, now))

@@ -140,12 +140,12 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		tp_report_replaced(old);
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
 	}
-	isn = (__u32)hash + (__u32)(bpf_ktime_get_boot_ns() >> 6);
 	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1);
+	isn = (__u32)hash + (__u32)(fresh->peer.syn_ns >> 6);
 	fresh->peer.engine = TP_ENGINE_HANDSHAKE;
 	fresh->ack = (replace ? tw_isn : isn) + 1;
 	fresh->timestamp_offset = (__u32)(hash >> 32);
-	fresh->answered_ms = tp_now_ms();
+	fresh->answered_ms = tp_ms(fresh->peer.syn_ns);
 	if (bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY))
 		return tp_turn_away_syn(skb, s, fresh, TP_OUT_PENDING_FULL);
 	tp_count_connection(service->id);
