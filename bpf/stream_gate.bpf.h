@@ -89,8 +89,7 @@ static __always_inline int tp_reassembled(void)
 }
 
 /* Hands a segment to the agent; what gets lost the client sends again. */
-static __always_inline void tp_send_piece(const struct tp_segment *s,
-					  const struct tp_pending *pending,
+static __always_inline void tp_send_piece(const struct tp_segment *s, __u32 service, __u32 start,
 					  struct tp_collected *work, __u32 length, __u8 type)
 {
 	struct tp_counters *c;
@@ -101,14 +100,14 @@ static __always_inline void tp_send_piece(const struct tp_segment *s,
 	work->piece.action.ack = s->ack;
 	work->piece.action.type = type;
 	work->piece.action.reason = 0;
-	work->piece.start = pending->start;
+	work->piece.start = start;
 	work->piece.length = length;
 	work->piece.fin = s->flags & TP_FIN && length == s->length;
 	/* at most TP_MAX_HEADER: for the verifier of 6.1, as in tp_load() */
 	asm volatile("%0 &= 8191" : "+r"(length));
 	if (bpf_ringbuf_output(&tp_actions, &work->piece, sizeof(work->piece) + length, 0) == 0)
 		return;
-	c = tp_service_counters(pending->peer.service);
+	c = tp_service_counters(service);
 	if (c)
 		c->actions_lost++;
 }
@@ -139,7 +138,7 @@ static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pe
 		return tp_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
 	/* the agent has the pieces and may hold the whole header already: it decides */
 	if (work && tp_reassembled())
-		tp_send_piece(s, pending, work, 0, TP_ACTION_PIECE);
+		tp_send_piece(s, pending->peer.service, pending->start, work, 0, TP_ACTION_PIECE);
 	return TP_DROP;
 }
 
@@ -160,7 +159,8 @@ static __always_inline int tp_gate_partial(const struct tp_segment *s, struct tp
 		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
 	}
 	if (tp_reassembled()) {
-		tp_send_piece(s, pending, work, length, TP_ACTION_PIECE);
+		tp_send_piece(s, pending->peer.service, pending->start, work, length,
+			      TP_ACTION_PIECE);
 	} else if (offset == 0 && again && !tp_optional(pending)) {
 		pending->state = TP_PENDING_EARLY;
 		return TP_PASS;
@@ -267,7 +267,8 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
 	if (work && tp_load(skb, s->payload, work->bytes, length) == 0)
-		tp_send_piece(s, pending, work, length, TP_ACTION_SEGMENT);
+		tp_send_piece(s, pending->peer.service, pending->start, work, length,
+			      TP_ACTION_SEGMENT);
 	return TP_DROP;
 }
 
@@ -299,6 +300,26 @@ static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp
 }
 
 /*
+ * For a listener, but the connection has got its socket meanwhile, on another CPU.  If TCP,
+ * which looks without a lock, has found neither request nor socket, it would answer with a
+ * reset; if it has found the request, it would look again, but that cannot be told from here.
+ * So the agent sends it in once more, at once; the client itself would after 200 ms.
+ */
+static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_segment *s,
+					__u32 service)
+{
+	__u32 zero = 0, length = s->length;
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+
+	if (!work || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) || !tp_reassembled())
+		return TP_DROP;
+	if (length > 0 && tp_load(skb, s->payload, work->bytes, length))
+		return TP_DROP;
+	tp_send_piece(s, service, 0, work, length, TP_ACTION_SEGMENT);
+	return TP_DROP;
+}
+
+/*
  * The sender engine has this connection.  Once it has decided, whatever comes gives birth to
  * the socket.  Data that its program has not seen, because the proxy's socket left the map
  * early, has the header in it: that is the stream engine's then.  -1: it goes on as for that.
@@ -307,15 +328,13 @@ static __always_inline int tp_gate_sender(struct __sk_buff *skb, const struct tp
 					  struct tp_pending *pending)
 {
 	if (pending->state == TP_PENDING_DECIDED) {
-		/*
-		 * The client's FIN and its answer to the agent's probe may come at once, on two
-		 * CPUs.  While one turns the request into a socket, TCP's look-up for the other,
-		 * which takes no lock, may miss both; the listener then answers with a reset.
-		 */
+		/* data and the answer to the agent's probe may come at once, on two CPUs */
 		__u32 state = tp_state_now(skb, s);
 
-		return state == 0 || state == BPF_TCP_LISTEN || state == BPF_TCP_TIME_WAIT ||
-		       state == BPF_TCP_NEW_SYN_RECV;
+		if (state == 0 || state == BPF_TCP_LISTEN || state == BPF_TCP_TIME_WAIT ||
+		    state == BPF_TCP_NEW_SYN_RECV)
+			return TP_PASS;
+		return tp_gate_late(skb, s, pending->peer.service);
 	}
 	if (s->length == 0)
 		return -1;
@@ -332,6 +351,8 @@ static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct t
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
+	if (s->flags & TP_RST) /* a listener ignores it */
+		return TP_PASS;
 	switch (tp_state_now(skb, s)) {
 	case 0:
 	case BPF_TCP_LISTEN:
@@ -339,16 +360,10 @@ static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct t
 		return TP_PASS;
 	case BPF_TCP_NEW_SYN_RECV:
 		/* the map was full and has let it go: the server must not get it unseen */
-		if (s->flags & TP_RST)
-			return TP_PASS;
 		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);
 		return TP_DROP;
 	}
-	/*
-	 * It has got its socket meanwhile, on another CPU: TCP, which looked before that,
-	 * would answer with a reset.
-	 */
-	return TP_DROP;
+	return tp_gate_late(skb, s, service->id);
 }
 
 static __always_inline int tp_gate_segment(struct __sk_buff *skb)

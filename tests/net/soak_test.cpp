@@ -4,23 +4,17 @@
  * resets, no header at all.  Every byte and every origin is checked.  tools/soak makes it
  * larger.
  */
-#include <bpf/bpf.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <mutex>
 #include <random>
 #include <thread>
-#include <unordered_map>
 
 #include <nlohmann/json.hpp>
 
 #include "support.h"
+#include "support_witness.h"
 
 namespace live
 {
@@ -29,120 +23,6 @@ namespace
 {
 
 constexpr uint16_t service_port = 8080;
-
-/* Origins that only headers here name; no address of the host begins like them. */
-bool is_origin(const std::string &address)
-{
-	return address.rfind("[2001:db8:", 0) == 0 || address.rfind("[::ffff:203.0.113.", 0) == 0;
-}
-
-/*
- * At the client's FIN it answers with what it has seen: peer, bytes, hash.  One thread,
- * level-triggered, on a dual-stack listener.
- */
-class Witness
-{
-public:
-	explicit Witness(const Endpoint &local) : listener_(listen_on(local, { .backlog = 4096 }))
-	{
-		epoll_ = epoll_create1(EPOLL_CLOEXEC);
-		fcntl(listener_.fd(), F_SETFL, O_NONBLOCK);
-		watch(listener_.fd());
-		thread_ = std::thread([this] { serve(); });
-	}
-	~Witness()
-	{
-		stop_ = true;
-		thread_.join();
-		for (const auto &[fd, one] : open_)
-			::close(fd);
-		::close(epoll_);
-	}
-
-	uint64_t accepted() const { return accepted_; }
-	std::vector<std::string> strangers() const { return strangers_; } /* once stopped */
-
-private:
-	struct One {
-		std::string peer;
-		uint64_t count = 0, hash = empty_hash;
-	};
-
-	void watch(int fd)
-	{
-		epoll_event event = {};
-
-		event.events = EPOLLIN;
-		event.data.fd = fd;
-		epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
-	}
-
-	void accept_some()
-	{
-		for (;;) {
-			Endpoint from;
-
-			from.size = sizeof(from.storage);
-			int fd = accept4(listener_.fd(), (sockaddr *)&from.storage, &from.size,
-					 SOCK_NONBLOCK | SOCK_CLOEXEC);
-			if (fd < 0)
-				return;
-			accepted_++;
-			One one;
-			one.peer = from.text();
-			if (!is_origin(one.peer) && strangers_.size() < 10)
-				strangers_.push_back(one.peer);
-			open_[fd] = one;
-			watch(fd);
-		}
-	}
-
-	void read_some(int fd)
-	{
-		static char buffer[65536];
-		ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
-		One &one = open_[fd];
-
-		if (n > 0) {
-			one.count += (uint64_t)n;
-			one.hash = hash_more(one.hash, { buffer, (size_t)n });
-			return;
-		}
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n == 0) {
-			std::string answer = one.peer + " " + std::to_string(one.count) + " " +
-					     std::to_string(one.hash) + "\n";
-			(void)!send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
-		}
-		::close(fd);
-		open_.erase(fd);
-	}
-
-	void serve()
-	{
-		epoll_event events[64];
-
-		while (!stop_) {
-			int count = epoll_wait(epoll_, events, 64, 50);
-
-			for (int i = 0; i < count; i++) {
-				if (events[i].data.fd == listener_.fd())
-					accept_some();
-				else
-					read_some(events[i].data.fd);
-			}
-		}
-	}
-
-	Socket listener_;
-	int epoll_ = -1;
-	std::atomic<bool> stop_ = false;
-	std::atomic<uint64_t> accepted_ = 0;
-	std::vector<std::string> strangers_;
-	std::unordered_map<int, One> open_;
-	std::thread thread_;
-};
 
 using Random = std::mt19937_64;
 
@@ -409,8 +289,9 @@ TEST_P(Soak, every_byte_and_every_origin)
 				});
 			for (std::thread &thread : threads)
 				thread.join();
-			EXPECT_EQ(server.strangers(), std::vector<std::string>());
 			std::this_thread::sleep_for(200ms);
+			server.stop();
+			EXPECT_EQ(server.strangers(), std::vector<std::string>());
 		}
 		double seconds = (double)since(start).count() / 1000;
 		EXPECT_EQ(tally.wrong, std::vector<std::string>())
