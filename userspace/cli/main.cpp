@@ -186,8 +186,9 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->type_name("N")
 		->check(CLI::Range(64, 1 << 24))
 		->capture_default_str();
-	command->add_option("--max-connections", run.max_connections,
-			    "live connections; memory for them, 200 bytes each, is taken at the start")
+	command->add_option(
+		       "--max-connections", run.max_connections,
+		       "live connections; memory for them, 200 bytes each, is taken at the start")
 		->type_name("N")
 		->check(CLI::Range(64, 1 << 24))
 		->capture_default_str();
