@@ -359,7 +359,8 @@ enum tp_action_type {
 	TP_ACTION_FINISH = 2,  /* answer the client's FIN, forget the request socket */
 	TP_ACTION_DESTROY = 3, /* the connection has a socket: abort it */
 	TP_ACTION_PIECE = 4,   /* struct tp_piece: part of a header that comes in segments */
-	TP_ACTION_SEGMENT = 5, /* struct tp_piece: put together from fragments; send it in again */
+	/* struct tp_piece: put together from fragments, or late for its socket; send it in again */
+	TP_ACTION_SEGMENT = 5,
 	TP_ACTION_ACKNOWLEDGE = 6, /* send ACK, for a segment that the agent has sent in */
 	TP_ACTION_PROBE =
 		7, /* send a keep-alive probe: the client's answer is what TCP waits for */
