@@ -211,24 +211,26 @@ size_t Agent::entries(const std::string &map) const
 	return n;
 }
 
+uint64_t Agent::map_memory(const std::string &map) const
+{
+	int fd = bpf_obj_get((pin_dir_ + "/" + map).c_str());
+	std::ifstream about("/proc/self/fdinfo/" + std::to_string(fd));
+	uint64_t bytes = 0;
+
+	for (std::string word; about >> word;)
+		if (word == "memlock:")
+			about >> bytes;
+	close(fd);
+	return bytes;
+}
+
 uint64_t Agent::map_memory() const
 {
 	uint64_t sum = 0;
 
 	for (const char *name : { "tp_origins", "tp_pending", "tp_sockets", "tp_collected",
-				  "tp_pieces", "tp_headers", "tp_headers_large" }) {
-		int fd = bpf_obj_get((pin_dir_ + "/" + name).c_str());
-		std::ifstream about("/proc/self/fdinfo/" + std::to_string(fd));
-
-		for (std::string word; about >> word;)
-			if (word == "memlock:") {
-				uint64_t bytes = 0;
-
-				about >> bytes;
-				sum += bytes;
-			}
-		close(fd);
-	}
+				  "tp_pieces", "tp_headers", "tp_headers_large" })
+		sum += map_memory(name);
 	return sum;
 }
 

@@ -147,8 +147,7 @@ static Result<Fd> make_netns(const std::string &congestion_control)
 		return system_error("make", "network namespace");
 	Fd fresh(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 	Status widened = write_file("/proc/sys/net/ipv4/ip_local_port_range", "10240 65535");
-	Status chosen =
-		write_file("/proc/sys/net/ipv4/tcp_congestion_control", congestion_control);
+	Status chosen = write_file("/proc/sys/net/ipv4/tcp_congestion_control", congestion_control);
 	if (setns(own.get(), CLONE_NEWNET) || !fresh)
 		return system_error("return from", "network namespace");
 	if (!widened)
