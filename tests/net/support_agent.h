@@ -55,7 +55,7 @@ public:
 
 	BpfIds ids() const;
 	size_t entries(const std::string &map) const; /* of a pinned hash map */
-	uint64_t map_memory() const; /* bytes of the maps that hold connections */
+	uint64_t map_memory() const;                  /* bytes of the maps that hold connections */
 	uint64_t map_memory(const std::string &map) const;
 	size_t live() const; /* entries of tp_origins, without those that only keep a name */
 
