@@ -178,7 +178,7 @@ TEST_P(Neighbours, nothing_has_to_be_sent_again)
 
 			for (unsigned i = 0; i < std::thread::hardware_concurrency(); i++)
 				spinners.emplace_back([&] { spin(stop); });
-			serve(box, GetParam(), 1000, 2);
+			serve(box, GetParam(), 1000, 5);
 			stop = true;
 			for (std::thread &spinner : spinners)
 				spinner.join();
