@@ -272,8 +272,9 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	return TP_DROP;
 }
 
-/* What TCP has for the connection now, as a TCP state; 0: nothing. */
-static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp_segment *s)
+/* What TCP has for the connection now, as a TCP state (0: nothing), and its interface, if bound. */
+static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp_segment *s,
+					  __u32 *interface)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = sizeof(tuple.ipv6), state;
@@ -291,10 +292,12 @@ static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp
 		tuple.ipv6.sport = bpf_htons(s->flow.remote_port);
 		tuple.ipv6.dport = bpf_htons(s->flow.local_port);
 	}
+	*interface = 0;
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	state = sk->state;
+	*interface = sk->bound_dev_if;
 	bpf_sk_release(sk);
 	return state;
 }
@@ -303,15 +306,17 @@ static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp
  * For a listener, but the connection has got its socket meanwhile, on another CPU.  If TCP,
  * which looks without a lock, has found neither request nor socket, it would answer with a
  * reset; if it has found the request, it would look again, but that cannot be told from here.
- * So the agent sends it in once more, at once; the client itself would after 200 ms.
+ * So the agent sends it in once more, at once; the client itself would after 200 ms.  Over
+ * loopback, where a socket that is bound to another interface would not get it.
  */
 static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_segment *s,
-					__u32 service)
+					__u32 service, __u32 interface)
 {
 	__u32 zero = 0, length = s->length;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 
-	if (!work || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) || !tp_reassembled())
+	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
+	    !tp_reassembled())
 		return TP_DROP;
 	if (length > 0 && tp_load(skb, s->payload, work->bytes, length))
 		return TP_DROP;
@@ -329,12 +334,12 @@ static __always_inline int tp_gate_sender(struct __sk_buff *skb, const struct tp
 {
 	if (pending->state == TP_PENDING_DECIDED) {
 		/* data and the answer to the agent's probe may come at once, on two CPUs */
-		__u32 state = tp_state_now(skb, s);
+		__u32 interface, state = tp_state_now(skb, s, &interface);
 
 		if (state == 0 || state == BPF_TCP_LISTEN || state == BPF_TCP_TIME_WAIT ||
 		    state == BPF_TCP_NEW_SYN_RECV)
 			return TP_PASS;
-		return tp_gate_late(skb, s, pending->peer.service);
+		return tp_gate_late(skb, s, pending->peer.service, interface);
 	}
 	if (s->length == 0)
 		return -1;
@@ -349,11 +354,11 @@ static __always_inline int tp_gate_sender(struct __sk_buff *skb, const struct tp
 static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct tp_segment *s,
 					   const struct tp_service *service)
 {
-	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN), interface;
 
 	if (s->flags & TP_RST) /* a listener ignores it */
 		return TP_PASS;
-	switch (tp_state_now(skb, s)) {
+	switch (tp_state_now(skb, s, &interface)) {
 	case 0:
 	case BPF_TCP_LISTEN:
 	case BPF_TCP_TIME_WAIT: /* no handshake of ours: TCP answers, the verdict guards */
@@ -363,7 +368,7 @@ static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct t
 		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);
 		return TP_DROP;
 	}
-	return tp_gate_late(skb, s, service->id);
+	return tp_gate_late(skb, s, service->id, interface);
 }
 
 static __always_inline int tp_gate_segment(struct __sk_buff *skb)
