@@ -97,20 +97,30 @@ static std::string cgroup_root()
 
 /* ---- cleaning up --------------------------------------------------------- */
 
-static bool remove_traces(const std::string &name)
+/*
+ * Empty, or what stays and why.  Another test's process that looks for leftovers may
+ * be removing the same cgroup right now: what is gone is removed, whoever did it.
+ */
+static std::string remove_traces(const std::string &name)
 {
 	std::string cgroup = cgroup_root() + "/" + name;
 	std::string dir = "/tmp/" + name;
+	int reason = 0;
 
 	rmdir(dir.c_str());
-	if (access(cgroup.c_str(), F_OK))
-		return true;
-	try {
-		write_file(cgroup + "/cgroup.kill", "1");
-	} catch (const std::runtime_error &) {
-		return false;
+	int kill_file = open((cgroup + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC);
+	if (kill_file >= 0) {
+		(void)!write(kill_file, "1", 1); /* ENODEV: it has just been removed */
+		close(kill_file);
 	}
-	return eventually([&] { return rmdir(cgroup.c_str()) == 0; });
+	bool gone = eventually([&] {
+		reason = rmdir(cgroup.c_str()) ? errno : 0;
+		return reason == 0 || reason == ENOENT;
+	});
+	if (gone)
+		return "";
+	return "remove cgroup: " + cgroup + ": " + std::strerror(reason) +
+	       " (processes: " + read_file(cgroup + "/cgroup.procs") + ")";
 }
 
 /* What an earlier run left whose process is no more. */
@@ -275,7 +285,7 @@ void in_sandbox(const std::function<void(Sandbox &)> &body, Ms timeout)
 			      << " ms, or died";
 	}
 	waitpid(pid, nullptr, 0);
-	EXPECT_TRUE(remove_traces(prefix + std::to_string(pid))) << "cgroup left behind";
+	EXPECT_EQ(remove_traces(prefix + std::to_string(pid)), "");
 }
 
 Netns::Netns()
