@@ -7,7 +7,7 @@
 #ifndef TP_HANDSHAKE_WRITE_BPF_H
 #define TP_HANDSHAKE_WRITE_BPF_H
 
-#include "common.bpf.h"
+#include "segment.bpf.h"
 #include "compat.bpf.h"
 
 /* Payload of up to this size is moved to the place of the header in front of it. */

@@ -12,7 +12,7 @@
  * The gate (stream_gate.bpf.h) keeps the connection from having a socket until then.  What this
  * program does not see, it takes for the stream engine.
  */
-#include "common.bpf.h"
+#include "segment.bpf.h"
 
 /* What is looked at first: most headers are not longer. */
 #define TP_FIRST_LOOK 256

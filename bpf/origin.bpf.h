@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a header means for its connection: whether it is accepted, whose connection that makes
+ * it, and what is kept of it.
+ */
+#ifndef TP_ORIGIN_BPF_H
+#define TP_ORIGIN_BPF_H
+
+#include "common.bpf.h"
+
+/* Loopback, unspecified or multicast: nobody out there has such an address. */
+static __always_inline int tp_is_special(const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	if (tp_is_ipv4(address))
+		return address[12] == 127 || (address[12] & 0xf0) == 0xe0 || words[3] == 0;
+	if (address[0] == 0xff)
+		return 1;
+	return (words[0] | words[1] | words[2]) == 0 && (words[3] == 0 || words[3] == bpf_htonl(1));
+}
+
+/* Refuses what the service does not allow; TP_OUT_NONE: nothing against it. */
+static __always_inline __u32 tp_check_header(const struct tp_header *header, __u32 versions)
+{
+	if (header->bytes > TP_MAX_HEADER)
+		return TP_OUT_TOO_LONG;
+	if (header->verdict == TP_REJECT || header->verdict == TP_NO_HEADER)
+		return header->reason;
+	if (header->version && !(versions & 1u << (header->version & 31)))
+		return TP_OUT_VERSION;
+	return TP_OUT_NONE;
+}
+
+static __always_inline int tp_is_own(__u64 netns, const __u8 *address)
+{
+	struct tp_own_key key = { .netns = netns };
+
+	__builtin_memcpy(key.address, address, 16);
+	return bpf_map_lookup_elem(&tp_own_addresses, &key) != NULL;
+}
+
+static __always_inline int tp_is_denied(const __u8 *address)
+{
+	struct tp_denied_key key = { .prefixlen = 128 };
+	struct tp_denied *denied;
+
+	__builtin_memcpy(key.address, address, 16);
+	denied = bpf_map_lookup_elem(&tp_denied, &key);
+	if (denied)
+		__sync_fetch_and_add(&denied->refused, 1);
+	return denied != NULL;
+}
+
+/* Whether the origin may come here; TP_OUT_NONE: it may. */
+static __always_inline __u32 tp_check_origin(const struct tp_peer *peer, int announced, __u32 flags)
+{
+	if (peer->origin.family == TP_FAMILY_UNIX)
+		return TP_OUT_NONE;
+	if (announced && flags & TP_SERVICE_NO_SPECIAL &&
+	    (tp_is_special(peer->origin.address) || tp_is_own(peer->netns, peer->origin.address)))
+		return TP_OUT_SPECIAL_ORIGIN;
+	return tp_is_denied(peer->origin.address) ? TP_OUT_DENIED : TP_OUT_NONE;
+}
+
+struct tp_clearing {
+	__u64 *words;
+	__u32 from; /* bytes */
+};
+
+static long tp_clear_step(__u64 index, void *context)
+{
+	struct tp_clearing *c = context;
+	__u32 word = (c->from / 8 + (__u32)index) & (TP_MAX_HEADER / 8 - 1);
+
+	c->words[word] &= index ? 0 : (1ull << c->from % 8 * 8) - 1;
+	return 0;
+}
+
+/*
+ * Keeps the header, of which `bytes` (map memory of 2 * TP_MAX_HEADER) holds more than it
+ * should: what comes behind it is the client's business, and goes.
+ */
+static __always_inline void tp_keep_header(struct tp_peer *peer, const struct tp_flow *flow,
+					   __u8 *bytes)
+{
+	int large = peer->header_bytes > TP_SMALL_HEADER;
+	__u32 room = large ? TP_MAX_HEADER : TP_SMALL_HEADER;
+	struct tp_clearing clearing = { (__u64 *)bytes, peer->header_bytes };
+	struct tp_counters *c;
+	long failed;
+
+	bpf_loop(room / 8 - peer->header_bytes / 8, tp_clear_step, &clearing, 0);
+	if (large) {
+		struct tp_large_header *kept = (struct tp_large_header *)bytes;
+
+		kept->kept_ns = peer->established_ns;
+		kept->has_socket = 0;
+		kept->pad = 0;
+		failed = bpf_map_update_elem(&tp_headers_large, flow, kept, BPF_ANY);
+	} else {
+		struct tp_small_header *kept = (struct tp_small_header *)bytes;
+
+		kept->kept_ns = peer->established_ns;
+		kept->has_socket = 0;
+		kept->pad = 0;
+		failed = bpf_map_update_elem(&tp_headers, flow, kept, BPF_ANY);
+	}
+	if (!failed) {
+		peer->kept = large ? TP_KEPT_LARGE : TP_KEPT_SMALL;
+		return;
+	}
+	c = tp_service_counters(peer->service);
+	if (c)
+		c->headers_lost++;
+}
+
+/*
+ * The connection has its header, which `at` holds and judged acceptable: sets what it says,
+ * and returns TP_OUT_NONE, or why its origin is refused.  Not inline, for the stack's sake.
+ */
+static __attribute__((noinline)) __u32 tp_take_header(struct tp_peer *peer,
+						      const struct tp_flow *flow,
+						      struct tp_collected *at, __u32 policy,
+						      __u32 flags)
+{
+	const struct tp_header *header = &at->parser.header;
+	int announced = header->verdict == TP_ACCEPT && policy != TP_POLICY_IGNORE;
+	__u32 refused;
+
+	tp_set_real_endpoints(peer, flow);
+	peer->header_bytes = (__u16)header->bytes;
+	peer->version = header->version;
+	peer->command = header->command;
+	peer->transport = header->transport;
+	peer->established_ns = bpf_ktime_get_boot_ns();
+	if (announced) {
+		peer->origin = header->origin;
+		peer->destination = header->destination;
+	}
+	refused = tp_check_origin(peer, announced, flags);
+	if (refused)
+		return refused;
+	peer->state = TP_PEER_KNOWN;
+	if (announced && (header->address_end || header->origin.family == TP_FAMILY_UNIX))
+		tp_keep_header(peer, flow, at->bytes);
+	return TP_OUT_NONE;
+}
+
+static __always_inline void tp_peer_flow(const struct tp_peer *peer, struct tp_flow *flow)
+{
+	flow->netns = peer->netns;
+	__builtin_memcpy(flow->remote, peer->proxy.address, 16);
+	__builtin_memcpy(flow->local, peer->local.address, 16);
+	flow->remote_port = peer->proxy.port;
+	flow->local_port = peer->local.port;
+}
+
+/* Its kept header, if it has one, is now that of a connection with a socket. */
+static __always_inline void tp_mark_kept(const struct tp_peer *peer)
+{
+	struct tp_small_header *small;
+	struct tp_large_header *large;
+	struct tp_flow flow = {};
+
+	if (!peer->kept)
+		return;
+	tp_peer_flow(peer, &flow);
+	if (peer->kept == TP_KEPT_LARGE) {
+		large = bpf_map_lookup_elem(&tp_headers_large, &flow);
+		if (large)
+			large->has_socket = 1;
+		return;
+	}
+	small = bpf_map_lookup_elem(&tp_headers, &flow);
+	if (small)
+		small->has_socket = 1;
+}
+
+static __always_inline void tp_forget_kept(const struct tp_peer *peer)
+{
+	struct tp_flow flow = {};
+
+	if (!peer->kept)
+		return;
+	tp_peer_flow(peer, &flow);
+	if (peer->kept == TP_KEPT_LARGE)
+		bpf_map_delete_elem(&tp_headers_large, &flow);
+	else
+		bpf_map_delete_elem(&tp_headers, &flow);
+}
+
+#endif

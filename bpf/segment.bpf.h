@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A TCP segment, and the connection under way that it belongs to.
+ */
+#ifndef TP_SEGMENT_BPF_H
+#define TP_SEGMENT_BPF_H
+
+#include "origin.bpf.h"
+
+/* A connection whose SYN has come, as far as that tells. */
+static __always_inline void tp_set_pending(struct tp_pending *pending, const struct tp_flow *flow,
+					   const struct tp_service *service, __u32 policy,
+					   __u32 start)
+{
+	pending->peer.service = service->id;
+	pending->peer.syn_ns = bpf_ktime_get_boot_ns();
+	tp_set_real_endpoints(&pending->peer, flow);
+	pending->start = start;
+	pending->policy = (__u8)policy;
+	pending->versions = (__u8)service->versions;
+	pending->flags = (__u8)service->flags;
+	pending->header_timeout_ns = service->header_timeout_ns;
+}
+
+/* The client has given it up: its port begins another connection. */
+static __always_inline void tp_report_replaced(const struct tp_pending *old)
+{
+	if (old->state != TP_PENDING_REFUSED)
+		tp_report(&old->peer, old->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
+	tp_forget_kept(&old->peer);
+}
+
+static __always_inline int tp_expired(const struct tp_pending *pending)
+{
+	return bpf_ktime_get_boot_ns() - pending->peer.syn_ns > pending->header_timeout_ns;
+}
+
+static __always_inline int tp_optional(const struct tp_pending *pending)
+{
+	return pending->policy == TP_POLICY_USE || pending->policy == TP_POLICY_IGNORE;
+}
+
+/*
+ * Copies `length` bytes, 1 to TP_MAX_HEADER, which the caller has checked.  The mask changes
+ * nothing then: 6.1 forgets such a check when the register was stored in between.
+ */
+static __always_inline long tp_load(struct __sk_buff *skb, __u32 offset, __u8 *to, __u32 length)
+{
+	length--;
+	asm volatile("%0 &= 4095" : "+r"(length));
+	return bpf_skb_load_bytes(skb, offset, to, length + 1);
+}
+
+struct tp_segment {
+	struct tp_flow flow;
+	__u32 seq;
+	__u32 ack;
+	__u32 tcp;     /* offset of the TCP header in the skb */
+	__u32 payload; /* of the payload */
+	__u32 length;  /* of the payload */
+	__u16 window;  /* as it is on the wire */
+	__u16 urgent;  /* the urgent pointer */
+	__u8 flags;    /* the TCP header's flag byte */
+	__u8 tos;      /* or traffic class */
+	__u8 ttl;      /* or hop limit */
+};
+
+#define TP_FIN 0x01
+#define TP_SYN 0x02
+#define TP_RST 0x04
+#define TP_PSH 0x08
+#define TP_ACK 0x10
+#define TP_URG 0x20
+#define TP_ECE 0x40
+#define TP_CWR 0x80
+
+/* Reads the IP and TCP headers that start at `at`; -1: not a TCP segment. */
+static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, struct tp_segment *s)
+{
+	struct tcphdr tcp;
+	__u32 offset;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr ip;
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.protocol != IPPROTO_TCP)
+			return -1;
+		tp_map_ipv4(s->flow.remote, ip.saddr);
+		tp_map_ipv4(s->flow.local, ip.daddr);
+		offset = at + ip.ihl * 4;
+		s->tos = ip.tos;
+		s->ttl = ip.ttl;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr ip;
+		__u8 next;
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)))
+			return -1;
+		__builtin_memcpy(s->flow.remote, &ip.saddr, 16);
+		__builtin_memcpy(s->flow.local, &ip.daddr, 16);
+		offset = at + sizeof(ip);
+		next = ip.nexthdr;
+		s->tos = (__u8)(ip.priority << 4 | ip.flow_lbl[0] >> 4);
+		s->ttl = ip.hop_limit;
+		/* hop-by-hop, routing and destination options, at most one of each */
+		for (int i = 0; i < 3 && next != IPPROTO_TCP; i++) {
+			__u8 extension[2];
+
+			if (next != 0 && next != 43 && next != 60)
+				return -1;
+			if (bpf_skb_load_bytes(skb, offset, extension, 2))
+				return -1;
+			next = extension[0];
+			offset += (extension[1] + 1u) * 8;
+		}
+		if (next != IPPROTO_TCP)
+			return -1;
+	} else {
+		return -1;
+	}
+	if (bpf_skb_load_bytes(skb, offset, &tcp, sizeof(tcp)))
+		return -1;
+	s->flow.remote_port = bpf_ntohs(tcp.source);
+	s->flow.local_port = bpf_ntohs(tcp.dest);
+	s->seq = bpf_ntohl(tcp.seq);
+	s->ack = bpf_ntohl(tcp.ack_seq);
+	s->flags = ((__u8 *)&tcp)[13];
+	s->tcp = offset;
+	s->window = tcp.window;
+	s->urgent = bpf_ntohs(tcp.urg_ptr);
+	s->payload = offset + tcp.doff * 4;
+	s->length = skb->len > s->payload ? skb->len - s->payload : 0;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sender engine's sockets: that of a proxy on this host enters tp_sending when it has
+ * connected to a service, and leaves it when its header is through.
+ */
+#ifndef TP_SENDER_SOCKET_BPF_H
+#define TP_SENDER_SOCKET_BPF_H
+
+#include "sockops.bpf.h"
+
+/* Written by the loader: the network namespaces of services. */
+#define TP_MAX_NAMESPACES 16
+const volatile __u64 tp_namespaces[TP_MAX_NAMESPACES] SEC(".rodata") = {};
+const volatile __u32 tp_namespace_count SEC(".rodata") = 0; /* 0: no sender engine */
+
+/*
+ * The connection that this host's own socket has just opened, if its SYN has met a listener
+ * here: the sequence number says that it is the same one, whatever namespace that was in.
+ */
+static __always_inline struct tp_pending *tp_find_own(struct bpf_sock_ops *ctx,
+						      struct tp_flow *flow)
+{
+	__u32 start = ctx->snd_nxt;
+
+	for (__u32 i = 0; i < TP_MAX_NAMESPACES && i < tp_namespace_count; i++) {
+		struct tp_pending *pending;
+
+		flow->netns = tp_namespaces[i];
+		pending = bpf_map_lookup_elem(&tp_pending, flow);
+		if (pending && pending->start == start)
+			return pending;
+	}
+	return NULL;
+}
+
+/* A connection from this host: the sender engine has it, if it can take its socket. */
+static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *connection;
+	struct tp_flow seen = {}, flow = {};
+	struct tp_pending *pending;
+	struct tp_sender *sender;
+	__u64 cookie;
+
+	if (!tp_namespace_count || !tp_is_service_port((__u16)bpf_ntohl(ctx->remote_port)) || !sk ||
+	    tp_draining())
+		return;
+	tp_sockops_flow(ctx, &seen);
+	__builtin_memcpy(flow.remote, seen.local, 16);
+	__builtin_memcpy(flow.local, seen.remote, 16);
+	flow.remote_port = seen.local_port;
+	flow.local_port = seen.remote_port;
+	pending = tp_find_own(ctx, &flow);
+	if (!pending || pending->peer.engine != TP_ENGINE_STREAM ||
+	    pending->state != TP_PENDING_WAITING)
+		return;
+	connection = bpf_skc_to_tcp_sock(sk);
+	if (!connection || connection->is_mptcp) /* sends past its sk_msg program */
+		return;
+	sender = bpf_sk_storage_get(&tp_senders, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!sender)
+		return;
+	sender->flow = flow;
+	sender->start = pending->start;
+	sender->state = TP_SENDER_WAITING;
+	cookie = bpf_get_socket_cookie(ctx);
+	if (bpf_sock_hash_update(ctx, &tp_sending, &cookie, BPF_ANY)) {
+		bpf_sk_storage_delete(&tp_senders, sk);
+		return;
+	}
+	pending->peer.engine = TP_ENGINE_SENDER;
+	tp_set_callbacks(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, 0);
+}
+
+/* Called for each segment sent; -1: this is not a sender's socket. */
+static __always_inline int tp_sent(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct tp_sender *sender;
+	__u64 cookie;
+
+	if (!tp_namespace_count || !sk)
+		return -1;
+	sender = bpf_sk_storage_get(&tp_senders, sk, NULL, 0);
+	if (!sender)
+		return -1;
+	if (sender->state == TP_SENDER_WAITING)
+		return 0;
+	cookie = bpf_get_socket_cookie(ctx);
+	bpf_map_delete_elem(&tp_sending, &cookie);
+	tp_set_callbacks(ctx, 0, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+	bpf_sk_storage_delete(&tp_senders, sk);
+	return 0;
+}
+
+#endif
