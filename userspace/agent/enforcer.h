@@ -53,6 +53,10 @@ public:
 	void end_undecided(int pending, int origins);
 
 private:
+	static constexpr uint8_t reset_flags = 0x14; /* RST and ACK */
+	/* of segments to the local TCP, before scaling, which is not known here */
+	static constexpr uint16_t nudge_window = 1024;
+
 	struct Place {
 		uint64_t netns;
 		SockDiag diag;

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Who is behind a socket, and what its header was. */
+#include "lib/handle.h"
+
+#include <bpf/bpf.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "bpf/abi.h"
+
+/* The first version of struct truepeer_peer; smaller ones never existed. */
+static constexpr uint32_t first_size = sizeof(truepeer_peer);
+
+static tp_flow flow_of(const tp_peer &peer)
+{
+	tp_flow flow = {};
+
+	flow.netns = peer.netns;
+	memcpy(flow.remote, peer.proxy.address, sizeof(flow.remote));
+	memcpy(flow.local, peer.local.address, sizeof(flow.local));
+	flow.remote_port = peer.proxy.port;
+	flow.local_port = peer.local.port;
+	return flow;
+}
+
+/* A connection, and its header where that was kept. */
+struct Found {
+	tp_peer peer;
+	tp_large_header header; /* the smaller one begins like it */
+};
+
+static int find_header(const tp::lib::Pinned &dir, Found &found)
+{
+	tp_flow flow = flow_of(found.peer);
+	int map = dir.headers[found.peer.kept == TP_KEPT_LARGE];
+	int number = bpf_map_lookup_elem(map, &flow, &found.header);
+
+	if (number == -ENOENT) /* the connection ended just now */
+		found.peer.kept = TP_KEPT_NOT;
+	return number == -ENOENT ? 0 : number;
+}
+
+static int find(truepeer_handle *handle, uint64_t cookie, Found &found)
+{
+	int number = -ENOENT;
+
+	pthread_rwlock_rdlock(&handle->lock);
+	for (int i = 0; i < handle->maps.count && number == -ENOENT; i++) {
+		const tp::lib::Pinned &dir = handle->maps.dirs[i];
+
+		number = bpf_map_lookup_elem(dir.origins, &cookie, &found.peer);
+		if (number == 0 && found.peer.kept)
+			number = find_header(dir, found);
+	}
+	pthread_rwlock_unlock(&handle->lock);
+	if (number == -ENOENT)
+		return TRUEPEER_ERROR_NOT_FOUND;
+	return number ? tp::lib::error_of(number) : TRUEPEER_OK;
+}
+
+/* A connection whose header is there, in the maps of the agent that runs now. */
+static int find_known(truepeer_handle *handle, uint64_t cookie, Found &found)
+{
+	int failed = find(handle, cookie, found);
+
+	if (failed == TRUEPEER_ERROR_NOT_FOUND) {
+		failed = tp::lib::refresh(handle);
+		if (!failed)
+			failed = find(handle, cookie, found);
+	}
+	if (failed)
+		return failed;
+	if (found.peer.state == TP_PEER_WAITING)
+		return TRUEPEER_ERROR_PENDING;
+	return found.peer.state == TP_PEER_KNOWN ? TRUEPEER_OK : TRUEPEER_ERROR_NOT_FOUND;
+}
+
+static void fill_address(sockaddr_storage &out, const tp_endpoint &endpoint)
+{
+	out = {};
+	if (endpoint.family == TP_FAMILY_IPV4) {
+		auto &ipv4 = (sockaddr_in &)out;
+
+		ipv4.sin_family = AF_INET;
+		ipv4.sin_port = htons(endpoint.port);
+		memcpy(&ipv4.sin_addr, endpoint.address + 12, 4);
+	} else if (endpoint.family == TP_FAMILY_IPV6) {
+		auto &ipv6 = (sockaddr_in6 &)out;
+
+		ipv6.sin6_family = AF_INET6;
+		ipv6.sin6_port = htons(endpoint.port);
+		memcpy(&ipv6.sin6_addr, endpoint.address, 16);
+	} else if (endpoint.family == TP_FAMILY_UNIX) {
+		out.ss_family = AF_UNIX;
+	}
+}
+
+/* Where the specification puts the paths, section 2.2: behind the first 16 bytes. */
+static void fill_paths(truepeer_peer &out, const tp_large_header &header)
+{
+	static constexpr size_t start = 16, length = 108;
+
+	static_assert(sizeof(((sockaddr_un *)nullptr)->sun_path) == length);
+	memcpy(((sockaddr_un &)out.origin).sun_path, header.header + start, length);
+	memcpy(((sockaddr_un &)out.destination).sun_path, header.header + start + length, length);
+}
+
+static void fill_peer(truepeer_peer &out, uint64_t cookie, const Found &found)
+{
+	const tp_peer &peer = found.peer;
+	bool named = peer.origin.family != TP_FAMILY_NONE;
+
+	out = {};
+	out.size = sizeof(out);
+	out.service = peer.service;
+	out.cookie = cookie;
+	out.syn_ns = peer.syn_ns;
+	out.header_ns = peer.version ? peer.established_ns : 0;
+	out.header_bytes = peer.header_bytes;
+	out.version = peer.version;
+	out.command = peer.command;
+	out.transport = peer.transport;
+	out.engine = peer.engine;
+	fill_address(out.origin, named ? peer.origin : peer.proxy);
+	fill_address(out.destination, named ? peer.destination : peer.local);
+	fill_address(out.proxy, peer.proxy);
+	fill_address(out.local, peer.local);
+	if (peer.origin.family == TP_FAMILY_UNIX && peer.kept)
+		fill_paths(out, found.header);
+}
+
+TP_EXPORT int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, truepeer_peer *peer)
+{
+	Found found;
+
+	if (!handle || !peer || peer->size < first_size)
+		return TRUEPEER_ERROR_INVALID;
+	int failed = find_known(handle, cookie, found);
+	if (failed)
+		return failed;
+	/* a caller's larger struct, of a later version, keeps what is behind ours */
+	fill_peer(*peer, cookie, found);
+	return TRUEPEER_OK;
+}
+
+TP_EXPORT int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void *buffer,
+				  size_t *size)
+{
+	Found found;
+
+	if (!handle || !size || (*size && !buffer))
+		return TRUEPEER_ERROR_INVALID;
+	int failed = find_known(handle, cookie, found);
+	if (failed)
+		return failed;
+	size_t room = *size, length = found.peer.kept ? found.peer.header_bytes : 0;
+	*size = length;
+	if (length > room || length > sizeof(found.header.header))
+		return TRUEPEER_ERROR_INVALID;
+	if (length)
+		memcpy(buffer, found.header.header, length);
+	return TRUEPEER_OK;
+}
+
+TP_EXPORT int truepeer_lookup_fd(truepeer_handle *handle, int fd, truepeer_peer *peer)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (!handle || !peer || peer->size < first_size)
+		return TRUEPEER_ERROR_INVALID;
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size))
+		return errno == EBADF || errno == ENOTSOCK ? TRUEPEER_ERROR_INVALID :
+							     tp::lib::error_of(errno);
+	return truepeer_lookup_cookie(handle, cookie, peer);
+}
+
+TP_EXPORT const char *truepeer_strerror(int error)
+{
+	switch (error) {
+	case TRUEPEER_OK:
+		return "success";
+	case TRUEPEER_ERROR_NOT_RUNNING:
+		return "truepeer is not running";
+	case TRUEPEER_ERROR_PERMISSION:
+		return "no permission to read truepeer's maps";
+	case TRUEPEER_ERROR_NOT_FOUND:
+		return "not a truepeer connection";
+	case TRUEPEER_ERROR_PENDING:
+		return "the connection's header is still outstanding";
+	case TRUEPEER_ERROR_INVALID:
+		return "invalid argument";
+	case TRUEPEER_ERROR_INCOMPATIBLE:
+		return "truepeer's maps have another version";
+	case TRUEPEER_ERROR_SYSTEM:
+		return "system error";
+	default:
+		return "unknown error";
+	}
+}
+
+TP_EXPORT const char *truepeer_version(void)
+{
+	return TP_VERSION;
+}
