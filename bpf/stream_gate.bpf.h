@@ -135,8 +135,9 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 	__u32 zero = 0, length = s->length;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 
+	/* once: whatever keeps it from its socket, it must not go round and round */
 	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
-	    !tp_reassembled())
+	    skb->mark == TP_MARK_SENT_IN || !tp_reassembled())
 		return TP_DROP;
 	if (length > 0 && tp_load(skb, s->payload, work->bytes, length))
 		return TP_DROP;
