@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/address.h"
@@ -62,7 +63,7 @@ static Request make_request(const tp_flow &flow, uint16_t type, uint16_t flags, 
 	return request;
 }
 
-/* The answer to request `sequence`: its payload's size, or the error it reports. */
+/* The answer to the request: its payload's size, or the error it reports. */
 static Result<size_t> transact(int fd, const Request &request, void *answer, size_t size)
 {
 	alignas(nlmsghdr) char buffer[8192];
@@ -87,7 +88,8 @@ static Result<size_t> transact(int fd, const Request &request, void *answer, siz
 			}
 			size_t length = NLMSG_PAYLOAD(message, 0);
 
-			std::memcpy(answer, NLMSG_DATA(message), length < size ? length : size);
+			if (size)
+				std::memcpy(answer, NLMSG_DATA(message), std::min(length, size));
 			return length;
 		}
 	}
