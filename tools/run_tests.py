@@ -5,8 +5,8 @@
 Programs of tests/unit and tests/bpf run whole.  Those of tests/net and tests/apps
 are taken apart: a process for a few tests of one suite, so that a crash or a
 hang costs one test and two processes can run side by side.  What a crash
-kept from running is run again.  clang-tidy and clang-format (tools/lint) and the kernel
-matrix (tests/vm) are a step each.
+kept from running is run again.  The kernel matrix (tests/vm) comes last; clang-tidy and
+clang-format (tools/lint) run beside all of it.
 
 Every planned test has one result; a crash, a time-out, a program without a
 test, an exit code that disagrees with the results are failures.
@@ -160,11 +160,24 @@ def plan(program, live, wanted, test_timeout):
             for names in suites.values() for i in range(0, len(names), CHUNK)]
 
 
-def beside(jobs, results):
-    """Run these in a thread of their own; returns what waits for their end."""
-    thread = threading.Thread(target=run_jobs, args=(jobs, results, 1), daemon=True)
+def beside(function, *arguments):
+    """Call it in a thread of its own; returns what waits for its end, and raises what it did."""
+    raised = []
+
+    def call():
+        try:
+            function(*arguments)
+        except BaseException as error:  # pylint: disable=broad-except
+            raised.append(error)
+
+    def wait():
+        thread.join()
+        if raised:
+            raise raised[0]
+
+    thread = threading.Thread(target=call, daemon=True)
     thread.start()
-    return thread.join
+    return wait
 
 
 def run_jobs(jobs, results, workers):
@@ -202,12 +215,16 @@ def run_kernel_matrix(results):
 
 
 def run_lint(results):
+    """With the CPU time that the tests leave: most of them wait for something."""
     started = time.monotonic()
-    process = subprocess.run([str(TOP / "tools/lint")], cwd=TOP, text=True, check=False,
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT)
+    process = subprocess.Popen(["chrt", "--idle", "0", str(TOP / "tools/lint")], cwd=TOP,
+                               text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    Job.running.add(process.pid)
+    output, _ = process.communicate()
+    Job.running.discard(process.pid)
     clean = process.returncode == 0
-    results.add("lint", "passed" if clean else "failed", process.stdout)
+    results.add("lint", "passed" if clean else "failed", output)
     results.note(f"{'ok' if clean else 'NOT OK':8} lint in {time.monotonic() - started:.1f} s")
 
 
@@ -237,14 +254,16 @@ def main():
             jobs = plan(program, is_live, args.only, args.test_timeout)
             (paced if source.stem == PACED else live if is_live else quick).extend(jobs)
     try:
-        wait = beside(paced, results)
+        waits = [beside(run_jobs, paced, results, 1)]
         if not args.no_lint and not args.only:
-            run_lint(results)
+            waits.append(beside(run_lint, results))
         run_jobs(quick, results, os.cpu_count())
         run_jobs(live, results, args.workers)
-        wait()
+        waits[0]()
         if not args.no_kernels and not args.only:
             run_kernel_matrix(results)
+        for wait in waits:
+            wait()
     finally:
         for session in list(Job.running):  # interrupted: what runs beside
             leftovers.end_session(session)
