@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/enforcer.h"
 
-#include <netinet/tcp.h>
-
 #include <algorithm>
 #include <cstring>
 

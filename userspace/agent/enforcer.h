@@ -6,6 +6,8 @@
 #ifndef TP_AGENT_ENFORCER_H
 #define TP_AGENT_ENFORCER_H
 
+#include <netinet/tcp.h>
+
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -53,7 +55,7 @@ public:
 	void end_undecided(int pending, int origins);
 
 private:
-	static constexpr uint8_t reset_flags = 0x14; /* RST and ACK */
+	static constexpr uint8_t reset_flags = TH_RST | TH_ACK;
 	/* of segments to the local TCP, before scaling, which is not known here */
 	static constexpr uint16_t nudge_window = 1024;
 

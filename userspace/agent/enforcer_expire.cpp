@@ -2,8 +2,6 @@
 /* What is over its time: looked for in the maps, a part of them per call. */
 #include "agent/enforcer.h"
 
-#include <netinet/tcp.h>
-
 #include <array>
 #include <memory>
 
