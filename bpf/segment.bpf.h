@@ -74,11 +74,26 @@ struct tp_segment {
 #define TP_ECE 0x40
 #define TP_CWR 0x80
 
-/* Reads the IP and TCP headers that start at `at`; -1: not a TCP segment. */
+/*
+ * Where an IP packet ends whose header says that `length` bytes follow `from`.  Not where the skb
+ * ends: Ethernet pads short frames, and tc sees them before IP cuts the padding off.  A length
+ * of 0 is that of a super-packet of more than 64 KiB (BIG TCP), which never has any.
+ */
+static __always_inline __u32 tp_packet_end(struct __sk_buff *skb, __u32 from, __u16 length)
+{
+	if (length == 0 && skb->gso_size)
+		return skb->len;
+	return from + length;
+}
+
+/*
+ * Reads the IP and TCP headers that start at `at`; -1: not a TCP segment, or one that is not
+ * there as a whole.
+ */
 static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, struct tp_segment *s)
 {
 	struct tcphdr tcp;
-	__u32 offset;
+	__u32 offset, end;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		struct iphdr ip;
@@ -88,6 +103,7 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 		tp_map_ipv4(s->flow.remote, ip.saddr);
 		tp_map_ipv4(s->flow.local, ip.daddr);
 		offset = at + ip.ihl * 4;
+		end = tp_packet_end(skb, at, bpf_ntohs(ip.tot_len));
 		s->tos = ip.tos;
 		s->ttl = ip.ttl;
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
@@ -99,6 +115,7 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 		__builtin_memcpy(s->flow.remote, &ip.saddr, 16);
 		__builtin_memcpy(s->flow.local, &ip.daddr, 16);
 		offset = at + sizeof(ip);
+		end = tp_packet_end(skb, offset, bpf_ntohs(ip.payload_len));
 		next = ip.nexthdr;
 		s->tos = (__u8)(ip.priority << 4 | ip.flow_lbl[0] >> 4);
 		s->ttl = ip.hop_limit;
@@ -129,7 +146,9 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 	s->window = tcp.window;
 	s->urgent = bpf_ntohs(tcp.urg_ptr);
 	s->payload = offset + tcp.doff * 4;
-	s->length = skb->len > s->payload ? skb->len - s->payload : 0;
+	if (tcp.doff < 5 || end > skb->len || s->payload > end)
+		return -1; /* IP or TCP drops it */
+	s->length = end - s->payload;
 	return 0;
 }
 
