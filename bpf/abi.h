@@ -15,7 +15,7 @@
 #include <linux/types.h>
 #endif
 
-#define TP_ABI_VERSION 3
+#define TP_ABI_VERSION 4
 
 #define TP_MAX_HEADER 4096 /* a live service refuses longer headers (too_long) */
 #define TP_MAX_V1 107      /* the specification's limit for a v1 line, CRLF included */
@@ -157,6 +157,8 @@ enum tp_passed_on {
 	TP_PASSED_SYNCOOKIES = 5, /* net.ipv4.tcp_syncookies is 0 */
 	TP_PASSED_OPTIONS = 6,    /* the client's TCP options: a segment size that is too small */
 	TP_PASSED_TIME_WAIT = 7,  /* a port in TIME_WAIT that may not be used again now */
+	TP_PASSED_ROUTE = 8,      /* the way back to the client is another than it came by */
+	TP_PASSED_NO_ROUTING = 9, /* net.ipv4.conf.lo.forwarding (IPv6: net.ipv6...) is 0 */
 };
 
 enum tp_service_flag {
@@ -319,6 +321,8 @@ struct tp_pending {
 	__u8 snd_wscale;        /* the client's */
 	__u8 rcv_wscale;        /* this host's */
 	__u8 birth_cpu;         /* CPU that is about to hand TCP the first segment (tp_cpu_tag()) */
+	__u32 interface;        /* by which answers to the client leave: its index */
+	__u32 pad;
 };
 
 /* tp_counters: per CPU, by service id. */
@@ -435,7 +439,7 @@ TP_ASSERT(sizeof(struct tp_route_key) == 28);
 TP_ASSERT(sizeof(struct tp_route) == 24);
 TP_ASSERT(sizeof(struct tp_flow) == 48);
 TP_ASSERT(sizeof(struct tp_peer) == 128);
-TP_ASSERT(sizeof(struct tp_pending) == 176);
+TP_ASSERT(sizeof(struct tp_pending) == 184);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
 TP_ASSERT(sizeof(struct tp_config) == 288);

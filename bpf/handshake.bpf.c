@@ -247,7 +247,9 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	if (pending->options & TP_OPTION_TIMESTAMPS && tp_read_timestamp(skb, s, &timestamp) == 0) {
 		if ((__s32)(timestamp - pending->client_timestamp) < 0)
 			return tp_acknowledge(skb, s, pending); /* PAWS */
-		pending->client_timestamp = timestamp;
+		/* RFC 7323, section 4.3: not from what lies beyond the last acknowledgement */
+		if ((__s32)(s->seq - pending->start - pending->seen) <= 0)
+			pending->client_timestamp = timestamp;
 	}
 	if (s->length == 0)
 		return tp_bare(skb, s, pending);

@@ -6,6 +6,7 @@
 #define TP_HANDSHAKE_ANSWER_BPF_H
 
 #include "handshake_offer.bpf.h"
+#include "handshake_route.bpf.h"
 
 /* The clock of this host's timestamps, from a time in ns (CLOCK_BOOTTIME). */
 static __always_inline __u32 tp_ms(__u64 ns)
@@ -16,11 +17,6 @@ static __always_inline __u32 tp_ms(__u64 ns)
 static __always_inline __u32 tp_now_ms(void)
 {
 	return tp_ms(bpf_ktime_get_boot_ns());
-}
-
-static __always_inline int tp_send_back(struct __sk_buff *skb)
-{
-	return (int)bpf_redirect(skb->ifindex, 0);
 }
 
 /* An answer without payload, in the place of the segment. */
@@ -66,7 +62,7 @@ static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp
 					pending->start + pending->seen);
 	if (tp_answer(skb, s, pending, pending->start + pending->seen, TP_ACK))
 		return TP_DROP_PACKET;
-	return tp_send_back(skb);
+	return tp_send_back(skb, pending);
 }
 
 /* The end of a connection that never became one, told to the client at once. */
@@ -84,12 +80,13 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 					flags & TP_RST ? TP_ACTION_RESET : TP_ACTION_FINISH, end);
 	if (tp_answer(skb, s, pending, end, flags))
 		return TP_DROP_PACKET;
-	return tp_send_back(skb);
+	return tp_send_back(skb, pending);
 }
 
 /* As for a closed port: RST with what the SYN expects. */
 static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					    struct tp_pending *fresh, __u8 reason)
+					    struct tp_pending *fresh, struct tp_way *way,
+					    __u8 reason)
 {
 	struct tp_writing *w = tp_new_writing();
 
@@ -104,7 +101,7 @@ static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct 
 	w->ttl = 64;
 	if (tp_write(skb, s, w))
 		return TP_DROP_PACKET;
-	return tp_send_back(skb);
+	return tp_send_on_way(skb, way);
 }
 
 #endif

@@ -9,6 +9,9 @@
 
 /* Written by the loader. */
 const volatile __u32 tp_mark SEC(".rodata") = 0x7470; /* of segments that come in again */
+const volatile __u64
+	tp_cgroup_id SEC(".rodata") = 0; /* that sockops and the gate are attached to */
+const volatile __u32 tp_cgroup_level SEC(".rodata") = 0; /* how far below the root */
 
 /* To be released.  Without the client's port no connection is found, only a listener. */
 static __always_inline struct bpf_sock *tp_find_socket(struct __sk_buff *skb,
@@ -85,30 +88,19 @@ static __always_inline int tp_assign(struct __sk_buff *skb, struct tcp_sock *lis
 }
 
 /*
- * Makes the segment start `cut` bytes later.  Without payload left, the header's bytes
- * are acknowledged here, because TCP will not know of them.  Payload is moved to the
- * header's place while that is cheap; else the whole segment is sent in again, to meet
- * the new socket as one that starts too early, and this one becomes a bare ACK.
+ * Makes the segment start `cut` bytes later.  Payload is moved to the header's place while that is
+ * cheap.  Else, and where there is none, the whole segment is sent in again, to meet the new socket as
+ * one that starts too early, whose first bytes TCP discards and acknowledges; and this one becomes a
+ * bare ACK.
  */
 static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_segment *s,
 					const struct tp_pending *pending, __u32 cut, __u32 now)
 {
 	__u32 payload = s->length - cut;
-	struct tp_writing *w;
-	__u8 swapped = 0;
+	struct tp_writing *w = tp_new_writing();
 
-	if (payload == 0 && skb->mark == TP_MARK_SENT_IN) {
-		tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE, s->seq + cut);
-	} else if (payload == 0) {
-		if (tp_answer(skb, s, pending, s->seq + cut, TP_ACK) ||
-		    bpf_clone_redirect(skb, skb->ifindex, 0))
-			return -1;
-		swapped = 1;
-	}
-	w = tp_new_writing();
 	if (!w)
 		return -1;
-	w->swapped = swapped;
 	w->seq = s->seq + cut;
 	w->ack = s->ack;
 	w->flags = s->flags;
@@ -119,7 +111,7 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 		w->urgent = (__u16)(s->urgent - cut);
 	else
 		w->flags &= ~TP_URG;
-	if (payload > TP_MAX_MOVE) {
+	if (payload == 0 || payload > TP_MAX_MOVE) {
 		__u32 mark = skb->mark;
 
 		skb->mark = tp_mark;

@@ -44,7 +44,8 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
  */
 static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_segment *s,
 					 const struct tp_pending *pending,
-					 const struct tp_offer *offer, int replace, __u32 rcv_nxt)
+					 const struct tp_offer *offer, struct tp_way *way,
+					 int replace, __u32 rcv_nxt)
 {
 	struct tp_writing *w = tp_new_writing();
 
@@ -59,16 +60,20 @@ static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_
 	w->ttl = offer->ttl;
 	w->flow_label = offer->flow_label;
 	tp_write_options(pending, offer->mss, pending->answered_ms, w);
+	if (replace && skb->ifindex != TP_LOOPBACK) {
+		w->addressed = 1;
+		__builtin_memcpy(w->destination, way->route.dmac, 6);
+		__builtin_memcpy(w->source, way->route.smac, 6);
+	}
 	if (tp_write(skb, s, w))
 		return TP_DROP_PACKET;
 	if (!replace)
-		return tp_send_back(skb);
+		return tp_send_on_way(skb, way);
 	if (bpf_clone_redirect(skb, skb->ifindex, 0))
 		return TP_DROP_PACKET;
 	w = tp_new_writing();
 	if (!w)
 		return TP_DROP_PACKET;
-	w->swapped = 1;
 	w->seq = rcv_nxt;
 	w->flags = TP_RST;
 	w->ttl = s->ttl;
@@ -98,10 +103,21 @@ static __always_inline int tp_pass_on(struct tp_service *service, __u32 why)
 	return TP_NEXT;
 }
 
+/*
+ * The connection that is under way from the SYN's port, if there is one: its SYN again, or a
+ * blind one (RFC 5961, section 4), or one of a client that has lost the connection, and resets it when it
+ * gets the challenge ACK.  Only an old one that nobody has ended gives way.
+ */
+static __always_inline int tp_is_under_way(const struct tp_pending *pending)
+{
+	return pending->state != TP_PENDING_REFUSED && !tp_expired(pending);
+}
+
 /* `sk`: what the SYN meets; `listening`: the listener behind it. */
 static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_segment *s,
 				       struct tp_service *service, __u32 policy,
-				       struct bpf_sock *sk, struct bpf_sock *listening)
+				       struct bpf_sock *sk, struct bpf_sock *listening,
+				       struct tp_way *way)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
 	struct tp_scratch *scratch = tp_get_scratch();
@@ -123,7 +139,8 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	if (tp_negotiate(skb, s, listener, fresh, offer))
 		return tp_pass_on(service, TP_PASSED_OPTIONS);
 	if (sk->state == BPF_TCP_TIME_WAIT) {
-		if (!tp_may_replace(sk, s, fresh, &tw_isn, &rcv_nxt))
+		if (!tp_may_replace(sk, s, fresh, &tw_isn, &rcv_nxt) ||
+		    (skb->ifindex != TP_LOOPBACK && !way->has_neighbour))
 			return tp_pass_on(service, TP_PASSED_TIME_WAIT);
 		replace = 1;
 	} else if (tp_queue_is_full(listener)) {
@@ -133,9 +150,13 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	hash = tp_connection_hash(&s->flow);
 	tp_set_flow_label(skb, listener, hash, offer);
 	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
-	if (old && old->start == s->seq + 1 && old->peer.engine == TP_ENGINE_HANDSHAKE &&
-	    old->state != TP_PENDING_REFUSED)
-		return tp_answer_syn(skb, s, old, offer, replace, rcv_nxt); /* a retransmission */
+	if (old && tp_is_under_way(old)) {
+		if (old->peer.engine != TP_ENGINE_HANDSHAKE)
+			return TP_NEXT; /* TCP has its request, or had it */
+		if (old->start != s->seq + 1)
+			return tp_acknowledge(skb, s, old);
+		return tp_answer_syn(skb, s, old, offer, way, replace, rcv_nxt);
+	}
 	if (old) { /* it may have left pieces */
 		tp_report_replaced(old);
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
@@ -143,17 +164,18 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1);
 	isn = (__u32)hash + (__u32)(fresh->peer.syn_ns >> 6);
 	fresh->peer.engine = TP_ENGINE_HANDSHAKE;
+	fresh->interface = skb->ifindex;
 	fresh->ack = (replace ? tw_isn : isn) + 1;
 	fresh->timestamp_offset = (__u32)(hash >> 32);
 	fresh->answered_ms = tp_ms(fresh->peer.syn_ns);
 	if (bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY))
-		return tp_turn_away_syn(skb, s, fresh, TP_OUT_PENDING_FULL);
+		return tp_turn_away_syn(skb, s, fresh, way, TP_OUT_PENDING_FULL);
 	tp_count_connection(service->id);
-	return tp_answer_syn(skb, s, fresh, offer, replace, rcv_nxt);
+	return tp_answer_syn(skb, s, fresh, offer, way, replace, rcv_nxt);
 }
 
 static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					 const struct tp_service *service)
+					 const struct tp_service *service, struct tp_way *way)
 {
 	struct tp_scratch *scratch = tp_get_scratch();
 
@@ -162,37 +184,58 @@ static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_
 	__builtin_memset(&scratch->fresh, 0, sizeof(scratch->fresh));
 	tp_set_pending(&scratch->fresh, &s->flow, service, TP_POLICY_REJECT, s->seq + 1);
 	scratch->fresh.peer.engine = TP_ENGINE_HANDSHAKE;
-	return tp_turn_away_syn(skb, s, &scratch->fresh, TP_OUT_UNTRUSTED);
+	return tp_turn_away_syn(skb, s, &scratch->fresh, way, TP_OUT_UNTRUSTED);
+}
+
+/* Whether a listener is below the cgroup that the other programs are attached to. */
+static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
+{
+	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
+	struct cgroup *cgroup, *ancestor;
+	const void *ancestors;
+
+	if (!listener)
+		return 0;
+	cgroup = listener->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+	if (!cgroup || cgroup->level < (int)tp_cgroup_level)
+		return 0;
+	/* an array without a size: its elements are out of the verifier's sight */
+	ancestors = (const char *)cgroup + bpf_core_field_offset(cgroup->ancestors);
+	if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+				  ancestors + tp_cgroup_level * sizeof(ancestor)))
+		return 0;
+	return BPF_CORE_READ(ancestor, kn, id) == tp_cgroup_id;
 }
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 {
+	struct tp_scratch *scratch = tp_get_scratch();
 	struct bpf_sock *sk, *behind, *listening;
 	struct tp_service *service;
-	__u32 policy, draining;
+	__u32 policy, passed;
 	int verdict = TP_NEXT;
 
-	if (tp_missing(s))
+	if (tp_missing(s) || !scratch)
 		return TP_NEXT;
 	service = tp_find_service(&s->flow);
-	if (!service)
+	if (!service || tp_draining()) /* the gate holds back what has to wait */
 		return TP_NEXT;
-	draining = tp_draining();
-	if (draining)
-		return draining == TP_DRAINING_HOLD ? TP_DROP_PACKET : TP_NEXT;
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_SKIP)
 		return TP_NEXT;
-	if (policy == TP_POLICY_REJECT)
-		return tp_reject_syn(skb, s, service);
+	if (tp_find_way(skb, s, &scratch->way, &passed))
+		return passed ? tp_pass_on(service, passed) : TP_NEXT;
 	sk = tp_find_socket(skb, s, 0);
 	if (!sk)
 		return TP_NEXT;
 	/* what ends there must not keep its port: the listener behind it takes over */
 	behind = sk->state == BPF_TCP_TIME_WAIT ? tp_find_socket(skb, s, 1) : NULL;
 	listening = behind ? behind : sk;
-	if (listening->state == BPF_TCP_LISTEN)
-		verdict = tp_take_syn(skb, s, service, policy, sk, listening);
+	if (listening->state == BPF_TCP_LISTEN && tp_is_in_cgroup(listening))
+		verdict =
+			policy == TP_POLICY_REJECT ?
+				tp_reject_syn(skb, s, service, &scratch->way) :
+				tp_take_syn(skb, s, service, policy, sk, listening, &scratch->way);
 	if (behind)
 		bpf_sk_release(behind);
 	bpf_sk_release(sk);

@@ -26,8 +26,18 @@ struct tp_writing {
 	__u8 flags;
 	__u8 tos;
 	__u8 ttl;
-	__u8 answer;  /* from the local to the remote end; swaps the Ethernet addresses, too */
-	__u8 swapped; /* they have been: swap them back */
+	__u8 answer; /* from the local to the remote end */
+	/* to be sent by bpf_clone_redirect(), which asks for no next hop: its Ethernet addresses */
+	__u8 addressed;
+	__u8 destination[6];
+	__u8 source[6];
+};
+
+/* Where the answer to a SYN goes. */
+struct tp_way {
+	struct bpf_fib_lookup route; /* with the next hop's Ethernet address, if that is known */
+	struct bpf_redir_neigh next;
+	__u32 has_neighbour; /* it is */
 };
 
 /* What a SYN-ACK says beside the numbers. */
@@ -61,6 +71,7 @@ struct tp_scratch {
 	struct tp_segment segment;
 	struct tp_offer offer;
 	struct tp_route route; /* to the client: its metrics */
+	struct tp_way way;
 	struct tp_writing writing;
 	struct tp_head head; /* what is written */
 	struct tp_pending fresh;
@@ -153,14 +164,11 @@ static __always_inline __u32 tp_make_ip(struct __sk_buff *skb, const struct tp_s
 static __always_inline long tp_store_head(struct __sk_buff *skb, const struct tp_writing *w,
 					  __u8 *head, __u32 size)
 {
-	__u8 old[12];
-
 	if (bpf_skb_load_bytes(skb, 0, head, ETH_HLEN))
 		return -1;
-	if (w->answer || w->swapped) {
-		__builtin_memcpy(old, head, 12);
-		__builtin_memcpy(head, old + 6, 6);
-		__builtin_memcpy(head + 6, old, 6);
+	if (w->addressed) {
+		__builtin_memcpy(head, w->destination, 6);
+		__builtin_memcpy(head + 6, w->source, 6);
 	}
 	size--;
 	asm volatile("%0 &= 127" : "+r"(size));
@@ -199,7 +207,7 @@ TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segmen
 		return 1;
 	if (summed == TP_CHECKSUM_PARTIAL || summed == TP_CHECKSUM_UNNECESSARY)
 		return 0;
-	length = skb->len - s->tcp;
+	length = s->payload - s->tcp + s->length;
 	sum = tp_pseudo_sum(skb, s, length);
 	/* longer ones are GRO's, which has looked */
 	for (__u32 at = 0; at < 16384 && at < length; at += 512) {

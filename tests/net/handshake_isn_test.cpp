@@ -45,17 +45,76 @@ TEST_P(HandshakeIsn, retransmitted_syn_gets_the_same)
 	});
 }
 
-/* The client has given up its first attempt and starts anew from the same port. */
-TEST_P(HandshakeIsn, syn_with_another_number_begins_anew)
+/* A SYN with another number: from somebody who guesses, or of a client that has forgotten the first. */
+static Segment other_syn(const RawClient &client)
+{
+	Segment syn = client.syn_segment();
+
+	syn.seq += 100000000;
+	return syn;
+}
+
+/* The challenge ACK of RFC 5961, section 4: it says where the connection under way is. */
+static std::optional<Segment> challenge(RawClient &client, uint32_t acknowledged)
+{
+	return client.expect([=](const Segment &s) {
+		return !(s.flags & (flag::syn | flag::rst)) && s.flags & flag::ack &&
+		       s.ack == acknowledged;
+	});
+}
+
+TEST_P(HandshakeIsn, blind_syn_is_challenged_and_the_connection_goes_on)
+{
+	raw([](RawWorld &w) {
+		RawClient client(w.wire, w.service);
+
+		ASSERT_TRUE(client.open()) << w.wire.log();
+		client.send(other_syn(client));
+		auto answer = challenge(client, client.next());
+		ASSERT_TRUE(answer) << w.wire.log();
+		EXPECT_EQ(answer->seq, client.expected());
+		EXPECT_EQ(answer->payload, "");
+		client.data(w.header(1, 7777) + "hello");
+		w.expect_session(0, w.origin(7777), "hello");
+		w.expect_only("accepted_v1_proxy", 1);
+		EXPECT_EQ(w.agent->counters()["connections_begun"], 1u);
+	});
+}
+
+/* ... also where a part of the header has been acknowledged. */
+TEST_P(HandshakeIsn, blind_syn_between_the_pieces_of_a_header)
+{
+	raw([](RawWorld &w) {
+		RawClient client(w.wire, w.service);
+		std::string header = w.header(2, 7777);
+
+		ASSERT_TRUE(client.open()) << w.wire.log();
+		client.data(header.substr(0, 20));
+		ASSERT_TRUE(client.expect_ack(client.next())) << w.wire.log();
+		client.send(other_syn(client));
+		ASSERT_TRUE(challenge(client, client.next())) << w.wire.log();
+		client.data(header.substr(20) + "hello");
+		w.expect_session(0, w.origin(7777), "hello");
+		w.expect_only("accepted_v2_proxy", 1);
+	});
+}
+
+/* A client that has given up its first attempt answers the challenge with a reset, and starts anew. */
+TEST_P(HandshakeIsn, client_that_begins_anew_resets_the_old_connection)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
 		auto first = client.syn();
 
 		ASSERT_TRUE(first) << w.wire.log();
-		Segment syn = client.syn_segment();
-		syn.seq += 100000000;
-		auto second = client.syn(syn);
+		client.send(other_syn(client));
+		auto answer = challenge(client, client.next());
+		ASSERT_TRUE(answer) << w.wire.log();
+		Segment reset = client.segment(flag::rst);
+		reset.seq = answer->ack;
+		reset.ack = 0;
+		client.send(reset);
+		auto second = client.syn(other_syn(client));
 		ASSERT_TRUE(second) << w.wire.log();
 		EXPECT_NE(second->seq, first->seq);
 		client.ack();

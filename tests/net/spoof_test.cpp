@@ -179,6 +179,9 @@ TEST_P(Spoof, half_a_header_of_the_ports_last_connection)
 		ASSERT_TRUE(client.open());
 		client.send(client.piece(0, other(w).substr(0, 25)));
 		ASSERT_TRUE(client.expect_ack(client.next() + 25));
+		Segment reset = client.segment(flag::rst);
+		reset.seq += 25;
+		client.send(reset);
 		RawClient again(w.wire, w.service,
 				{ .port = client.port(), .isn = client.isn() + 1000000 });
 		ASSERT_TRUE(again.open());

@@ -24,6 +24,7 @@
 #include "agent/retire.h"
 #include "agent/routes.h"
 #include "agent/take_over.h"
+#include "agent/way_back.h"
 #include "base/event_ring.h"
 #include "base/log.h"
 
@@ -205,6 +206,7 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	Result<std::vector<Interfaces>> interfaces = attach_interfaces(*programs, options, spaces);
 	if (!interfaces)
 		return interfaces.error();
+	WayBack way_back = ask_for_way_back(*programs, spaces);
 	Result<std::vector<Routes>> routes = read_routes(*programs, setup, spaces);
 	if (!routes)
 		return routes.error();
@@ -237,10 +239,12 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 		evictions.tick(reporter);
 		kept.tick();
 		events->trim();
+		way_back.tick();
 	});
 	if (!done)
 		return done.error();
 	if (options.persist) {
+		way_back.keep();
 		log("the programs stay at work, with the pins in {}; truepeer run goes on with "
 		    "them, "
 		    "truepeer unload removes them",
@@ -283,7 +287,11 @@ Status run_agent(const RunOptions &options)
 		setup->namespaces = { 0 };
 		log("without CAP_PERFMON services apply in every network namespace");
 	}
-	setup->no_handshake = why_no_handshake(options, *privileges);
+	Result<CgroupPlace> place = locate_cgroup(cgroup->get());
+	if (!place)
+		return place.error();
+	setup->cgroup = *place;
+	setup->no_handshake = why_no_handshake(options, *privileges, *place);
 	setup->no_sender = why_no_sender(options, *privileges);
 	if (options.engine == "handshake" && !setup->no_handshake.empty())
 		return no_engine_error(options.engine, setup->no_handshake);
@@ -347,6 +355,7 @@ Status unload(const std::string &dir)
 	Result<std::vector<Namespace>> spaces = open_namespaces({});
 	if (!spaces)
 		return spaces.error();
+	restore_way_back(spaces->front());
 	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw);
 	if (!enforcer)
 		return enforcer.error();

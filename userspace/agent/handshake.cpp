@@ -18,12 +18,16 @@ static bool syncookies_are_off()
 }
 
 /* Why the handshake engine cannot work here, as far as that shows before loading it. */
-std::string why_no_handshake(const RunOptions &options, const Privileges &privileges)
+std::string why_no_handshake(const RunOptions &options, const Privileges &privileges,
+			     const CgroupPlace &cgroup)
 {
 	if (options.engine == "stream" || options.engine == "sender")
 		return "--engine " + options.engine;
 	if (!privileges.perfmon)
 		return "it needs CAP_PERFMON";
+	if (!cgroup.level)
+		return "the cgroup hierarchy's root is out of sight, so servers outside the cgroup "
+		       "could not be told apart";
 	if (syncookies_are_off())
 		return "net.ipv4.tcp_syncookies is 0, and then the kernel takes no connection from "
 		       "it";
@@ -68,6 +72,21 @@ Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunO
 		all.clear();
 	}
 	return all;
+}
+
+WayBack ask_for_way_back(const Programs &programs, const std::vector<Namespace> &spaces)
+{
+	WayBack way_back;
+
+	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
+		Status opened = way_back.open(spaces[i]);
+
+		if (!opened)
+			log("{}; without it the handshake engine serves only connections over "
+			    "loopback",
+			    opened.error().text());
+	}
+	return way_back;
 }
 
 /* Their metrics now, and as they change. */

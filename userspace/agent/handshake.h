@@ -13,12 +13,14 @@
 #include "agent/namespace.h"
 #include "agent/programs.h"
 #include "agent/routes.h"
+#include "agent/way_back.h"
 
 namespace tp
 {
 
 /* Why it cannot work here, as far as that shows before loading it; empty: try. */
-std::string why_no_handshake(const RunOptions &options, const Privileges &privileges);
+std::string why_no_handshake(const RunOptions &options, const Privileges &privileges,
+			     const CgroupPlace &cgroup);
 
 /* The same for the sender engine. */
 std::string why_no_sender(const RunOptions &options, const Privileges &privileges);
@@ -29,6 +31,9 @@ Error no_engine_error(const std::string &engine, const std::string &why);
 /* The program on all interfaces; --engine auto does without where that fails. */
 Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,
 						  const std::vector<Namespace> &spaces);
+
+/* Where that fails, connections from other hosts are another engine's: logged. */
+WayBack ask_for_way_back(const Programs &programs, const std::vector<Namespace> &spaces);
 
 /* The routes' metrics. */
 Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,

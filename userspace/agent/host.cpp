@@ -122,6 +122,34 @@ Result<Fd> open_cgroup(const std::string &path)
 	return fd;
 }
 
+/* The kernel's own number for the root of a cgroup hierarchy. */
+static constexpr uint64_t root_cgroup_id = 1;
+
+/* A cgroup's id is its directory's inode number. */
+Result<CgroupPlace> locate_cgroup(int cgroup)
+{
+	CgroupPlace place;
+	struct statfs system;
+	struct stat about;
+	Fd at(fcntl(cgroup, F_DUPFD_CLOEXEC, 0));
+	uint32_t level = 0;
+
+	if (!at || fstat(cgroup, &about))
+		return system_error("locate", "cgroup");
+	place.id = about.st_ino;
+	/* upwards: out of a cgroup namespace's mount the way leads into another file system */
+	while (about.st_ino != root_cgroup_id) {
+		at = Fd(openat(at.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		if (!at || fstat(at.get(), &about) || fstatfs(at.get(), &system))
+			return system_error("locate", "cgroup");
+		if ((unsigned)system.f_type != CGROUP2_SUPER_MAGIC)
+			return place;
+		level++;
+	}
+	place.level = level;
+	return place;
+}
+
 Status ensure_bpffs(const std::string &pin_dir)
 {
 	std::string parent = pin_dir.substr(0, pin_dir.rfind('/'));

@@ -4,6 +4,7 @@
 #define TP_AGENT_HOST_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -25,6 +26,14 @@ Result<std::string> find_cgroup();
 
 /* Opens the cgroup to attach to; an empty path means find_cgroup(). */
 Result<Fd> open_cgroup(const std::string &path);
+
+struct CgroupPlace {
+	uint64_t id = 0;
+	/* How far below the hierarchy's root; nothing where that is out of sight. */
+	std::optional<uint32_t> level;
+};
+
+Result<CgroupPlace> locate_cgroup(int cgroup);
 
 /* Sees to it that `pin_dir` lies on a bpf file system, mounting the usual one. */
 Status ensure_bpffs(const std::string &pin_dir);

@@ -92,8 +92,6 @@ Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, c
 {
 	std::vector<OwnAddresses> all;
 
-	if (!(setup.flags & TP_SERVICE_NO_SPECIAL))
-		return all;
 	/* without CAP_PERFMON flows carry no namespace: the agent's own counts for all */
 	for (size_t i = 0; i < setup.namespaces.size(); i++) {
 		Result<OwnAddresses> one = OwnAddresses::open(spaces[i], setup.namespaces[i],

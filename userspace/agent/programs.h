@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/host.h"
 #include "bpf/abi.h"
 #include "base/address.h"
 #include "base/fd.h"
@@ -28,6 +29,7 @@ struct Setup {
 	uint32_t max_pending = 16384; /* all services together */
 	uint32_t max_connections = 245760;
 	bool netns_aware = false;
+	CgroupPlace cgroup;                    /* that the programs are attached to */
 	std::vector<uint64_t> namespaces;      /* of the services: cookies; { 0 } if not aware */
 	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */
 	uint32_t flags = 0;                    /* enum tp_service_flag */

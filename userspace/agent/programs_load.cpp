@@ -66,6 +66,8 @@ static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t 
 	    sizeof(data->tp_isn_key))
 		return system_error("read", "random numbers");
 	data->tp_netns = netns;
+	data->tp_cgroup_id = setup.cgroup.id;
+	data->tp_cgroup_level = setup.cgroup.level.value_or(0);
 	set_ports(skeleton, setup);
 	return success();
 }
