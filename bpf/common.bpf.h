@@ -168,6 +168,16 @@ static __always_inline void tp_delete_origin(__u64 cookie)
 		tp_count_live(-1);
 }
 
+static __always_inline int tp_is_same_flow(const struct tp_flow *a, const struct tp_flow *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	__u64 differ = 0;
+
+	for (__u32 i = 0; i < sizeof(*a) / 8; i++)
+		differ |= x[i] ^ y[i];
+	return differ == 0;
+}
+
 /* This CPU, never 0; two of them may have the same one. */
 static __always_inline __u8 tp_cpu_tag(void)
 {

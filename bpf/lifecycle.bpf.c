@@ -41,6 +41,18 @@ static __always_inline void tp_refuse_socket(const struct tp_flow *flow, struct 
 	tp_ask(flow, peer->service, TP_ACTION_DESTROY, reason, 0, 0, cookie);
 }
 
+/*
+ * The handshake engine has just cut the header off, and has lost what it knew: tp_pending was full.
+ * What this client sends next must not be taken for a header.
+ */
+static __always_inline int tp_is_lost_birth(const struct tp_flow *flow)
+{
+	__u32 zero = 0;
+	struct tp_flow *birth = bpf_map_lookup_elem(&tp_births, &zero);
+
+	return birth && tp_is_same_flow(birth, flow);
+}
+
 /* A connection of a service whose handshake no program saw (or saw too late). */
 static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_peer *peer,
 					  __u64 cookie)
@@ -54,8 +66,9 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	tp_set_real_endpoints(peer, flow);
 	tp_count_connection(service->id);
 	policy = tp_find_policy(service->id, flow->remote);
-	if (policy == TP_POLICY_REJECT) {
-		tp_refuse_socket(flow, peer, cookie, TP_OUT_UNTRUSTED);
+	if (policy == TP_POLICY_REJECT || tp_is_lost_birth(flow)) {
+		tp_refuse_socket(flow, peer, cookie,
+				 policy == TP_POLICY_REJECT ? TP_OUT_UNTRUSTED : TP_OUT_INTERNAL);
 		return 0;
 	}
 	if (policy != TP_POLICY_REQUIRE) {
@@ -67,20 +80,55 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	return 0;
 }
 
-/* What tp_pending knows of it; -1: not, or no more, a connection of ours. */
-static __always_inline int tp_take_pending(struct tp_pending *pending, struct tp_peer *peer,
+/* Beside the peer, what is known of a connection that had to wait for its socket. */
+struct tp_waited {
+	__u32 seen;
+	__u8 state; /* enum tp_pending_state */
+	__u8 policy;
+};
+
+/*
+ * A copy of what tp_pending knows.  The map hands the elements of what it has let go on to
+ * other connections, also while a program on another CPU reads one or writes to it: the copy counts only
+ * if it is of this flow, and the element was this flow's all the time.
+ */
+static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp_peer *peer,
+					   struct tp_waited *waited)
+{
+	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, flow);
+
+	if (!pending)
+		return -1;
+	*peer = pending->peer;
+	waited->state = pending->state;
+	waited->policy = pending->policy;
+	waited->seen = pending->seen;
+	return tp_is_peer_of(peer, flow) && bpf_map_lookup_elem(&tp_pending, flow) == pending ? 0 :
+												-1;
+}
+
+/* What became of it while it waited; -1: not, or no more, a connection of ours. */
+static __always_inline int tp_take_pending(struct tp_peer *peer, const struct tp_waited *waited,
 					   __u64 cookie)
 {
-	*peer = pending->peer;
-	if (pending->state == TP_PENDING_PASSED) {
-		tp_report(peer, tp_passed_outcome(pending->policy), cookie);
+	if (waited->state == TP_PENDING_PASSED) {
+		tp_report(peer, tp_passed_outcome(waited->policy), cookie);
 		return -1;
 	}
-	if (pending->state == TP_PENDING_DECIDED)
+	if (waited->state == TP_PENDING_DECIDED)
 		peer->reason = TP_OUT_NONE;
-	if (pending->state == TP_PENDING_REFUSED) /* reported when it was refused */
+	if (waited->state == TP_PENDING_REFUSED) /* reported when it was refused */
 		peer->state = TP_PEER_REFUSED;
 	return 0;
+}
+
+static __always_inline void tp_forget_pending(const struct tp_flow *flow,
+					      const struct tp_waited *waited)
+{
+	/* only began like a header: the agent has sent in what was kept of it */
+	if (waited->state == TP_PENDING_PASSED && waited->seen > 0)
+		bpf_map_delete_elem(&tp_pieces, flow);
+	bpf_map_delete_elem(&tp_pending, flow);
 }
 
 static __always_inline void tp_established(struct bpf_sock_ops *ctx)
@@ -88,21 +136,26 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 	struct tp_flow flow = {};
 	struct tp_peer peer = {};
 	__u32 draining = tp_how_draining();
-	struct tp_pending *pending;
-	int native;
+	struct tp_waited waited = {};
+	int native, known;
 	__u64 cookie;
 
 	if (draining == TP_DRAINING_PASS) /* its successor's */
 		return;
 	tp_sockops_flow(ctx, &flow);
 	cookie = bpf_get_socket_cookie(ctx);
-	pending = bpf_map_lookup_elem(&tp_pending, &flow);
-	if (pending && tp_take_pending(pending, &peer, cookie)) {
-		bpf_map_delete_elem(&tp_pending, &flow);
+	known = tp_copy_pending(&flow, &peer, &waited) == 0;
+	if (known && tp_take_pending(&peer, &waited, cookie)) {
+		tp_forget_pending(&flow, &waited);
 		return;
 	}
-	if (!pending && (draining != TP_DRAINING_NOT || tp_unannounced(&flow, &peer, cookie)))
+	if (!known && draining != TP_DRAINING_NOT)
 		return;
+	if (!known) {
+		__builtin_memset(&peer, 0, sizeof(peer));
+		if (tp_unannounced(&flow, &peer, cookie))
+			return;
+	}
 	native = peer.engine == TP_ENGINE_HANDSHAKE || peer.engine == TP_ENGINE_SENDER;
 	tp_set_callbacks(ctx, BPF_SOCK_OPS_STATE_CB_FLAG, 0);
 	if (!native)
@@ -121,8 +174,8 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 		}
 	}
 	/* last: whoever looks finds it in one of the maps */
-	if (pending)
-		bpf_map_delete_elem(&tp_pending, &flow);
+	if (known)
+		tp_forget_pending(&flow, &waited);
 	if (!native && bpf_sock_hash_update(ctx, &tp_sockets, &cookie, BPF_ANY))
 		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_INTERNAL, 0, 0, cookie);
 }

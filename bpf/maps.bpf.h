@@ -129,7 +129,8 @@ enum tp_sender_state {
 struct tp_sender {
 	struct tp_flow flow; /* as the server has it */
 	__u32 start;         /* sequence number of the first byte: tells the connection apart */
-	__u32 state;         /* enum tp_sender_state */
+	__u16 state;         /* enum tp_sender_state */
+	__u16 callback;      /* BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, where this program has set it */
 };
 
 struct {
@@ -163,6 +164,14 @@ struct {
 	__type(key, struct tp_flow);
 	__type(value, struct tp_collected);
 } tp_pieces __weak SEC(".maps");
+
+/* ... the connection of which TCP is being handed the first segment, on each CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_flow);
+} tp_births __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

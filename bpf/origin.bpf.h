@@ -156,6 +156,20 @@ static __always_inline void tp_peer_flow(const struct tp_peer *peer, struct tp_f
 	flow->local_port = peer->local.port;
 }
 
+/* Whether an entry of a map is that of the connection it was looked up for. */
+static __always_inline int tp_is_peer_of(const struct tp_peer *peer, const struct tp_flow *flow)
+{
+	const __u64 *remote = (const __u64 *)flow->remote, *local = (const __u64 *)flow->local;
+	__u64 address[4];
+
+	__builtin_memcpy(address, peer->proxy.address, 16);
+	__builtin_memcpy(address + 2, peer->local.address, 16);
+	return ((address[0] ^ remote[0]) | (address[1] ^ remote[1]) | (address[2] ^ local[0]) |
+		(address[3] ^ local[1])) == 0 &&
+	       peer->proxy.port == flow->remote_port && peer->local.port == flow->local_port &&
+	       peer->netns == flow->netns;
+}
+
 /* Its kept header, if it has one, is now that of a connection with a socket. */
 static __always_inline void tp_mark_kept(const struct tp_peer *peer)
 {

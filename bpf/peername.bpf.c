@@ -14,8 +14,9 @@ static __always_inline void tp_set_lowat(struct bpf_sock_addr *ctx, int bytes)
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 }
 
-/* The connection's origin, or NULL where the real name stands. */
-static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx)
+/* The connection and its *origin, or NULL where the real name stands. */
+static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx,
+						     struct tp_endpoint *origin)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
@@ -28,8 +29,11 @@ static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx)
 		if (peer->lag + peer->strip_left > 0)
 			tp_set_lowat(ctx, peer->lag + peer->strip_left + 1);
 	}
-	if (peer->state == TP_PEER_KNOWN || peer->state == TP_PEER_CLOSED)
-		return peer;
+	if (peer->state == TP_PEER_KNOWN || peer->state == TP_PEER_CLOSED) {
+		*origin = peer->origin;
+		/* it may have ended meanwhile, and its element gone to another connection */
+		return bpf_map_lookup_elem(&tp_origins, &cookie) == peer ? peer : NULL;
+	}
 	c = tp_service_counters(peer->service);
 	if (c)
 		c->peername_early++;
@@ -44,11 +48,12 @@ static __always_inline void tp_set_asked(struct bpf_sock_addr *ctx, struct tp_pe
 		tp_delete_origin(bpf_get_socket_cookie(ctx));
 }
 
-static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct tp_peer *peer)
+static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct tp_peer *peer,
+					 const struct tp_endpoint *origin)
 {
-	if (peer->origin.family == TP_FAMILY_UNIX)
+	if (origin->family == TP_FAMILY_UNIX)
 		return;
-	if (!tp_is_ipv4(peer->origin.address)) {
+	if (!tp_is_ipv4(origin->address)) {
 		/* does not fit an AF_INET socket: the library knows it */
 		struct tp_counters *c = tp_service_counters(peer->service);
 
@@ -56,18 +61,19 @@ static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct
 			c->peername_family++;
 		return;
 	}
-	ctx->user_ip4 = *(__u32 *)&peer->origin.address[12];
-	ctx->user_port = bpf_htons(peer->origin.port);
+	ctx->user_ip4 = *(__u32 *)&origin->address[12];
+	ctx->user_port = bpf_htons(origin->port);
 }
 
 SEC("cgroup/getpeername4")
 int tp_peername4(struct bpf_sock_addr *ctx)
 {
-	struct tp_peer *peer = tp_known_peer(ctx);
+	struct tp_endpoint origin;
+	struct tp_peer *peer = tp_known_peer(ctx, &origin);
 
 	if (!peer)
 		return 1;
-	tp_name_ipv4(ctx, peer);
+	tp_name_ipv4(ctx, peer, &origin);
 	tp_set_asked(ctx, peer);
 	return 1;
 }
@@ -75,18 +81,18 @@ int tp_peername4(struct bpf_sock_addr *ctx)
 SEC("cgroup/getpeername6")
 int tp_peername6(struct bpf_sock_addr *ctx)
 {
-	struct tp_peer *peer = tp_known_peer(ctx);
-	__u32 *words;
+	struct tp_endpoint origin;
+	struct tp_peer *peer = tp_known_peer(ctx, &origin);
+	const __u32 *words = (const __u32 *)origin.address;
 
 	if (!peer)
 		return 1;
-	words = (__u32 *)peer->origin.address;
-	if (peer->origin.family != TP_FAMILY_UNIX) {
+	if (origin.family != TP_FAMILY_UNIX) {
 		ctx->user_ip6[0] = words[0];
 		ctx->user_ip6[1] = words[1];
 		ctx->user_ip6[2] = words[2];
 		ctx->user_ip6[3] = words[3];
-		ctx->user_port = bpf_htons(peer->origin.port);
+		ctx->user_port = bpf_htons(origin.port);
 	}
 	tp_set_asked(ctx, peer);
 	return 1;

@@ -64,6 +64,7 @@ static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 	sender->flow = flow;
 	sender->start = pending->start;
 	sender->state = TP_SENDER_WAITING;
+	sender->callback = BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG & ~ctx->bpf_sock_ops_cb_flags;
 	cookie = bpf_get_socket_cookie(ctx);
 	if (bpf_sock_hash_update(ctx, &tp_sending, &cookie, BPF_ANY)) {
 		bpf_sk_storage_delete(&tp_senders, sk);
@@ -89,7 +90,7 @@ static __always_inline int tp_sent(struct bpf_sock_ops *ctx)
 		return 0;
 	cookie = bpf_get_socket_cookie(ctx);
 	bpf_map_delete_elem(&tp_sending, &cookie);
-	tp_set_callbacks(ctx, 0, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+	tp_set_callbacks(ctx, 0, sender->callback);
 	bpf_sk_storage_delete(&tp_senders, sk);
 	return 0;
 }

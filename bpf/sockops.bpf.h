@@ -32,7 +32,7 @@ static __attribute__((noinline)) void tp_sockops_flow(struct bpf_sock_ops *ctx,
 		flow->netns = bpf_get_netns_cookie(ctx);
 }
 
-/* Other programs on this hook may have set theirs. */
+/* Other programs on this hook may have set theirs: `off` is what this one has set. */
 static __always_inline void tp_set_callbacks(struct bpf_sock_ops *ctx, int on, int off)
 {
 	bpf_sock_ops_cb_flags_set(ctx, (ctx->bpf_sock_ops_cb_flags & ~off) | on);
