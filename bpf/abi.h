@@ -153,7 +153,7 @@ enum tp_passed_on {
 	TP_PASSED_MPTCP = 1,      /* the listener is MPTCP */
 	TP_PASSED_MD5 = 2,        /* ... or wants TCP MD5 or TCP-AO */
 	TP_PASSED_SAVE_SYN = 3,   /* ... TCP_SAVE_SYN */
-	TP_PASSED_FAST_OPEN = 4,  /* ... TCP_FASTOPEN */
+	TP_PASSED_FAST_OPEN = 4,  /* not used any more: such a client falls back to plain TCP */
 	TP_PASSED_SYNCOOKIES = 5, /* net.ipv4.tcp_syncookies is 0 */
 	TP_PASSED_OPTIONS = 6,    /* the client's TCP options: a segment size that is too small */
 	TP_PASSED_TIME_WAIT = 7,  /* a port in TIME_WAIT that may not be used again now */

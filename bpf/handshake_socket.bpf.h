@@ -47,8 +47,6 @@ static __always_inline __u32 tp_what_is_special(struct tcp_sock *listener)
 		return TP_PASSED_MD5;
 	if (BPF_CORE_READ_BITFIELD(listener, save_syn))
 		return TP_PASSED_SAVE_SYN;
-	if (listener->inet_conn.icsk_accept_queue.fastopenq.max_qlen)
-		return TP_PASSED_FAST_OPEN;
 	/* then the kernel ignores a request socket that we assign */
 	return net->ipv4.sysctl_tcp_syncookies ? TP_PASSED_NOTHING : TP_PASSED_SYNCOOKIES;
 }
@@ -140,8 +138,9 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 {
 	int verdict = TP_DROP_PACKET;
 	struct tcp_sock *listener;
+	struct tp_flow *birth;
 	struct bpf_sock *sk;
-	__u32 now;
+	__u32 now, zero = 0;
 
 	if (tp_missing(s) || tp_missing(pending))
 		return TP_DROP_PACKET;
@@ -165,6 +164,9 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	if (tp_assign(skb, listener, pending, now))
 		goto out;
 	pending->birth_cpu = tp_cpu_tag();
+	birth = bpf_map_lookup_elem(&tp_births, &zero);
+	if (birth)
+		*birth = s->flow;
 	if (skb->mark == TP_MARK_SENT_IN)
 		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	verdict = TP_NEXT;

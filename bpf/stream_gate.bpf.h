@@ -18,6 +18,48 @@ static __always_inline __u64 tp_listener_netns(struct bpf_sock *sk)
 	return listener ? listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->net_cookie : 0;
 }
 
+/*
+ * Whether TCP Fast Open (RFC 7413: option 34, or 254 in experiments) may give the connection its socket with
+ * the SYN, before there is a header.  Its client gets no answer, and repeats the SYN without it.
+ */
+static __attribute__((noinline)) int tp_gate_fast_open(struct __sk_buff *skb,
+						       const struct tp_segment *s)
+{
+	__u32 zero = 0, size = s->payload - s->tcp - sizeof(struct tcphdr);
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+
+	if (!work || s->length > 0 || size > 40)
+		return 1;
+	if (size == 0)
+		return 0;
+	if (tp_load(skb, s->tcp + sizeof(struct tcphdr), work->bytes, size))
+		return 1;
+	work->piece.length = 0; /* where the next option is: in memory that the verifier ignores */
+	for (int i = 0; i < 40; i++) {
+		__u32 at = work->piece.length & 63;
+		__u8 kind = work->bytes[at], length = work->bytes[at + 1];
+
+		if (at >= size || kind == TCPOPT_EOL)
+			break;
+		if (kind == 34 || kind == 254)
+			return 1;
+		if (kind != TCPOPT_NOP && length < 2)
+			break;
+		work->piece.length = at + (kind == TCPOPT_NOP ? 1 : length);
+	}
+	return 0;
+}
+
+static __always_inline int tp_offers_fast_open(struct bpf_sock *sk)
+{
+	struct tcp_sock *listener;
+
+	if (!tp_netns_aware)
+		return 0;
+	listener = bpf_skc_to_tcp_sock(sk);
+	return listener && listener->inet_conn.icsk_accept_queue.fastopenq.max_qlen;
+}
+
 /* Not inline: its stack and the parser's together are more than a program may have. */
 static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s,
 						 const struct tp_service *service)
@@ -92,12 +134,21 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	return TP_DROP;
 }
 
-/* What TCP has for the connection now, as a TCP state (0: nothing), and its interface, if bound. */
-static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp_segment *s,
-					  __u32 *interface)
+/* What TCP has for a connection now. */
+struct tp_now {
+	__u32 state;     /* TCP's; 0: nothing */
+	__u32 interface; /* that the socket is bound to */
+	/* of a request (BPF_TCP_NEW_SYN_RECV): the client's first number, what it has to acknowledge */
+	__u32 start;
+	__u32 ack;
+};
+
+static __attribute__((noinline)) int tp_look_now(struct __sk_buff *skb, const struct tp_segment *s,
+						 struct tp_now *now)
 {
 	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv6), state;
+	struct tcp_request_sock *request;
+	__u32 size = sizeof(tuple.ipv6);
 	struct bpf_sock *sk;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
@@ -112,14 +163,54 @@ static __always_inline __u32 tp_state_now(struct __sk_buff *skb, const struct tp
 		tuple.ipv6.sport = bpf_htons(s->flow.remote_port);
 		tuple.ipv6.dport = bpf_htons(s->flow.local_port);
 	}
-	*interface = 0;
+	__builtin_memset(now, 0, sizeof(*now));
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
-	state = sk->state;
-	*interface = sk->bound_dev_if;
+	now->state = sk->state;
+	now->interface = sk->bound_dev_if;
+	if (now->state == BPF_TCP_NEW_SYN_RECV && tp_netns_aware) {
+		request = bpf_skc_to_tcp_request_sock(sk);
+		if (request) {
+			now->start = request->rcv_isn + 1;
+			now->ack = request->snt_isn + 1;
+		}
+	}
 	bpf_sk_release(sk);
-	return state;
+	return 0;
+}
+
+/*
+ * A SYN with another number than that of the connection under way, which has its request: TCP
+ * answers it with a challenge ACK (RFC 5961, section 4), and the connection goes on.
+ */
+static __always_inline int tp_gate_is_blind_syn(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	struct tp_now now;
+
+	if (!pending || pending->state == TP_PENDING_REFUSED || pending->start == s->seq + 1)
+		return 0;
+	tp_look_now(skb, s, &now);
+	return now.state == BPF_TCP_NEW_SYN_RECV && now.start == pending->start;
+}
+
+/*
+ * Whether a segment is of somebody who has seen the SYN-ACK.  Only a request socket can tell; with
+ * SYN cookies there is none, and TCP itself looks when it makes the socket.
+ */
+static __always_inline int tp_gate_is_genuine(const struct tp_segment *s, const struct tp_now *now)
+{
+	return now->state != BPF_TCP_NEW_SYN_RECV || !now->ack || s->ack == now->ack;
+}
+
+/* A keep-alive probe before anything has come (RFC 9293, section 3.8.4): the request answers it. */
+static __always_inline int tp_gate_is_probe(const struct tp_segment *s,
+					    const struct tp_pending *pending,
+					    const struct tp_now *now)
+{
+	return s->seq == pending->start - 1 && s->length <= 1 && !(s->flags & TP_FIN) &&
+	       now->state == BPF_TCP_NEW_SYN_RECV;
 }
 
 /*
@@ -155,12 +246,13 @@ static __always_inline int tp_gate_sender(struct __sk_buff *skb, const struct tp
 {
 	if (pending->state == TP_PENDING_DECIDED) {
 		/* data and the answer to the agent's probe may come at once, on two CPUs */
-		__u32 interface, state = tp_state_now(skb, s, &interface);
+		struct tp_now now;
 
-		if (state == 0 || state == BPF_TCP_LISTEN || state == BPF_TCP_TIME_WAIT ||
-		    state == BPF_TCP_NEW_SYN_RECV)
+		tp_look_now(skb, s, &now);
+		if (now.state == 0 || now.state == BPF_TCP_LISTEN ||
+		    now.state == BPF_TCP_TIME_WAIT || now.state == BPF_TCP_NEW_SYN_RECV)
 			return TP_PASS;
-		return tp_gate_late(skb, s, pending->peer.service, interface);
+		return tp_gate_late(skb, s, pending->peer.service, now.interface);
 	}
 	if (s->length == 0)
 		return -1;
@@ -175,11 +267,13 @@ static __always_inline int tp_gate_sender(struct __sk_buff *skb, const struct tp
 static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct tp_segment *s,
 					   const struct tp_service *service)
 {
-	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN), interface;
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+	struct tp_now now;
 
 	if (s->flags & TP_RST) /* a listener ignores it */
 		return TP_PASS;
-	switch (tp_state_now(skb, s, &interface)) {
+	tp_look_now(skb, s, &now);
+	switch (now.state) {
 	case 0:
 	case BPF_TCP_LISTEN:
 	case BPF_TCP_TIME_WAIT: /* no handshake of ours: TCP answers, the verdict guards */
@@ -189,7 +283,7 @@ static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct t
 		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);
 		return TP_DROP;
 	}
-	return tp_gate_late(skb, s, service->id, interface);
+	return tp_gate_late(skb, s, service->id, now.interface);
 }
 
 static __always_inline int tp_gate_segment(struct __sk_buff *skb)
@@ -209,9 +303,13 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	draining = tp_draining();
 	if (draining)
 		return draining == TP_DRAINING_HOLD && s.flags & TP_SYN ? TP_DROP : TP_PASS;
-	/* data in it: ignored by TCP, or, with Fast Open, collected on the socket */
-	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
-		return tp_gate_syn(&s, service);
+	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
+		if (tp_offers_fast_open(sk) &&
+		    tp_find_policy(service->id, s.flow.remote) != TP_POLICY_SKIP &&
+		    tp_gate_fast_open(skb, &s))
+			return TP_DROP;
+		return tp_gate_is_blind_syn(skb, &s) ? TP_PASS : tp_gate_syn(&s, service);
+	}
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (!pending)
 		return tp_gate_unknown(skb, &s, service);
@@ -241,7 +339,14 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		if (verdict >= 0)
 			return verdict;
 	}
-	pending->ack = s.ack;
+	if (s.ack != pending->ack || s.seq == pending->start - 1) {
+		struct tp_now now;
+
+		tp_look_now(skb, &s, &now);
+		if (!tp_gate_is_genuine(&s, &now) || tp_gate_is_probe(&s, pending, &now))
+			return TP_PASS; /* TCP answers: with a reset, or an acknowledgement */
+		pending->ack = s.ack;
+	}
 	if (s.length == 0)
 		return tp_gate_bare(&s, pending);
 	return tp_gate_data(skb, &s, pending);

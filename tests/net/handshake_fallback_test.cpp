@@ -131,79 +131,107 @@ static std::string cookie_request()
 	return option::mss(1460) + "\x22\x02" + option::nop(2);
 }
 
-TEST_P(HandshakeFallback, fast_open_listener)
+static RawOptions with_engine(const std::string &engine)
+{
+	return { .engine = engine, .start_servers = false };
+}
+
+/* A cookie of the kernel's for this client's address, from a port that is not served. */
+static std::string cookie_of(RawWorld &w)
+{
+	Socket plain = make_listener(w.plain,
+				     [](int fd) { set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, 16); });
+	RawClient client(w.wire, w.plain);
+	Segment syn = client.syn_segment();
+
+	syn.options = cookie_request();
+	auto answer = client.syn(syn);
+	if (!answer || !answer->option(34))
+		throw std::runtime_error("no Fast Open cookie" + w.wire.log());
+	return *answer->option(34);
+}
+
+/* A server that speaks first to whoever has a socket, and says so to the test. */
+static Socket fast_open_listener(const RawWorld &w)
+{
+	return make_listener(w.service,
+			     [](int fd) { set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, 16); });
+}
+
+/* Whoever asks for a cookie gets none, and goes on as on a listener without Fast Open. */
+TEST_P(HandshakeFallback, fast_open_listener_gives_no_cookie)
 {
 	raw(automatic, [](RawWorld &w) {
 		set_sysctl("net.ipv4.tcp_fastopen", "3");
-		auto set = [](int fd) { set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, 16); };
-		Socket plain = make_listener(w.plain, set),
-		       listener = make_listener(w.service, set);
-		std::optional<std::string> cookies[2];
-
-		/* whoever asks gets the cookie that the kernel gives to this address */
-		for (int i : { 0, 1 }) {
-			RawClient client(w.wire, i ? w.service : w.plain);
-			Segment syn = client.syn_segment();
-
-			syn.options = cookie_request();
-			auto answer = client.syn(syn);
-			ASSERT_TRUE(answer) << w.wire.log();
-			cookies[i] = answer->option(34);
-		}
-		ASSERT_TRUE(cookies[0]) << w.wire.log();
-		EXPECT_EQ(cookies[1], cookies[0]);
-		/* a client that does not know Fast Open, then one that asks and goes on */
+		Socket listener = fast_open_listener(w);
 		RawClient usual(w.wire, w.service), asking(w.wire, w.service);
 		Accepted a = serve(w, listener, usual);
 		Segment syn = asking.syn_segment();
+
 		syn.options = cookie_request();
 		Accepted b = serve(w, listener, asking, syn);
+		EXPECT_EQ(w.engine_of(asking), "handshake");
 	});
 }
 
-/* Data in the SYN, accepted or not: no header byte and no wrong name gets to the server. */
-TEST_P(HandshakeFallback, header_in_the_syn)
+/*
+ * Bytes in a SYN with a valid cookie.  Whether they are a header, a part of one, or none: the server has no
+ * connection before its header has come, and then the right name; and the client, which repeats its SYN without
+ * them where that is not answered, has its connection.
+ */
+static void bytes_in_the_syn(RawWorld &w, const std::string &in_syn)
 {
-	raw(automatic, [](RawWorld &w) {
-		set_sysctl("net.ipv4.tcp_fastopen", "3");
-		Socket listener = make_listener(
-			w.service, [](int fd) { set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, 16); });
-		std::string bytes = w.header(2) + "hello", cookie;
+	set_sysctl("net.ipv4.tcp_fastopen", "3");
+	std::string cookie = cookie_of(w), bytes = w.header(2) + "hello";
+	Socket listener = fast_open_listener(w);
+	RawClient client(w.wire, w.service);
+	Segment syn = client.syn_segment();
 
-		{
-			RawClient client(w.wire, w.service);
-			Segment syn = client.syn_segment();
-
-			syn.options = cookie_request();
-			auto answer = client.syn(syn);
-			ASSERT_TRUE(answer && answer->option(34)) << w.wire.log();
-			cookie = *answer->option(34);
-		}
-		RawClient client(w.wire, w.service);
-		Segment syn = client.syn_segment();
-		syn.options = option::mss(1460) + "\x22" + (char)(2 + cookie.size()) + cookie +
-			      option::nop(2);
-		syn.payload = bytes;
+	syn.options =
+		option::mss(1460) + "\x22" + (char)(2 + cookie.size()) + cookie + option::nop(2);
+	syn.payload = in_syn;
+	client.send(syn);
+	auto has_syn = [](const Segment &s) { return s.has(flag::syn); };
+	auto answer = client.expect(has_syn, 500ms);
+	if (!answer) {
+		syn.options = option::mss(1460);
+		syn.payload = "";
 		client.send(syn);
-		auto answer = client.expect([](const Segment &s) { return s.has(flag::syn); });
-		ASSERT_TRUE(answer) << w.wire.log();
-		size_t taken = answer->ack - syn.seq - 1;
-		EXPECT_LE(taken, bytes.size());
-		/* what was not taken comes again, as from any client */
-		Segment rest = client.piece(taken, bytes.substr(taken));
-		rest.ack = answer->seq + 1;
-		for (int i = 0; i < 4 && !polls_readable(listener.fd(), 300ms); i++)
-			client.send(rest);
-		if (polls_readable(listener.fd(), 1s)) {
-			Accepted a = accept_from(listener);
+		answer = client.expect(has_syn);
+	}
+	ASSERT_TRUE(answer) << w.wire.log();
+	EXPECT_EQ(answer->ack, syn.seq + 1) << "bytes were taken before the header was judged";
+	EXPECT_FALSE(polls_readable(listener.fd(), 200ms)) << "a connection without a header";
+	Segment rest = client.piece(0, bytes);
+	rest.ack = answer->seq + 1;
+	for (int i = 0; i < 4 && !polls_readable(listener.fd(), 300ms); i++)
+		client.send(rest);
+	ASSERT_TRUE(polls_readable(listener.fd(), 1s)) << w.wire.log();
+	Accepted a = accept_from(listener);
+	set_timeout(a.socket.fd(), 1s);
+	EXPECT_EQ(a.address.text(), w.origin());
+	EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello") << w.wire.log();
+}
 
-			set_timeout(a.socket.fd(), 1s);
-			EXPECT_EQ(a.address.text(), w.origin());
-			EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello") << w.wire.log();
-		} else {
-			ADD_FAILURE() << "not served" << w.wire.log();
-		}
-	});
+TEST_P(HandshakeFallback, fast_open_with_a_header_in_the_syn)
+{
+	for (const char *engine : { "auto", "stream" })
+		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, w.header(2)); });
+}
+
+TEST_P(HandshakeFallback, fast_open_with_half_a_header_in_the_syn)
+{
+	for (const char *engine : { "auto", "stream" })
+		raw(with_engine(engine),
+		    [](RawWorld &w) { bytes_in_the_syn(w, w.header(2).substr(0, 20)); });
+}
+
+TEST_P(HandshakeFallback, fast_open_without_a_header_in_the_syn)
+{
+	for (const char *engine : { "auto", "stream" }) {
+		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, ""); });
+		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, "GET /"); });
+	}
 }
 
 /* ---- settings of the host ------------------------------------------------------------ */

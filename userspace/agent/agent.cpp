@@ -115,6 +115,20 @@ static Result<Setup> read_options(const RunOptions &options)
 	return setup;
 }
 
+/* Only the handshake engine's connections wait for their header outside of TCP. */
+static void warn_of_short_requests(const RunOptions &options, const Programs &programs)
+{
+	double lifetime = request_lifetime();
+
+	if (options.header_timeout > lifetime)
+		log("header timeout: {} s: {} end after {} s, when TCP has given up its SYN-ACK "
+		    "(raise net.ipv4.tcp_synack_retries, or lower --header-timeout)",
+		    options.header_timeout,
+		    programs.no_handshake().empty() ? "connections of the other engines" :
+						      "connections",
+		    lifetime);
+}
+
 static void say_ready(const RunOptions &options, const Programs &programs,
 		      const std::vector<Interfaces> &interfaces, const std::string &pin_dir)
 {
@@ -224,6 +238,7 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 		done = watch_interfaces(*loop, *interfaces);
 	if (!done)
 		return done.error();
+	warn_of_short_requests(options, *programs);
 	say_ready(options, *programs, *interfaces, pin_dir);
 	Result<EventRing> events = EventRing::open(programs->events(), Access::write);
 	if (!events)

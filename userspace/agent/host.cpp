@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -171,6 +172,15 @@ Status ensure_bpffs(const std::string &pin_dir)
 		      access(parent.c_str(), F_OK) ? parent + " does not exist" :
 						     parent + " is not on a bpf file system",
 		      "the default is /sys/fs/bpf/truepeer" };
+}
+
+double request_lifetime()
+{
+	std::ifstream file("/proc/sys/net/ipv4/tcp_synack_retries");
+	unsigned retries = 5;
+
+	file >> retries;
+	return (double)((1ull << (std::min(retries, 31u) + 1)) - 1);
 }
 
 uint64_t own_netns_cookie()

@@ -38,6 +38,12 @@ Result<CgroupPlace> locate_cgroup(int cgroup);
 /* Sees to it that `pin_dir` lies on a bpf file system, mounting the usual one. */
 Status ensure_bpffs(const std::string &pin_dir);
 
+/*
+ * How long, in seconds, TCP here keeps a connection that has no socket yet: until its last
+ * SYN-ACK (net.ipv4.tcp_synack_retries) has had no answer for as long as that doubles to.
+ */
+double request_lifetime();
+
 /* This network namespace's cookie, or 0 where the kernel does not say. */
 uint64_t own_netns_cookie();
 

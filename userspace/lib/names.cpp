@@ -124,6 +124,9 @@ const char *passed_on_reason(unsigned why)
 		"net.ipv4.tcp_syncookies is 0",
 		"a client's maximum segment size was too small",
 		"a client's port was in TIME_WAIT and could not be taken over",
+		"the way back to a client is another than it came by",
+		"the kernel does not tell about routes: net.ipv4.conf.lo.forwarding or "
+		"net.ipv6.conf.lo.forwarding is 0",
 	};
 
 	return name_of(names, why);
