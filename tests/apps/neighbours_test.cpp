@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 
-#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <sstream>
@@ -18,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../net/support.h"
+#include "../net/support_thread.h"
 
 namespace live
 {
@@ -156,12 +156,12 @@ TEST_P(Neighbours, the_server_sees_the_client)
 }
 
 /* Keeps a CPU from sleeping, and gives way to everybody. */
-static void spin(const std::atomic<bool> &stop)
+static void spin(const std::stop_token &stop)
 {
 	sched_param least = {};
 
 	pthread_setschedparam(pthread_self(), SCHED_IDLE, &least);
-	while (!stop)
+	while (!stop.stop_requested())
 		;
 }
 
@@ -173,15 +173,11 @@ TEST_P(Neighbours, nothing_has_to_be_sent_again)
 {
 	in_sandbox(
 		[&](Sandbox &box) {
-			std::atomic<bool> stop = false;
-			std::vector<std::thread> spinners;
+			std::vector<Thread> spinners;
 
 			for (unsigned i = 0; i < std::thread::hardware_concurrency(); i++)
-				spinners.emplace_back([&] { spin(stop); });
+				spinners.emplace_back(spin);
 			serve(box, GetParam(), 1000, 5);
-			stop = true;
-			for (std::thread &spinner : spinners)
-				spinner.join();
 		},
 		90s);
 }

@@ -13,6 +13,7 @@
 #include "bpf/abi.h"
 #include "support.h"
 #include "support_answer.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -54,14 +55,24 @@ TEST_P(KilledAgent, M40_no_byte_of_a_transfer_is_lost)
 {
 	live(uncounted(true), [&](World &w) {
 		Client client = w.connect();
-		std::atomic<bool> enough = false;
 		uint64_t sent = 0, received = 0, sent_hash = empty_hash, received_hash = empty_hash;
 
 		ASSERT_TRUE(client.send(w.header(2)));
-		std::thread writer([&] {
+		Thread reader(
+			[&] { /* until the writer's end comes back */
+			      std::string block(65536, '\0');
+			      ssize_t n;
+
+			      while ((n = recv(client.fd(), block.data(), block.size(), 0)) > 0) {
+				      received += (uint64_t)n;
+				      received_hash =
+					      hash_more(received_hash, { block.data(), (size_t)n });
+			      }
+			});
+		Thread writer([&](std::stop_token enough) {
 			std::string block(16384, '\0');
 
-			while (!enough) {
+			while (!enough.stop_requested()) {
 				for (size_t i = 0; i < block.size(); i += 8)
 					memcpy(&block[i], &(const uint64_t &)(sent + i), 8);
 				if (!client.send(block))
@@ -71,23 +82,12 @@ TEST_P(KilledAgent, M40_no_byte_of_a_transfer_is_lost)
 			}
 			client.finish();
 		});
-		std::thread reader([&] {
-			std::string block(65536, '\0');
-			ssize_t n;
-
-			while ((n = recv(client.fd(), block.data(), block.size(), 0)) > 0) {
-				received += (uint64_t)n;
-				received_hash =
-					hash_more(received_hash, { block.data(), (size_t)n });
-			}
-		});
 		std::this_thread::sleep_for(150ms);
 		kill_agent(w);
 		std::this_thread::sleep_for(150ms);
 		start_agent(w);
 		std::this_thread::sleep_for(150ms);
-		enough = true;
-		writer.join();
+		writer.stop();
 		reader.join();
 		EXPECT_GT(sent, 1u << 20);
 		EXPECT_EQ(received, sent);
@@ -104,11 +104,10 @@ TEST_P(KilledAgent, M40_every_new_connection_is_served)
 {
 	live(uncounted(false), [&](World &w) {
 		AnswerServer server(w.service);
-		std::atomic<bool> enough = false;
 		std::vector<std::string> wrong;
 		unsigned served = 0;
-		std::thread clients([&] {
-			while (!enough) {
+		Thread clients([&](std::stop_token enough) {
+			while (!enough.stop_requested()) {
 				uint16_t port = (uint16_t)(1 + served % 65535);
 				std::string line = "request " + std::to_string(served);
 				Client client = w.connect();
@@ -130,8 +129,7 @@ TEST_P(KilledAgent, M40_every_new_connection_is_served)
 		std::this_thread::sleep_for(150ms);
 		start_agent(w);
 		std::this_thread::sleep_for(150ms);
-		enough = true;
-		clients.join();
+		clients.stop();
 		EXPECT_EQ(wrong, std::vector<std::string>());
 		EXPECT_GT(served, 100u);
 	});

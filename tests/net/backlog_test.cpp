@@ -2,6 +2,7 @@
 /* A server that does not keep up with accept(): row M36. */
 #include "support.h"
 #include "support_answer.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -34,7 +35,7 @@ static std::vector<Visit> visit_all(const Endpoint &to, const std::string &from,
 				    const Header &header, const Origin &origin)
 {
 	std::vector<Visit> visits(clients);
-	std::vector<std::thread> threads;
+	std::vector<Thread> threads;
 
 	for (unsigned i = 0; i < clients; i++)
 		threads.emplace_back([&, i] {
@@ -50,7 +51,7 @@ static std::vector<Visit> visit_all(const Endpoint &to, const std::string &from,
 			visit.answer = received.bytes;
 			visit.end = received.end;
 		});
-	for (std::thread &thread : threads)
+	for (Thread &thread : threads)
 		thread.join();
 	return visits;
 }
@@ -81,7 +82,7 @@ TEST_P(Backlog, M36_full_backlog)
 		Endpoint other = endpoint(w.service.host(), 8081);
 		AnswerServer server(w.service, options, 700ms), plain(other, options, 700ms);
 		std::vector<Visit> there;
-		std::thread beside([&] {
+		Thread beside([&] {
 			there = visit_all(
 				other, w.proxy, [](unsigned) { return std::string(); },
 				[](const Client &client, unsigned) {

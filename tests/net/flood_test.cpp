@@ -6,7 +6,6 @@
  */
 #include <bpf/bpf.h>
 
-#include <atomic>
 #include <random>
 #include <thread>
 
@@ -15,6 +14,7 @@
 #include "bpf/abi.h"
 #include "support.h"
 #include "support_raw_world.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -158,14 +158,13 @@ TEST(FloodOfRefusals, agent_keeps_its_time)
 		[](Sandbox &box) {
 			RawWorld w(box, false, { .engine = "stream" });
 			int config = bpf_obj_get((w.agent->pin_dir() + "/tp_config").c_str());
-			std::atomic<bool> stop = false;
 			uint64_t longest = 0;
 
 			ASSERT_GE(config, 0);
-			std::thread sender([&] {
+			Thread sender([&](std::stop_token stop) {
 				std::mt19937 random(7);
 
-				for (unsigned sent = 1; !stop; sent++) {
+				for (unsigned sent = 1; !stop.stop_requested(); sent++) {
 					Segment s;
 
 					s.source = w.wire.stranger(false);
@@ -182,8 +181,7 @@ TEST(FloodOfRefusals, agent_keeps_its_time)
 			for (auto start = Clock::now(); since(start) < 3s;
 			     std::this_thread::sleep_for(10ms))
 				longest = std::max(longest, silent_ns(config));
-			stop = true;
-			sender.join();
+			sender.stop();
 			/* less than half of what makes the gate take it for dead */
 			EXPECT_LT(longest, TP_REASSEMBLER_TIMEOUT_NS * 2 / 5);
 			EXPECT_GT(w.agent->counters()["untrusted"], 10000u);

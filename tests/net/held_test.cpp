@@ -39,6 +39,8 @@ public:
 
 private:
 	[[noreturn]] static void serve(unsigned number, long count, int report);
+	static void hold(unsigned number, long count, std::vector<Client> &clients,
+			 std::vector<Socket> &sockets, std::string &said);
 
 	pid_t pid_;
 	Socket report_;
@@ -67,13 +69,11 @@ Holder::~Holder()
 	}
 }
 
-void Holder::serve(unsigned number, long count, int report)
+void Holder::hold(unsigned number, long count, std::vector<Client> &clients,
+		  std::vector<Socket> &sockets, std::string &said)
 {
 	rlimit files = { (rlim_t)(2 * count + 1000), (rlim_t)(2 * count + 1000) };
 	Endpoint service = endpoint("127.1.0." + std::to_string(1 + number), service_port);
-	std::vector<Client> clients;
-	std::vector<Socket> sockets;
-	std::string said;
 
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		said = "error: this process may not open so many sockets (ulimit -Hn)\n";
@@ -94,6 +94,20 @@ void Holder::serve(unsigned number, long count, int report)
 			said += "error: " + accepted.address.text() + " for " + origin + "\n";
 		said += std::to_string(cookie_of(accepted.socket.fd())) + " " + origin + "\n";
 		sockets.push_back(std::move(accepted.socket));
+	}
+}
+
+/* An exception must not leave the child, which would go on as if it were the test. */
+void Holder::serve(unsigned number, long count, int report)
+{
+	std::vector<Client> clients;
+	std::vector<Socket> sockets;
+	std::string said;
+
+	try {
+		hold(number, count, clients, sockets, said);
+	} catch (const std::exception &error) {
+		said += std::string("error: ") + error.what() + "\n";
 	}
 	for (size_t at = 0; at < said.size();) {
 		ssize_t written = write(report, said.data() + at, said.size() - at);

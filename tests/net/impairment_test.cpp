@@ -3,12 +3,12 @@
  * A real interface, and a network that does what networks do: row M35.  Header in
  * pieces, then TP_IMPAIRED_MIB in each direction at the same time, every byte of it checked.
  */
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "support.h"
 #include "support_answer.h"
+#include "support_thread.h"
 #include "support_wire.h"
 
 namespace live
@@ -97,7 +97,7 @@ static void expect_impaired(const WireOptions &options, const WireCounts &counts
 static std::string exchange(const Client &client, const std::vector<std::string> &parts,
 			    const std::string &payload)
 {
-	std::thread writer([&] {
+	Thread writer([&] {
 		client.send(parts);
 		client.send(payload);
 		client.finish();
@@ -199,7 +199,6 @@ TEST_P(BadLine, M35_headers_survive)
 				   .listen = { service.text() },
 				   .trust = { wire_trusted_ipv4, wire_trusted_ipv6 },
 				   .more = { "--header-timeout", "30" } });
-		std::vector<std::thread> threads;
 		std::vector<std::string> answers(clients);
 		auto visit = [&](uint16_t port) {
 			auto make = port % 2 ? v1_header : v2_header;
@@ -211,10 +210,11 @@ TEST_P(BadLine, M35_headers_survive)
 			client.send(cut(header + line, { 4u + port % 30, 36 }), 5ms);
 			answers[port - 1u] = client.receive_all(30s).bytes;
 		};
+		std::vector<Thread> threads;
 		for (uint16_t port = 1; port <= clients; port++)
 			threads.emplace_back(
 				[&, port] { in_netns(wire.client().fd(), [&] { visit(port); }); });
-		for (std::thread &thread : threads)
+		for (Thread &thread : threads)
 			thread.join();
 		for (unsigned i = 1; i <= clients; i++)
 			EXPECT_EQ(

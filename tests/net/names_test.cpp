@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Whose name the application sees, whichever way it asks: rows M31, M32, M39. */
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <thread>
@@ -8,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -74,7 +76,7 @@ TEST_P(Names, M39_accept_waits_for_the_header)
 		live({ .start_server = false }, [&](World &w) {
 			Socket listener = listen_on(w.service);
 			Client client = w.connect();
-			std::thread writer([&] {
+			Thread writer([&] {
 				std::this_thread::sleep_for(300ms);
 				client.send(w.header(2) + (data ? "hello" : ""));
 			});
@@ -152,6 +154,7 @@ TEST_P(Names, M39_scm_rights)
 		ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), 0);
 		pid_t child = fork();
 		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL); /* beyond the sandbox's reach soon */
 			std::string root = w.box.cgroup() + "/../cgroup.procs";
 			int procs = open(root.c_str(), O_WRONLY);
 

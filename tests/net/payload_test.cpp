@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What follows the header: rows M19, M23, M24. */
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "support.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -142,8 +142,8 @@ TEST_P(Churn, M24_short_connections_leave_nothing)
 	options.timeout = Ms(30000 + each * 4);
 	options.server.echo = true;
 	live(options, [&](World &w) {
-		std::vector<std::thread> threads;
 		std::atomic<unsigned> wrong = 0;
+		std::vector<Thread> threads;
 
 		for (unsigned t = 0; t < clients; t++)
 			threads.emplace_back([&, t] {
@@ -160,7 +160,7 @@ TEST_P(Churn, M24_short_connections_leave_nothing)
 						wrong++;
 				}
 			});
-		for (std::thread &thread : threads)
+		for (Thread &thread : threads)
 			thread.join();
 		w.connections += each * clients;
 		EXPECT_EQ(wrong, 0u);

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "support.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -182,7 +183,7 @@ TEST_P(Readiness, M8_blocking_recv_sleeps_until_data_comes)
 
 		if (sent)
 			read_data(w, client, fd, sent);
-		std::thread writer([&] {
+		Thread writer([&] {
 			std::this_thread::sleep_for(300ms);
 			client.send("later");
 		});
@@ -252,7 +253,7 @@ TEST_P(Readiness, M26_peek_waitall_and_recvmmsg)
 		}
 		EXPECT_EQ(recvmmsg(fd, messages, 2, 0, nullptr), 2) << strerror(errno);
 		EXPECT_EQ(std::string(bytes, 4), "abcd");
-		std::thread writer([&] { client.send({ "12", "34", "56" }, 30ms); });
+		Thread writer([&] { client.send({ "12", "34", "56" }, 30ms); });
 		ssize_t n = recv(fd, bytes, 6, MSG_WAITALL);
 		int error = errno;
 		writer.join();

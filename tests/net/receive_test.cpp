@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "support_pair.h"
+#include "support_thread.h"
 #include "support_uring.h"
 
 namespace live
@@ -45,7 +46,7 @@ TEST_P(Receive, M26_blocking_recv_waits_for_the_low_water_mark)
 {
 	everywhere(GetParam(), "", [](Pair &p) {
 		set_option(p.fd(), SOL_SOCKET, SO_RCVLOWAT, 8);
-		std::thread writer([&] {
+		Thread writer([&] {
 			std::this_thread::sleep_for(50ms);
 			p.client.send({ "hello", "123" }, 100ms);
 		});

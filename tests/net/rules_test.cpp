@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Policies by source network: on the command line, and changed while connections run. */
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "support.h"
 #include "support_answer.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -173,12 +173,11 @@ TEST_P(Rules, changes_disturb_no_connection)
 
 	live(options, [&](World &w) {
 		AnswerServer server(w.service);
-		std::atomic<bool> enough = false;
 		std::vector<std::string> wrong;
 		unsigned served = 0;
 		Clock::time_point start = Clock::now();
-		std::thread clients([&] {
-			while (!enough && wrong.size() < 10) {
+		Thread clients([&](std::stop_token enough) {
+			while (!enough.stop_requested() && wrong.size() < 10) {
 				std::string line = "request " + std::to_string(served);
 				Client client = w.connect();
 				Received answer = { {}, End::reset, 0ms };
@@ -210,8 +209,7 @@ TEST_P(Rules, changes_disturb_no_connection)
 			EXPECT_EQ(origin.receive_all(3s).end, End::reset);
 			w.agent->command({ "deny", "remove", host });
 		}
-		enough = true;
-		clients.join();
+		clients.stop();
 		EXPECT_EQ(wrong, std::vector<std::string>());
 		EXPECT_GT(served, 50u);
 		printf("%u connections in %.2f s meanwhile\n", served,

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -378,7 +379,7 @@ TEST_P(Sender, proxy_in_another_network_namespace)
 			     }
 			     return server != nullptr;
 		     }));
-		     std::thread inside([&] {
+		     Thread inside([&] {
 			     ASSERT_EQ(setns(proxy.fd(), CLONE_NEWNET), 0);
 			     ASSERT_TRUE(eventually([&] {
 				     return Client(endpoint(own, 9), {}, 200ms).error() ==

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support.h"
+#include "support_thread.h"
 #include "support_wire.h"
 
 namespace live
@@ -94,7 +95,14 @@ protected:
 	{
 	public:
 		explicit Memory(const std::string &pages) : old_(exchange(pages)) {}
-		~Memory() { exchange(old_); }
+		~Memory()
+		{
+			try {
+				exchange(old_);
+			} catch (const std::exception &error) {
+				ADD_FAILURE() << error.what();
+			}
+		}
 		Memory(const Memory &) = delete;
 		Memory &operator=(const Memory &) = delete;
 
@@ -134,7 +142,7 @@ TEST_P(Starved, hardly_any_memory_for_tcp)
 		{
 			Memory little("4 8 12");
 			std::vector<std::pair<Client, uint16_t>> clients;
-			std::vector<std::thread> threads;
+			std::vector<Thread> threads;
 
 			for (uint16_t port = first; port < first + count; port++)
 				clients.emplace_back(w.connect(), port);
@@ -144,7 +152,7 @@ TEST_P(Starved, hardly_any_memory_for_tcp)
 						w.header(1 + client.second % 2, client.second) +
 						payload(client.second));
 				});
-			for (std::thread &thread : threads)
+			for (Thread &thread : threads)
 				thread.join();
 			std::this_thread::sleep_for(2s);
 		}

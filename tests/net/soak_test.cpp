@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support.h"
+#include "support_thread.h"
 #include "support_witness.h"
 
 namespace live
@@ -206,22 +207,17 @@ long resident(pid_t pid)
 class StandstillWatch
 {
 public:
-	StandstillWatch() : thread_([this] { watch(); }) {}
-	~StandstillWatch()
-	{
-		stop_ = true;
-		thread_.join();
-	}
+	StandstillWatch() : thread_([this](std::stop_token stop) { watch(stop); }) {}
 
 	long longest_ms() const { return longest_ms_; }
 
 private:
-	void watch()
+	void watch(const std::stop_token &stop)
 	{
 		sched_param most = { .sched_priority = 1 };
 
 		pthread_setschedparam(pthread_self(), SCHED_FIFO, &most);
-		while (!stop_) {
+		while (!stop.stop_requested()) {
 			Clock::time_point start = Clock::now();
 
 			std::this_thread::sleep_for(20ms);
@@ -229,9 +225,8 @@ private:
 		}
 	}
 
-	std::atomic<bool> stop_ = false;
 	std::atomic<long> longest_ms_ = 0;
-	std::thread thread_;
+	Thread thread_;
 };
 
 void expect_maps_empty(const Agent &agent)
@@ -263,7 +258,6 @@ TEST_P(Soak, every_byte_and_every_origin)
 		Endpoint any = endpoint("::", service_port);
 		AgentOptions options = { .engine = GetParam(), .listen = { any.text() } };
 		Tally tally;
-		std::vector<std::thread> threads;
 
 		options.trust = { "127.0.0.0/8", "fd00::/64" };
 		Agent agent(box, options);
@@ -274,6 +268,7 @@ TEST_P(Soak, every_byte_and_every_origin)
 		StandstillWatch standstill;
 		{
 			Witness server(any);
+			std::vector<Thread> threads;
 
 			for (long n = 0; n < clients; n++)
 				threads.emplace_back([&, n] {
@@ -287,7 +282,7 @@ TEST_P(Soak, every_byte_and_every_origin)
 									1000ms * i / count);
 					}
 				});
-			for (std::thread &thread : threads)
+			for (Thread &thread : threads)
 				thread.join();
 			std::this_thread::sleep_for(200ms);
 			server.stop();

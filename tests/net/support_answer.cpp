@@ -12,7 +12,7 @@ std::string answer_to(const std::string &line, const std::string &peer)
 AnswerServer::AnswerServer(const Endpoint &local, const ListenOptions &options, Ms closed)
     : listener_(listen_on(local, options))
 {
-	thread_ = std::thread([this, closed] { serve(closed); });
+	thread_ = Thread([this, closed] { serve(closed); });
 }
 
 AnswerServer::~AnswerServer()

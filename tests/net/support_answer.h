@@ -9,9 +9,9 @@
 
 #include <atomic>
 #include <string>
-#include <thread>
 
 #include "support_net.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -38,7 +38,7 @@ private:
 	Socket listener_;
 	std::atomic<bool> stopping_ = false;
 	std::atomic<unsigned> answered_ = 0;
-	std::thread thread_;
+	Thread thread_;
 };
 
 } // namespace live

@@ -29,13 +29,13 @@ Server::Server(const Endpoint &local, const ServerOptions &options)
 	/* a real server waits for as long as it takes; stop() ends it */
 	setsockopt(listener_.fd(), SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
 	if (options_.kind == ServerKind::blocking) {
-		main_ = std::thread([this] { serve_blocking(); });
+		main_ = Thread([this] { serve_blocking(); });
 		return;
 	}
 	if (pipe2(wake_, O_CLOEXEC))
 		abort();
 	fcntl(listener_.fd(), F_SETFL, O_NONBLOCK);
-	main_ = std::thread([this] { serve_events(); });
+	main_ = Thread([this] { serve_events(); });
 }
 
 Server::~Server()
@@ -47,9 +47,8 @@ Server::~Server()
 
 void Server::stop()
 {
-	if (!main_.joinable())
+	if (stopping_.exchange(true) || !listener_)
 		return;
-	stopping_ = true;
 	shutdown(listener_.fd(), SHUT_RDWR); /* wakes accept() */
 	if (wake_[1] >= 0)
 		close(wake_[1]);
@@ -60,7 +59,7 @@ void Server::stop()
 				shutdown(connection->socket.fd(), SHUT_RDWR);
 	}
 	main_.join();
-	for (std::thread &thread : threads_)
+	for (Thread &thread : threads_)
 		thread.join();
 	if (wake_[0] >= 0)
 		close(wake_[0]);

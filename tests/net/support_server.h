@@ -7,10 +7,10 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "support_net.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -86,8 +86,8 @@ private:
 	std::atomic<bool> stopping_ = false;
 	mutable std::mutex mutex_;
 	std::vector<Connection *> connections_;
-	std::vector<std::thread> threads_;
-	std::thread main_;
+	std::vector<Thread> threads_;
+	Thread main_; /* until stop() */
 	int wake_[2] = { -1, -1 };
 };
 

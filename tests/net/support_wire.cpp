@@ -26,7 +26,7 @@ namespace live
 void in_netns(int netns, const std::function<void()> &body)
 {
 	std::string failure;
-	std::thread thread([&] {
+	Thread thread([&] {
 		try {
 			if (setns(netns, CLONE_NEWNET))
 				give_up("enter network namespace");
@@ -120,30 +120,29 @@ Wire::Wire(const WireOptions &options) : options_(options)
 		right_ = open_device("right");
 	});
 	/* seeded: what a test sees once it can see again */
-	threads_[0] = std::thread([this] {
+	threads_[0] = Thread([this](const std::stop_token &stop) {
 		Side side = { left_, right_, true, std::mt19937(1) };
-		carry(side);
+		carry(side, stop);
 	});
-	threads_[1] = std::thread([this] {
+	threads_[1] = Thread([this](const std::stop_token &stop) {
 		Side side = { right_, left_, false, std::mt19937(2) };
-		carry(side);
+		carry(side, stop);
 	});
 }
 
 Wire::~Wire()
 {
-	stopping_ = true;
-	for (std::thread &thread : threads_)
-		thread.join();
+	for (Thread &thread : threads_)
+		thread.stop();
 	close(left_);
 	close(right_);
 }
 
-void Wire::carry(Side &side)
+void Wire::carry(Side &side, const std::stop_token &stop)
 {
 	std::string buffer(1 << 18, '\0');
 
-	while (!stopping_) {
+	while (!stop.stop_requested()) {
 		/* who is held back waits for others to overtake, but not for ever */
 		if (!polls_readable(side.from, side.held.empty() ? 50ms : 2ms)) {
 			for (const std::string &frame : side.held)

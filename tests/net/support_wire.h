@@ -13,10 +13,10 @@
 #include <atomic>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "support_sandbox.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -62,7 +62,7 @@ private:
 	};
 
 	void set_up_addresses() const;
-	void carry(Side &side);
+	void carry(Side &side, const std::stop_token &stop);
 	void forward(Side &side, std::string frame);
 	void put(Side &side, const std::string &frame);
 
@@ -70,8 +70,7 @@ private:
 	WireCounts counts_;
 	Netns client_, middle_;
 	int left_ = -1, right_ = -1;
-	std::atomic<bool> stopping_ = false;
-	std::thread threads_[2];
+	Thread threads_[2];
 };
 
 /* Runs `body` in a thread whose sockets belong to that network namespace. */

@@ -18,14 +18,13 @@ Witness::Witness(const Endpoint &local) : listener_(listen_on(local, { .backlog 
 	epoll_ = epoll_create1(EPOLL_CLOEXEC);
 	fcntl(listener_.fd(), F_SETFL, O_NONBLOCK);
 	watch(listener_.fd());
-	thread_ = std::thread([this] { serve(); });
+	thread_ = Thread([this] { serve(); });
 }
 
 void Witness::stop()
 {
 	stop_ = true;
-	if (thread_.joinable())
-		thread_.join();
+	thread_.join();
 }
 
 Witness::~Witness()

@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "support.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -44,7 +44,7 @@ private:
 	std::atomic<bool> stop_ = false;
 	std::vector<std::string> strangers_;
 	std::unordered_map<int, One> open_;
-	std::thread thread_;
+	Thread thread_;
 };
 
 } // namespace live

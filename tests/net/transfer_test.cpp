@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "support_pair.h"
+#include "support_thread.h"
 
 namespace live
 {
@@ -55,7 +56,7 @@ TEST_P(Transfer, M26_splice_to_a_pipe)
 		}
 		for (size_t i = 0; i < sent.size(); i++)
 			sent[i] = (char)(i * i >> 7);
-		std::thread writer([&] { p.client.send(sent); });
+		Thread writer([&] { p.client.send(sent); });
 		EXPECT_EQ(splice_exactly(p.fd(), 5), "hello");
 		EXPECT_TRUE(splice_exactly(p.fd(), sent.size()) == sent);
 		p.client.reset();
@@ -101,7 +102,7 @@ TEST_P(Transfer, M26_sendfile_to_the_client)
 			content[i] = (char)(i * i >> 9);
 		ASSERT_EQ(write(file.fd(), content.data(), content.size()),
 			  (ssize_t)content.size());
-		std::thread sender([&] {
+		Thread sender([&] {
 			off_t at = 0;
 
 			while (sendfile(p.fd(), file.fd(), &at, content.size() - (size_t)at) > 0)
@@ -124,7 +125,7 @@ TEST_P(Transfer, M26_zerocopy_send)
 			blocks.emplace_back(32768, c);
 		for (const std::string &block : blocks)
 			all += block;
-		std::thread sender([&] {
+		Thread sender([&] {
 			for (const std::string &block : blocks)
 				send(p.fd(), block.data(), block.size(), MSG_ZEROCOPY);
 		});

@@ -161,7 +161,7 @@ void Client::stream(unsigned number)
 
 void Client::run()
 {
-	std::vector<std::thread> threads;
+	std::vector<std::jthread> threads;
 	std::string request = header_ + request_bytes(), answer = answer_bytes();
 
 	switch (job_.cell.work) {
@@ -176,8 +176,6 @@ void Client::run()
 	case Work::download:
 		for (unsigned n = 0; n < job_.cell.streams; n++)
 			threads.emplace_back([this, n] { stream(n); });
-		for (std::thread &thread : threads)
-			thread.join();
 		break;
 	}
 }

@@ -146,7 +146,7 @@ void Server::source(int fd)
 
 void Server::run(const char *address)
 {
-	std::vector<std::thread> threads;
+	std::vector<std::jthread> threads;
 	Fd listener = listen_on(address, job_.port), unused;
 
 	if (job_.service_port != job_.port)
