@@ -96,7 +96,7 @@ TEST_P(Endings, M11_nothing_then_fin)
 		client.finish();
 		Received answer = client.receive(1);
 		EXPECT_EQ(answer.end, End::eof);
-		EXPECT_LT(answer.elapsed, 2s);
+		EXPECT_LT(answer.elapsed, scaled(2s));
 		EXPECT_EQ(w.server->count(), 0u);
 		EXPECT_TRUE(w.agent->counts("empty", 1));
 	});
@@ -117,7 +117,7 @@ TEST_P(Endings, M12_M13_M15_M16_held_open)
 		for (const Client &client : clients) {
 			EXPECT_EQ(client.receive(1, 8s).end, End::reset);
 			EXPECT_GT(client.age(), 2900ms);
-			EXPECT_LT(client.age(), 5s);
+			EXPECT_LT(client.age(), 3s + scaled(2s));
 		}
 		EXPECT_EQ(w.server->count(), 0u);
 		EXPECT_TRUE(w.agent->counts("timeout", 4));
@@ -140,7 +140,7 @@ TEST_P(Endings, M14_timeout_counts_the_whole_header)
 		EXPECT_LT(sent, line.size());
 		EXPECT_EQ(client.receive(1, 2s).end, End::reset);
 		EXPECT_GT(client.age(), 2900ms);
-		EXPECT_LT(client.age(), 5s);
+		EXPECT_LT(client.age(), 3s + scaled(2s));
 		EXPECT_EQ(w.server->count(), 0u);
 		EXPECT_TRUE(w.agent->counts("timeout", 1));
 	});
@@ -154,10 +154,9 @@ TEST_P(Endings, M17_a_stalled_client_delays_nobody)
 		ASSERT_TRUE(partial.send(w.header(1).substr(0, 10)));
 		std::this_thread::sleep_for(100ms);
 		Client good = w.connect();
-		auto start = Clock::now();
 		ASSERT_TRUE(good.send(w.header(1) + "hello"));
 		ASSERT_EQ(w.server->wait_bytes(0, 5).bytes, "hello");
-		EXPECT_LT(since(start), 500ms);
+		EXPECT_EQ(w.agent->total(), 1u) << "the others are waiting still";
 		w.expect_session(0, w.origin(), "hello");
 		EXPECT_EQ(w.server->count(), 1u);
 		silent.reset();
@@ -171,19 +170,23 @@ TEST_P(Endings, M18_server_speaks_first)
 
 	options.server.banner = "220 ready\r\n";
 	live(options, [&](World &w) {
-		for (int version : { 1, 2 }) {
+		/* a delay of truepeer's making is in all of them, one of a busy machine is not */
+		Ms fastest = 10s;
+
+		for (size_t i = 0; i < 6; i++) {
 			Client client = w.connect();
 
-			EXPECT_EQ(client.receive(1, 500ms).end, End::timeout)
+			EXPECT_FALSE(polls_readable(client.fd(), i < 2 ? 500ms : 50ms))
 				<< "spoke before the header";
-			EXPECT_EQ(w.server->count(), (size_t)version - 1);
-			ASSERT_TRUE(client.send(w.header(version)));
+			EXPECT_EQ(w.server->count(), i);
+			ASSERT_TRUE(client.send(w.header(1 + (int)(i % 2))));
 			Received answer = client.receive(options.server.banner.size());
 			EXPECT_EQ(answer.bytes, options.server.banner);
-			EXPECT_LT(answer.elapsed, 150ms);
+			fastest = std::min(fastest, answer.elapsed);
 			ASSERT_TRUE(client.send("EHLO\r\n"));
-			w.expect_session((size_t)version - 1, w.origin(), "EHLO\r\n");
+			w.expect_session(i, w.origin(), "EHLO\r\n");
 		}
+		EXPECT_LT(fastest, 150ms);
 	});
 }
 

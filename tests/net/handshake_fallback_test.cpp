@@ -41,7 +41,7 @@ static Accepted serve(RawWorld &w, const Socket &listener, RawClient &client, co
 	EXPECT_TRUE(client.syn(syn)) << w.wire.log();
 	client.ack();
 	client.data(w.header(2, client.port()) + "hello");
-	EXPECT_TRUE(polls_readable(listener.fd(), 3s)) << w.wire.log();
+	EXPECT_TRUE(polls_readable(listener.fd(), scaled(3s))) << w.wire.log();
 	Accepted a = accept_from(listener);
 	EXPECT_EQ(a.address.text(), w.origin(client.port()));
 	EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello") << w.wire.log();

@@ -226,7 +226,7 @@ TEST_P(HandshakeLink, server_in_another_namespace)
 			ASSERT_TRUE(client.open()) << wire.log();
 			EXPECT_FALSE(polls_readable(listener.fd(), 50ms)) << "before its header";
 			client.data(w.header(version) + "hello");
-			ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << wire.log();
+			ASSERT_TRUE(polls_readable(listener.fd(), scaled(2s))) << wire.log();
 			Accepted a = accept_from(listener);
 			EXPECT_EQ(a.address.text(), w.origin());
 			EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello");

@@ -50,7 +50,7 @@ TEST_P(HandshakeListener, closed_between_syn_and_header)
 		RawClient good(w.wire, w.service);
 		ASSERT_TRUE(good.open()) << w.wire.log();
 		good.data(w.header(1) + "hello");
-		ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+		ASSERT_TRUE(polls_readable(listener.fd(), scaled(2s))) << w.wire.log();
 		EXPECT_EQ(accept_from(listener).address.text(), w.origin());
 	});
 }
@@ -89,7 +89,7 @@ TEST_P(HandshakeListener, closed_while_another_of_its_group_listens)
 		listeners.pop_back();
 		for (RawClient &client : clients) {
 			client.data(w.header(1, client.port()) + "hello");
-			ASSERT_TRUE(polls_readable(listeners[0].fd(), 2s)) << w.wire.log();
+			ASSERT_TRUE(polls_readable(listeners[0].fd(), scaled(2s))) << w.wire.log();
 			Accepted a = accept_from(listeners[0]);
 			EXPECT_EQ(a.address.text(), w.origin(client.port()));
 			EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello");
@@ -114,7 +114,7 @@ TEST_P(HandshakeListener, half_open_connections_cost_the_server_nothing)
 
 			ASSERT_TRUE(client.open()) << w.wire.log();
 			client.data(w.header(1, client.port()) + "hello");
-			ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+			ASSERT_TRUE(polls_readable(listener.fd(), scaled(2s))) << w.wire.log();
 			Accepted a = accept_from(listener);
 			EXPECT_EQ(a.address.text(), w.origin(client.port()));
 			EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello");

@@ -55,14 +55,14 @@ TEST_P(HandshakeQueue, full_queue_stops_the_handshake_as_on_a_plain_port)
 		EXPECT_FALSE(late.syn(syn, 200ms));
 		std::vector<Accepted> accepted;
 		for (size_t i = 0; i < clients.size(); i++) {
-			ASSERT_TRUE(polls_readable(listener.fd(), 1s));
+			ASSERT_TRUE(polls_readable(listener.fd(), scaled(1s)));
 			accepted.push_back(accept_from(listener));
 			EXPECT_EQ(accepted.back().address.text(), w.origin());
 			EXPECT_EQ(receive_exactly(accepted.back().socket.fd(), 5), "hello");
 		}
 		ASSERT_TRUE(late.syn(syn)) << w.wire.log();
 		late.data(w.header(1, 777) + "late");
-		ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+		ASSERT_TRUE(polls_readable(listener.fd(), scaled(2s))) << w.wire.log();
 		Accepted a = accept_from(listener);
 		EXPECT_EQ(a.address.text(), w.origin(777));
 		EXPECT_EQ(receive_exactly(a.socket.fd(), 4), "late");

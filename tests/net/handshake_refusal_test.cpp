@@ -60,7 +60,7 @@ TEST_P(HandshakeRefusal, invalid_header_is_reset_at_once)
 			Segment s = client.segment(flag::ack | flag::psh, bytes);
 			client.send(s);
 			expect_reset(client, s);
-			EXPECT_LT(since(start), 1s);
+			EXPECT_LT(since(start), scaled(1s));
 			expected[outcome]++;
 			EXPECT_TRUE(w.agent->counts(outcome, expected[outcome]))
 				<< outcome << nlohmann::json(w.agent->counters()).dump();

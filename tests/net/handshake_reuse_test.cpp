@@ -23,7 +23,7 @@ protected:
 		ASSERT_TRUE(client.syn()) << w.wire.log();
 		client.ack();
 		client.data(header + "hello");
-		ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+		ASSERT_TRUE(polls_readable(listener.fd(), scaled(2s))) << w.wire.log();
 		{
 			Accepted a = accept_from(listener);
 
@@ -147,7 +147,8 @@ TEST_P(HandshakeReuse, port_again_in_fin_wait2)
 				ASSERT_TRUE(connect_anew(again)) << server.port() << w.wire.log();
 				again.ack();
 				again.data((service ? w.header(1, 2) : "") + "hello");
-				ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+				ASSERT_TRUE(polls_readable(listener.fd(), scaled(2s)))
+					<< w.wire.log();
 				Accepted a = accept_from(listener);
 				EXPECT_EQ(a.address.text(), service ? w.origin(2) : again.text());
 				EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello");

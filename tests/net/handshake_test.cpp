@@ -102,7 +102,7 @@ TEST_P(Handshake, bare_ack_makes_no_socket)
 		EXPECT_TRUE(client.silent(0ms)) << w.wire.log();
 		EXPECT_EQ(w.agent->json({ "connections" }).size(), 0u);
 		client.data(w.header(1) + "hello");
-		EXPECT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+		EXPECT_TRUE(polls_readable(listener.fd(), scaled(2s))) << w.wire.log();
 		EXPECT_EQ(w.sockets(), before + 1);
 		EXPECT_EQ(accept_from(listener).address.text(), w.origin());
 	});

@@ -64,7 +64,7 @@ TEST_P(Names, M39_accept4)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC));
 		ASSERT_TRUE(s);
 		EXPECT_EQ(from.text(), w.origin());
-		EXPECT_TRUE(polls_readable(s.fd(), 1s));
+		EXPECT_TRUE(polls_readable(s.fd(), scaled(1s)));
 		EXPECT_EQ(receive_exactly(s.fd(), 5), "hello");
 	});
 }
@@ -75,16 +75,22 @@ TEST_P(Names, M39_accept_waits_for_the_header)
 	for (bool data : { false, true })
 		live({ .start_server = false }, [&](World &w) {
 			Socket listener = listen_on(w.service);
-			Client client = w.connect();
-			Thread writer([&] {
-				std::this_thread::sleep_for(300ms);
-				client.send(w.header(2) + (data ? "hello" : ""));
-			});
-			Accepted a = accept_from(listener);
-			writer.join();
-			EXPECT_EQ(a.address.text(), w.origin());
-			EXPECT_GT(client.age(), 290ms);
-			EXPECT_LT(client.age(), 700ms);
+			/* of three: the engine's delay is in each, the machine's is not */
+			Ms fastest = 10s;
+
+			for (int i = 0; i < 3; i++) {
+				Client client = w.connect();
+				Thread writer([&] {
+					std::this_thread::sleep_for(300ms);
+					client.send(w.header(2) + (data ? "hello" : ""));
+				});
+				Accepted a = accept_from(listener);
+				writer.join();
+				EXPECT_EQ(a.address.text(), w.origin());
+				EXPECT_GT(client.age(), 290ms);
+				fastest = std::min(fastest, client.age());
+			}
+			EXPECT_LT(fastest, 700ms);
 		});
 }
 

@@ -80,7 +80,7 @@ protected:
 			else if (order == Order::header_in_pieces)
 				parts = cut(header, { 7, 20 });
 			ASSERT_TRUE(client.send(parts));
-			ASSERT_TRUE(polls_readable(listener.fd(), 5s));
+			ASSERT_TRUE(polls_readable(listener.fd(), scaled(5s)));
 			std::this_thread::sleep_for(50ms);
 			Accepted a;
 			if (named) {
@@ -143,11 +143,11 @@ TEST_P(Readiness, M26_idle_connection_polls_not_readable)
 		EXPECT_EQ(errno, EAGAIN);
 		/* a single byte is news again */
 		ASSERT_TRUE(client.send("x"));
-		EXPECT_TRUE(polls_readable(fd, 1s));
+		EXPECT_TRUE(polls_readable(fd, scaled(1s)));
 		EXPECT_EQ(receive_exactly(fd, 1), "x");
 		EXPECT_FALSE(polls_readable(fd, 200ms)) << "after the second read";
 		client.finish();
-		EXPECT_TRUE(polls_readable(fd, 1s)) << "FIN";
+		EXPECT_TRUE(polls_readable(fd, scaled(1s))) << "FIN";
 		EXPECT_EQ(recv(fd, &byte, 1, 0), 0);
 		EXPECT_EQ(peer_of(fd).text(), w.origin());
 	});
@@ -205,7 +205,7 @@ TEST_P(Readiness, M26_fionread_is_the_unread_payload)
 		if (!sent) {
 			ASSERT_TRUE(client.send("hello"));
 		}
-		ASSERT_TRUE(polls_readable(fd, 2s));
+		ASSERT_TRUE(polls_readable(fd, scaled(2s)));
 		/* docs/LIMITS.md: without an address in accept() it is 0 before the first read */
 		bool exact = w.c.engine != "stream" || kernel_counts_exactly();
 		if (exact && (w.c.engine != "stream" || a.address.size)) {
@@ -222,7 +222,7 @@ TEST_P(Readiness, M26_fionread_is_the_unread_payload)
 			EXPECT_EQ(readable_bytes(fd), 0);
 		}
 		ASSERT_TRUE(client.send("1234567"));
-		ASSERT_TRUE(polls_readable(fd, 2s));
+		ASSERT_TRUE(polls_readable(fd, scaled(2s)));
 		if (exact) {
 			EXPECT_EQ(readable_bytes(fd), 7);
 		}

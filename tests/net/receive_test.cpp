@@ -33,11 +33,11 @@ TEST_P(Receive, M26_low_water_mark_of_the_server)
 		ASSERT_TRUE(p.client.send("hello1234"));
 		EXPECT_EQ(polls_readable(p.fd(), 100ms), p.sockmap) << "9 of 10 bytes";
 		ASSERT_TRUE(p.client.send("5"));
-		EXPECT_TRUE(polls_readable(p.fd(), 1s));
+		EXPECT_TRUE(polls_readable(p.fd(), scaled(1s)));
 		EXPECT_EQ(p.receive(10), "hello12345");
 		EXPECT_FALSE(polls_readable(p.fd(), 100ms)) << "nothing left";
 		p.client.finish();
-		EXPECT_TRUE(polls_readable(p.fd(), 1s)) << "FIN counts whatever the mark";
+		EXPECT_TRUE(polls_readable(p.fd(), scaled(1s))) << "FIN counts whatever the mark";
 		EXPECT_EQ(p.receive(1), "");
 	});
 }

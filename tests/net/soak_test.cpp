@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support.h"
+#include "support_maps.h"
 #include "support_thread.h"
 #include "support_witness.h"
 
@@ -229,14 +230,6 @@ private:
 	Thread thread_;
 };
 
-void expect_maps_empty(const Agent &agent)
-{
-	EXPECT_TRUE(eventually([&] { return agent.live() == 0; }, 15s)) << agent.live();
-	for (const char *map : { "tp_headers", "tp_headers_large", "tp_collected" })
-		EXPECT_TRUE(eventually([&] { return agent.entries(map) == 0; }, 15s))
-			<< agent.entries(map) << " left in " << map;
-}
-
 } // namespace
 
 class Soak : public testing::TestWithParam<std::string>
@@ -293,7 +286,7 @@ TEST_P(Soak, every_byte_and_every_origin)
 			<< "TP_SOAK_SEED=" << seed << ", the machine stood still for up to "
 			<< standstill.longest_ms() << " ms\n"
 			<< nlohmann::json(agent.counters()).dump();
-		expect_maps_empty(agent);
+		expect_empty_maps(agent, 15s);
 		EXPECT_TRUE(eventually([&] { return agent.total() == tally.begun; }, 15s))
 			<< tally.begun << " begun, counted " << agent.total();
 		EXPECT_EQ(agent.counters()["no_header"], tally.garbage);

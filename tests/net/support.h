@@ -81,15 +81,18 @@ struct World {
 	std::string origin(uint16_t port = 4242) const;
 
 	/*
-	 * The client was reset, promptly or within `limit` of its start, the server
-	 * saw nothing, and one more connection has this outcome.
+	 * The client was reset, promptly or within `limit`, scaled, of its start, the
+	 * server saw nothing, and one more connection has this outcome.
 	 */
 	void expect_refused(const Client &client, const std::string &outcome, Ms limit = 2s);
 	/* Session `index` came from `origin` and has received exactly `bytes`. */
 	void expect_session(size_t index, const std::string &origin, const std::string &bytes);
 };
 
-/* One case of a live test: sandbox, agent, server, body, and what must hold afterwards. */
+/*
+ * One case of a live test: sandbox, agent, server, body, and what must hold afterwards: all is
+ * counted, and no map has an entry of a connection.
+ */
 void run_world(const Case &c, const WorldOptions &options,
 	       const std::function<void(World &)> &body);
 
@@ -103,7 +106,7 @@ protected:
 	void live(const std::function<void(World &)> &body) { live({}, body); }
 };
 
-/* Ends the agent: exit code 0, nothing left of it. */
+/* No map has an entry of a connection; ends the agent: exit code 0, nothing left of it. */
 void expect_clean_stop(Agent &agent);
 
 } // namespace live

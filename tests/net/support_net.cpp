@@ -102,6 +102,7 @@ void set_option(int fd, int level, int option, int value)
 
 void set_timeout(int fd, Ms timeout)
 {
+	timeout = scaled(timeout);
 	timeval t = { timeout.count() / 1000, timeout.count() % 1000 * 1000 };
 
 	for (int option : { SO_RCVTIMEO, SO_SNDTIMEO })
@@ -123,8 +124,7 @@ Socket listen_on(const Endpoint &local, const ListenOptions &options)
 	if (bind(s.fd(), (const sockaddr *)&local.storage, local.size) ||
 	    listen(s.fd(), options.backlog))
 		give_up("listen: " + local.text());
-	timeval t = { 10, 0 };
-	setsockopt(s.fd(), SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	set_timeout(s.fd(), 10s);
 	return s;
 }
 
@@ -259,6 +259,7 @@ Received Client::receive(size_t at_least, Ms timeout) const
 	auto start = Clock::now();
 	char bytes[65536];
 
+	timeout = scaled(timeout);
 	while (result.bytes.size() < at_least) {
 		Ms left = timeout - since(start);
 

@@ -58,7 +58,7 @@ private:
 };
 
 void set_option(int fd, int level, int option, int value);
-void set_timeout(int fd, Ms timeout);
+void set_timeout(int fd, Ms timeout); /* scaled */
 
 struct ListenOptions {
 	int backlog = 128;
@@ -66,11 +66,11 @@ struct ListenOptions {
 	bool ipv6_only = false;
 };
 
-/* A blocking listening socket; accept() on it fails with EAGAIN after 10 s. */
+/* A blocking listening socket; accept() on it fails with EAGAIN after 10 s, scaled. */
 Socket listen_on(const Endpoint &local, const ListenOptions &options = {});
 
 struct Accepted {
-	Socket socket; /* blocking, with a receive timeout of 10 s */
+	Socket socket; /* blocking, with a receive timeout of 10 s, scaled */
 	Endpoint address;
 };
 
@@ -97,7 +97,7 @@ struct Received {
 	Ms elapsed;
 };
 
-/* What a proxy does: connects, sends, waits for answers.  Never blocks for ever. */
+/* What a proxy does: connects, sends, waits for answers.  Never blocks for ever: timeouts, scaled. */
 class Client
 {
 public:

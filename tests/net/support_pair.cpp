@@ -21,7 +21,7 @@ static void one(const World &w, const char *name, const Endpoint &to, const Part
 	set_timeout(a.socket.fd(), 3s);
 	ASSERT_TRUE(client.send(parts.after));
 	if (!(parts.before + parts.after).empty()) {
-		ASSERT_TRUE(polls_readable(a.socket.fd(), 2s));
+		ASSERT_TRUE(polls_readable(a.socket.fd(), scaled(2s)));
 	}
 	Pair pair = { std::move(client), std::move(a.socket),
 		      w.c.engine == "stream" && !parts.header.empty(), parts.header.size() };

@@ -122,12 +122,12 @@ public:
 	void data(const std::string &payload, uint16_t flags = flag::ack | flag::psh);
 	void finish() { data({}, flag::ack | flag::fin); }
 
-	/* A segment of this connection. */
+	/* A segment of this connection; this timeout and those that follow are scaled. */
 	std::optional<Segment> expect(const RawWire::Wanted &wanted, Ms timeout = 2s);
 	/* An acknowledgement of all before `number`. */
 	std::optional<Segment> expect_ack(uint32_t number, Ms timeout = 2s);
 	std::optional<Segment> expect_reset(Ms timeout = 2s);
-	/* The server's data from expected() on, acknowledged; what came before the timeout. */
+	/* The server's data from expected() on, acknowledged; what came before one took longer. */
 	std::string receive(size_t size, Ms timeout = 2s);
 	bool silent(Ms duration = 200ms); /* nothing comes */
 	void forget();

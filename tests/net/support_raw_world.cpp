@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <nlohmann/json.hpp>
 
+#include "support_maps.h"
 #include "support_raw_world.h"
 
 #include <algorithm>
@@ -153,6 +154,7 @@ void Raw::raw(const RawOptions &options, const std::function<void(RawWorld &)> &
 				if (*server)
 					(*server)->stop();
 			if (w.agent) {
+				expect_empty_maps(*w.agent);
 				EXPECT_EQ(w.agent->stop(), 0) << w.agent->process().err();
 			}
 		},

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -34,9 +35,18 @@ static const std::string prefix = "tp-test-";
 	throw std::runtime_error(what + ": " + std::strerror(errno));
 }
 
+Ms scaled(Ms limit)
+{
+	static const char *const factor = std::getenv("TP_TIME_SCALE");
+
+	return factor ? limit * std::max(1l, std::strtol(factor, nullptr, 10)) : limit;
+}
+
 bool eventually(const std::function<bool()> &condition, Ms timeout)
 {
 	auto start = Clock::now();
+
+	timeout = scaled(timeout);
 
 	while (!condition()) {
 		if (since(start) > timeout)
@@ -256,6 +266,7 @@ void in_sandbox(const std::function<void(Sandbox &)> &body, Ms timeout)
 	std::string buffer;
 	pid_t parent = getpid();
 
+	timeout = scaled(timeout);
 	reap_leftovers();
 	ASSERT_EQ(pipe2(report, O_CLOEXEC), 0);
 	fflush(nullptr);

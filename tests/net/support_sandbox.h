@@ -30,7 +30,15 @@ inline Ms since(Clock::time_point start)
 /* Throws std::runtime_error: what, and what errno says. */
 [[noreturn]] void give_up(const std::string &what);
 
-/* True as soon as `condition` holds; false when `timeout` has passed. */
+/*
+ * Limits of what must happen are multiplied by $TP_TIME_SCALE, for machines that are busy or
+ * slow (tools/run_tests.py sets it).  A wait ends when what it waits for is there, so a
+ * large factor costs only tests that fail; how long a test watches that nothing happens
+ * is not scaled.
+ */
+Ms scaled(Ms limit);
+
+/* True as soon as `condition` holds; false when `timeout`, scaled, has passed. */
 bool eventually(const std::function<bool()> &condition, Ms timeout = 5s);
 
 /* The directory of what is tested: $TP_BUILD or build, absolute. */
@@ -58,7 +66,7 @@ private:
 
 /*
  * Runs `body` in a sandbox; its failures become failures of the calling test.
- * What it has started ends with it, at the latest after `timeout`.
+ * What it has started ends with it, at the latest after `timeout`, scaled.
  */
 void in_sandbox(const std::function<void(Sandbox &)> &body, Ms timeout = 60s);
 
@@ -86,7 +94,7 @@ public:
 	std::string err() const { return read_file(err_); }
 	void signal(int number) const;
 
-	/* The exit code, 128 + n after signal n; nothing if it still runs after `timeout`. */
+	/* The exit code, 128 + n after signal n; nothing if it still runs after `timeout`, scaled. */
 	std::optional<int> wait(Ms timeout);
 
 private:

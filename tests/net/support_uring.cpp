@@ -62,7 +62,8 @@ std::optional<std::string> Uring::result(Ms timeout)
 	std::atomic_ref<uint32_t> head(*at<uint32_t>(completions_, params_.cq_off.head));
 	std::atomic_ref<uint32_t> tail(*at<uint32_t>(completions_, params_.cq_off.tail));
 
-	if (!polls_readable(ring_.fd(), timeout) || head == tail.load(std::memory_order_acquire))
+	if (!polls_readable(ring_.fd(), scaled(timeout)) ||
+	    head == tail.load(std::memory_order_acquire))
 		return {};
 	uint32_t slot = head & *at<uint32_t>(completions_, params_.cq_off.ring_mask);
 	int32_t n = at<io_uring_cqe>(completions_, params_.cq_off.cqes)[slot].res;

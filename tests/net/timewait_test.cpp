@@ -82,15 +82,30 @@ static bool has_time_wait(const Endpoint &service, const Endpoint &client)
 	return false;
 }
 
+/* SYNs and SYN-ACKs that this network namespace's TCP has sent again. */
+static long handshakes_sent_again()
+{
+	std::ifstream file("/proc/thread-self/net/netstat");
+	std::string names, values, name, value;
+
+	std::getline(file, names);
+	std::getline(file, values);
+	std::istringstream name_of(names), value_of(values);
+	while (name_of >> name && value_of >> value)
+		if (name == "TCPSynRetrans")
+			return std::stol(value);
+	return -1;
+}
+
 TEST_P(TimeWait, M37_same_source_port_200_times)
 {
 	live({ .start_server = false }, [&](World &w) {
 		AnswerServer server(w.service);
 		Endpoint local = endpoint(w.proxy, 45678);
+		long before = handshakes_sent_again();
 
 		for (uint16_t i = 1; i <= 200; i++) {
 			std::string line = "request " + std::to_string(i);
-			auto start = Clock::now();
 			Socket client = connect_from(local, w.service);
 
 			w.connections++;
@@ -100,7 +115,6 @@ TEST_P(TimeWait, M37_same_source_port_200_times)
 				  (ssize_t)bytes.size());
 			ASSERT_EQ(receive_to_the_end(client.fd()), answer_to(line, w.origin(i)))
 				<< "connection " << i;
-			EXPECT_LT(since(start), 1s) << "connection " << i;
 			client.close();
 			if (i == 1) {
 				EXPECT_TRUE(eventually([&] {
@@ -108,6 +122,8 @@ TEST_P(TimeWait, M37_same_source_port_200_times)
 				})) << "the test is about nothing";
 			}
 		}
+		EXPECT_GE(before, 0);
+		EXPECT_EQ(handshakes_sent_again(), before) << "nobody waits for a second SYN";
 	});
 }
 
@@ -165,7 +181,8 @@ TEST_P(TimeWait, M37_narrow_port_range)
 		}
 		EXPECT_EQ(wrong, 0) << "of " << connections;
 		EXPECT_LE(ports.size(), 64u);
-		EXPECT_LT(slowest, 3s) << "nobody waits for a retransmission of the handshake";
+		EXPECT_LT(slowest, scaled(3s))
+			<< "nobody waits for a retransmission of the handshake";
 		fprintf(stderr, "%s: %ld connections from %zu ports, slowest %lld ms\n",
 			w.c.engine.c_str(), connections, ports.size(), (long long)slowest.count());
 	});

@@ -75,7 +75,7 @@ TEST_P(Transfer, M26_splice_first_after_accept_without_an_address)
 		Client client = w.connect();
 
 		ASSERT_TRUE(client.send(w.header(1) + "hello"));
-		ASSERT_TRUE(polls_readable(listener.fd(), 2s));
+		ASSERT_TRUE(polls_readable(listener.fd(), scaled(2s)));
 		std::this_thread::sleep_for(50ms);
 		Socket server(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
 		ASSERT_TRUE(server);
