@@ -4,9 +4,10 @@
 
 Programs of tests/unit and tests/bpf run whole.  Those of tests/net and tests/apps
 are taken apart: a process for a few tests of one suite, so that a crash or a
-hang costs one test and two processes can run side by side.  What a crash
-kept from running is run again.  The kernel matrix (tests/vm) comes last; clang-tidy and
-clang-format (tools/lint) run beside all of it.
+hang costs one test and processes can run side by side.  What a crash
+kept from running is run again.  What took longest in the last run goes first.  The kernel
+matrix (tests/vm), whose machines have a clock of their own, and clang-tidy and clang-format
+(tools/lint) run beside all of it with the CPU time that is left.
 
 Every planned test has one result; a crash, a time-out, a program without a
 test, an exit code that disagrees with the results are failures.
@@ -29,16 +30,22 @@ from gtest_report import before_crash, between, list_tests, read_report
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / os.environ.get("TP_BUILD", "build")
+JOB_SECONDS = BUILD / "test-seconds.json"
 LIVE = ("net", "apps")
 PACED = "soak_test"  # two minutes of little work, beside everything else
 CHUNK = 8
+IDLE = ["chrt", "--idle", "0"]  # only with CPU time that nobody else wants
+# Time limits of tests (tests/net/support_sandbox.h): a wait ends when what it waits for is there,
+# so large limits cost nothing, and the machine may have other work.
+TIME_SCALE = max(1, int(os.environ.setdefault("TP_TIME_SCALE", "4")))
 
 
 class Results:
-    """One result for each test, printed when it comes in."""
+    """One result for each test, printed when it comes in; and how long each job took."""
 
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
+        self.seconds = {}
         self.lock = threading.Lock()
 
     def add(self, name, status, detail=""):
@@ -70,12 +77,12 @@ class Job:
 
     def __init__(self, program, tests, test_timeout, total=None):
         self.program, self.tests = program, tests
+        self.name = f"{program.name} {tests[0]}"
         self.test_timeout = test_timeout
         self.total_timeout = total or test_timeout * (1 + len(tests) // 4)
 
     def run(self, results):
         """Add a result for each test; return a job for those that a crash kept from running."""
-        self.name = f"{self.program.name} {self.tests[0]}"
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
             report = pathlib.Path(folder, "report.json")
@@ -84,7 +91,7 @@ class Job:
                 outcome = read_report(report.read_text())
             except (OSError, ValueError):
                 outcome = None
-        seconds = time.monotonic() - started
+        seconds = results.seconds[self.name] = time.monotonic() - started
         if outcome is None:
             return self.crashed(results, code, output, hung)
         missing = [t for t in self.tests if t not in outcome]
@@ -150,9 +157,9 @@ def plan(program, live, wanted, test_timeout):
     """The jobs of a test program."""
     tests = [t for t in list_tests(program, TOP) if wanted in f"{program.name} {t}"]
     if not live:
-        return [Job(program, tests, test_timeout, total=600)] if tests else []
+        return [Job(program, tests, test_timeout, total=600 * TIME_SCALE)] if tests else []
     if program.name == PACED:
-        return [Job(program, tests, test_timeout, total=600)] if tests else []
+        return [Job(program, tests, test_timeout, total=600 * TIME_SCALE)] if tests else []
     suites = {}
     for test in tests:
         suites.setdefault(test.partition(".")[0], []).append(test)
@@ -198,34 +205,78 @@ def run_jobs(jobs, results, workers):
             raise
 
 
+def run_idle(*command):
+    """With the CPU time that is left; the exit code and what it printed."""
+    process = subprocess.Popen([*IDLE, *command], cwd=TOP, text=True, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    Job.running.add(process.pid)
+    output, _ = process.communicate()
+    Job.running.discard(process.pid)
+    return process.returncode, output
+
+
 def run_kernel_matrix(results):
     """tests/vm/run writes a line of JSON for each of its results."""
     with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
         report = pathlib.Path(folder, "results")
-        process = subprocess.run([str(TOP / "tests/vm/run"), "--results", str(report)], cwd=TOP,
-                                 stdin=subprocess.DEVNULL, check=False)
+        code, output = run_idle(str(TOP / "tests/vm/run"), "--results", str(report))
         lines = report.read_text().splitlines() if report.exists() else []
+    results.note(output.rstrip())
     statuses = []
     for line in lines:
         entry = json.loads(line)
         statuses.append(entry["status"])
         results.add(entry["name"], entry["status"], entry.get("detail", ""))
-    if not statuses or (process.returncode != 0 and "failed" not in statuses):
-        results.add("kernel matrix", "failed", f"tests/vm/run: exit code {process.returncode}")
+    if not statuses or (code != 0 and "failed" not in statuses):
+        results.add("kernel matrix", "failed", f"tests/vm/run: exit code {code}\n{output}")
 
 
 def run_lint(results):
-    """With the CPU time that the tests leave: most of them wait for something."""
-    started = time.monotonic()
-    process = subprocess.Popen(["chrt", "--idle", "0", str(TOP / "tools/lint")], cwd=TOP,
-                               text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, start_new_session=True)
-    Job.running.add(process.pid)
-    output, _ = process.communicate()
-    Job.running.discard(process.pid)
-    clean = process.returncode == 0
-    results.add("lint", "passed" if clean else "failed", output)
-    results.note(f"{'ok' if clean else 'NOT OK':8} lint in {time.monotonic() - started:.1f} s")
+    code, output = run_idle(str(TOP / "tools/lint"))
+    results.add("lint", "passed" if code == 0 else "failed", output)
+
+
+class Times:
+    """When each part of the run began and ended, in seconds from its start."""
+
+    def __init__(self):
+        self.start, self.parts = time.monotonic(), []
+
+    def of(self, name, function):
+        """The function, which then adds its part when it has ended."""
+        def timed(*arguments):
+            began = time.monotonic()
+            try:
+                function(*arguments)
+            finally:
+                self.parts.append((name, began - self.start, time.monotonic() - self.start))
+        return timed
+
+    def report(self):
+        built = os.environ.get("TP_BUILD_SECONDS")  # tools/test
+        if built:
+            print(f"time: {'build':18} {float(built):6.0f} s")
+        for name, began, ended in sorted(self.parts, key=lambda part: part[1:]):
+            print(f"time: {name:18} {ended - began:6.0f} s, from {began:.0f} to {ended:.0f} s")
+        print(f"time: {'all':18} {time.monotonic() - self.start + float(built or 0):6.0f} s")
+
+
+def longest_first(jobs):
+    """By the times of the last run; what has none may be long."""
+    try:
+        seconds = json.loads(JOB_SECONDS.read_text())
+    except (OSError, ValueError):
+        seconds = {}
+    return sorted(jobs, key=lambda job: -seconds.get(job.name, 1000))
+
+
+def remember(seconds):
+    try:
+        known = json.loads(JOB_SECONDS.read_text())
+    except (OSError, ValueError):
+        known = {}
+    JOB_SECONDS.write_text(json.dumps(known | seconds, indent=0))
 
 
 def main():
@@ -234,15 +285,17 @@ def main():
                         help="run only tests whose 'program suite.test' contains TEXT")
     parser.add_argument("--no-kernels", action="store_true", help="leave the kernel matrix out")
     parser.add_argument("--no-lint", action="store_true", help="leave clang-tidy out")
-    parser.add_argument("--workers", type=int, default=3, help="live tests side by side")
+    parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1) + 2,
+                        help="processes side by side; most of them wait")
     parser.add_argument("--test-timeout", type=float, default=120, metavar="SECONDS",
-                        help="for one test")
+                        help="for one test, times $TP_TIME_SCALE")
     args = parser.parse_args()
+    test_timeout = args.test_timeout * TIME_SCALE
 
     leftovers.adopt_orphans()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    results = Results()
-    quick, live, paced = [], [], []
+    results, times = Results(), Times()
+    jobs, paced = [], []
     for source in sorted(TOP.glob("tests/*/*_test.cpp")):
         program = BUILD / "tests" / source.stem
         is_live = source.parent.name in LIVE
@@ -251,17 +304,15 @@ def main():
         elif not list_tests(program, TOP):
             results.add(source.stem, "failed", "runs no test")
         else:
-            jobs = plan(program, is_live, args.only, args.test_timeout)
-            (paced if source.stem == PACED else live if is_live else quick).extend(jobs)
+            (paced if source.stem == PACED else jobs).extend(
+                plan(program, is_live, args.only, test_timeout))
     try:
-        waits = [beside(run_jobs, paced, results, 1)]
-        if not args.no_lint and not args.only:
-            waits.append(beside(run_lint, results))
-        run_jobs(quick, results, os.cpu_count())
-        run_jobs(live, results, args.workers)
-        waits[0]()
+        waits = [beside(times.of("soak", run_jobs), paced, results, 1)] if paced else []
         if not args.no_kernels and not args.only:
-            run_kernel_matrix(results)
+            waits.append(beside(times.of("kernels", run_kernel_matrix), results))
+        if not args.no_lint and not args.only:
+            waits.append(beside(times.of("lint", run_lint), results))
+        times.of("unit and live", run_jobs)(longest_first(jobs), results, args.workers)
         for wait in waits:
             wait()
     finally:
@@ -270,6 +321,8 @@ def main():
         left = leftovers.clean()
     for what in left:
         results.note(f"cleaned  {what}")
+    remember(results.seconds)
+    times.report()
 
     for name, why in results.skipped:
         print(f"SKIPPED  {name}: {' '.join(why.split())}")
