@@ -177,6 +177,19 @@ void expect_empty_maps(const Agent &agent, Ms limit)
 	EXPECT_TRUE(eventually(empty, limit)) << "entries of closed connections:" << left;
 }
 
+void clear_map(const Agent &agent, const std::string &name)
+{
+	for (const Pinned &map : pinned_maps(agent.pin_dir())) {
+		std::vector<std::string> keys;
+
+		if (map.name != name)
+			continue;
+		for_each_key(map, [&](const std::string &key) { keys.push_back(key); });
+		for (const std::string &key : keys)
+			bpf_map_delete_elem(map.fd.fd(), key.data());
+	}
+}
+
 std::vector<std::string> readable_maps_with(const std::string &pin_dir, const std::string &bytes)
 {
 	std::vector<std::string> names;

@@ -27,6 +27,9 @@ void expect_empty_maps(const Agent &agent, Ms limit = 6s);
 /* Names of the maps that others than root may read and that hold these bytes anywhere. */
 std::vector<std::string> readable_maps_with(const std::string &pin_dir, const std::string &bytes);
 
+/* Removes all entries of a map. */
+void clear_map(const Agent &agent, const std::string &name);
+
 } // namespace live
 
 #endif

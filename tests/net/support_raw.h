@@ -135,6 +135,7 @@ public:
 private:
 	bool mine(const Segment &s) const;
 	void learn(const Segment &s);
+	void reset();
 
 	RawWire &wire_;
 	Endpoint server_;

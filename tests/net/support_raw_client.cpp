@@ -36,9 +36,27 @@ RawClient::~RawClient()
 {
 	try {
 		if (expected_)
-			send(segment(flag::rst | flag::ack));
+			reset();
 	} catch (const std::exception &error) {
 		ADD_FAILURE() << error.what();
+	}
+}
+
+/*
+ * TCP obeys a reset with the number that it expects, and no other (RFC 5961).  Where the test has
+ * sent segments by hand that is not next_: the last acknowledgement, a challenge perhaps, has it.
+ */
+void RawClient::reset()
+{
+	uint32_t number = next_;
+
+	send(segment(flag::rst | flag::ack));
+	while (auto s = wire_.receive([&](const Segment &r) { return mine(r); }, 0ms))
+		if (s->has(flag::ack) && !(s->flags & flag::rst) && (int32_t)(s->ack - isn_) > 0)
+			number = s->ack;
+	if (number != next_) {
+		next_ = number;
+		send(segment(flag::rst | flag::ack));
 	}
 }
 
