@@ -206,11 +206,14 @@ static void bytes_in_the_syn(RawWorld &w, const std::string &in_syn)
 	rest.ack = answer->seq + 1;
 	for (int i = 0; i < 4 && !polls_readable(listener.fd(), 300ms); i++)
 		client.send(rest);
-	ASSERT_TRUE(polls_readable(listener.fd(), 1s)) << w.wire.log();
+	ASSERT_TRUE(polls_readable(listener.fd(), scaled(1s))) << w.wire.log();
 	Accepted a = accept_from(listener);
 	set_timeout(a.socket.fd(), 1s);
 	EXPECT_EQ(a.address.text(), w.origin());
 	EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello") << w.wire.log();
+	Segment end = client.piece(bytes.size(), {});
+	end.flags = flag::rst;
+	client.send(end);
 }
 
 TEST_P(HandshakeFallback, fast_open_with_a_header_in_the_syn)

@@ -143,7 +143,7 @@ private:
 	uint16_t port_;
 	uint32_t isn_, next_, expected_ = 0, server_isn_ = 0;
 	bool timestamps_ = false;
-	uint32_t echo_ = 0;
+	uint32_t echo_ = 0, acknowledged_ = 0; /* the latest */
 };
 
 } // namespace live

@@ -48,14 +48,11 @@ RawClient::~RawClient()
  */
 void RawClient::reset()
 {
-	uint32_t number = next_;
-
 	send(segment(flag::rst | flag::ack));
 	while (auto s = wire_.receive([&](const Segment &r) { return mine(r); }, 0ms))
-		if (s->has(flag::ack) && !(s->flags & flag::rst) && (int32_t)(s->ack - isn_) > 0)
-			number = s->ack;
-	if (number != next_) {
-		next_ = number;
+		learn(*s);
+	if (acknowledged_ && acknowledged_ != next_) {
+		next_ = acknowledged_;
 		send(segment(flag::rst | flag::ack));
 	}
 }
@@ -164,6 +161,8 @@ void RawClient::learn(const Segment &s)
 {
 	if (auto t = s.timestamps())
 		echo_ = t->value;
+	if (s.has(flag::ack) && !(s.flags & flag::rst) && (int32_t)(s.ack - isn_) > 0)
+		acknowledged_ = s.ack;
 }
 
 std::optional<Segment> RawClient::expect(const RawWire::Wanted &wanted, Ms timeout)
