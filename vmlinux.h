@@ -677,6 +677,19 @@ struct netns_nf {
 	struct nf_hook_entries *hooks_ipv6[5];
 } __attribute__((preserve_access_index));
 
+struct nf_tcp_net {
+	unsigned int timeouts[14];
+	u8 tcp_loose;
+} __attribute__((preserve_access_index));
+
+struct nf_ip_net {
+	struct nf_tcp_net tcp;
+} __attribute__((preserve_access_index));
+
+struct netns_ct {
+	struct nf_ip_net nf_ct_proto;
+} __attribute__((preserve_access_index));
+
 struct netns_ipv4 {
 	int sysctl_tcp_rmem[3];
 	u8 sysctl_tcp_ecn;
@@ -704,6 +717,7 @@ struct net {
 	struct netns_ipv4 ipv4;
 	struct netns_ipv6 ipv6;
 	struct netns_nf nf;
+	struct netns_ct ct;
 } __attribute__((preserve_access_index));
 
 struct ipv6_devconf {

@@ -159,6 +159,8 @@ enum tp_passed_on {
 	TP_PASSED_TIME_WAIT = 7,  /* a port in TIME_WAIT that may not be used again now */
 	TP_PASSED_ROUTE = 8,      /* the way back to the client is another than it came by */
 	TP_PASSED_NO_ROUTING = 9, /* net.ipv4.conf.lo.forwarding (IPv6: net.ipv6...) is 0 */
+	TP_PASSED_FIREWALL = 10,  /* netfilter has not let its packets through yet, or lately */
+	TP_PASSED_CONNTRACK = 11, /* net.netfilter.nf_conntrack_tcp_loose is 0 */
 };
 
 enum tp_service_flag {

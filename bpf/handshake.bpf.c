@@ -280,8 +280,13 @@ int tp_handshake(struct __sk_buff *skb)
 		return TP_NEXT;
 	if (tp_is_corrupt(skb, s))
 		return TP_DROP_PACKET;
-	if (is_syn)
-		return tp_syn(skb, s);
+	if (is_syn) {
+		int verdict = tp_syn(skb, s);
+
+		if (scratch->probing)
+			tp_send_probe(skb, s);
+		return verdict;
+	}
 	return pending ? tp_segment_of(skb, s, pending) : TP_NEXT;
 }
 

@@ -114,9 +114,9 @@ static __always_inline int tp_read_timestamp(struct __sk_buff *skb, const struct
 }
 
 /* The metrics of the route to the client, all 0 where it has none. */
-static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_route *route)
+static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_route_key *key,
+					  struct tp_route *route)
 {
-	struct tp_route_key key = { .prefixlen = 64 + 128 };
 	__u32 zero = 0;
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 	struct tp_route *found;
@@ -124,9 +124,10 @@ static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_
 	__builtin_memset(route, 0, sizeof(*route));
 	if (!config || !config->routes)
 		return;
-	__builtin_memcpy(key.netns, &flow->netns, 8);
-	__builtin_memcpy(key.address, flow->remote, 16);
-	found = bpf_map_lookup_elem(&tp_routes, &key);
+	key->prefixlen = 64 + 128;
+	__builtin_memcpy(key->netns, &flow->netns, 8);
+	__builtin_memcpy(key->address, flow->remote, 16);
+	found = bpf_map_lookup_elem(&tp_routes, key);
 	if (found)
 		*route = *found;
 }
@@ -296,7 +297,7 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 		return -1;
 	pending->mss = (__u16)mss;
 	route = &syn->route;
-	tp_find_route(&s->flow, route);
+	tp_find_route(&s->flow, &syn->route_key, route);
 	if (tp_ecn_ok(s, listener, route))
 		pending->options |= TP_OPTION_ECN;
 
@@ -309,10 +310,8 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 }
 
 /* RFC 6528: a keyed hash of the connection's ends, plus the clock (64 ns, as the kernel's). */
-static __always_inline __u64 tp_connection_hash(const struct tp_flow *flow)
+static __always_inline __u64 tp_connection_hash(const struct tp_flow *flow, __u64 *message)
 {
-	__u64 message[5];
-
 	__builtin_memcpy(message, flow->remote, 16);
 	__builtin_memcpy(message + 2, flow->local, 16);
 	message[4] = (__u64)flow->remote_port << 16 | flow->local_port;

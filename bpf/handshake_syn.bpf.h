@@ -6,6 +6,7 @@
 #ifndef TP_HANDSHAKE_SYN_BPF_H
 #define TP_HANDSHAKE_SYN_BPF_H
 
+#include "handshake_path.bpf.h"
 #include "handshake_socket.bpf.h"
 
 /* of struct inet_sock's inet_flags (bits 23 and 24), an unnamed enum: the same 6.9 to 6.18 */
@@ -113,6 +114,19 @@ static __always_inline int tp_is_under_way(const struct tp_pending *pending)
 	return pending->state != TP_PENDING_REFUSED && !tp_expired(pending);
 }
 
+/* Whether netfilter, where it has hooks, is known to let the connection be; what it is if not. */
+static __always_inline __u32 tp_is_stopped(struct __sk_buff *skb, const struct tp_segment *s,
+					   const struct tcp_sock *listener,
+					   struct tp_scratch *scratch)
+{
+	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
+
+	if (skb->ifindex == TP_LOOPBACK ||
+	    !tp_is_filtered(net, skb->protocol == bpf_htons(ETH_P_IP)))
+		return TP_PASSED_NOTHING;
+	return tp_is_strict(net) ? TP_PASSED_CONNTRACK : tp_ask_netfilter(skb, s, scratch);
+}
+
 /* `sk`: what the SYN meets; `listening`: the listener behind it. */
 static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_segment *s,
 				       struct tp_service *service, __u32 policy,
@@ -122,14 +136,19 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
 	struct tp_scratch *scratch = tp_get_scratch();
 	__u32 isn, special, rcv_nxt = 0, tw_isn = 0;
-	struct tp_pending *old, *fresh;
+	struct tp_pending *old, *gone = NULL, *fresh;
 	struct tp_offer *offer;
 	int replace = 0;
 	__u64 hash;
 
 	if (!scratch || !listener)
 		return TP_NEXT;
+	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	if (old && !tp_is_under_way(old))
+		gone = old;
 	special = tp_what_is_special(listener);
+	if (!special && (!old || gone))
+		special = tp_is_stopped(skb, s, listener, scratch);
 	if (special)
 		return tp_pass_on(service, special);
 	fresh = &scratch->fresh;
@@ -147,18 +166,17 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		tp_count_queue_full(service->id);
 		return TP_DROP_PACKET; /* as TCP does; the client tries again */
 	}
-	hash = tp_connection_hash(&s->flow);
+	hash = tp_connection_hash(&s->flow, scratch->message);
 	tp_set_flow_label(skb, listener, hash, offer);
-	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
-	if (old && tp_is_under_way(old)) {
+	if (old && !gone) {
 		if (old->peer.engine != TP_ENGINE_HANDSHAKE)
 			return TP_NEXT; /* TCP has its request, or had it */
 		if (old->start != s->seq + 1)
 			return tp_acknowledge(skb, s, old);
 		return tp_answer_syn(skb, s, old, offer, way, replace, rcv_nxt);
 	}
-	if (old) { /* it may have left pieces */
-		tp_report_replaced(old);
+	if (gone) { /* it may have left pieces */
+		tp_report_replaced(gone);
 		bpf_map_delete_elem(&tp_pieces, &s->flow);
 	}
 	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1);

@@ -13,6 +13,9 @@
 /* Payload of up to this size is moved to the place of the header in front of it. */
 #define TP_MAX_MOVE 2048
 
+/* The headers of a SYN: Ethernet's, IP's without options, TCP's with all there may be. */
+#define TP_MAX_KEPT 128
+
 struct tp_writing {
 	__u32 seq;
 	__u32 ack;
@@ -70,10 +73,16 @@ struct tp_scratch {
 	__u8 options; /* enum tp_option */
 	struct tp_segment segment;
 	struct tp_offer offer;
+	struct tp_route_key route_key;
 	struct tp_route route; /* to the client: its metrics */
+	__u64 message[5];      /* to be hashed */
 	struct tp_way way;
 	struct tp_writing writing;
 	struct tp_head head; /* what is written */
+	struct tp_path_key path;
+	struct tp_path probe; /* to be sent: its numbers */
+	__u32 probing;
+	__u8 kept[TP_MAX_KEPT]; /* a SYN, while a probe stands in its place */
 	struct tp_pending fresh;
 };
 

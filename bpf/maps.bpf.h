@@ -173,6 +173,30 @@ struct {
 	__type(value, struct tp_flow);
 } tp_births __weak SEC(".maps");
 
+/* ... where netfilter has hooks: what has come through them to a listener lately (path.bpf.h). */
+struct tp_path_key {
+	__u64 netns;
+	__u8 remote[16];
+	__u8 local[16];
+	__u32 interface;
+	__u16 local_port;
+	__u16 pad;
+};
+
+struct tp_path {
+	__u64 syn_ns;   /* a SYN */
+	__u64 probe_ns; /* the segment without SYN that these numbers tell */
+	__u32 probe_seq;
+	__u32 probe_ack;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tp_path_key);
+	__type(value, struct tp_path);
+} tp_paths __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

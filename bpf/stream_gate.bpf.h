@@ -6,16 +6,18 @@
 #ifndef TP_STREAM_GATE_BPF_H
 #define TP_STREAM_GATE_BPF_H
 
+#include "path.bpf.h"
 #include "stream_header.bpf.h"
 
-static __always_inline __u64 tp_listener_netns(struct bpf_sock *sk)
+/* NULL without CAP_PERFMON. */
+static __always_inline struct net *tp_listener_net(struct bpf_sock *sk)
 {
 	struct tcp_sock *listener;
 
 	if (!tp_netns_aware)
-		return 0;
+		return NULL;
 	listener = bpf_skc_to_tcp_sock(sk);
-	return listener ? listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->net_cookie : 0;
+	return listener ? listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net : NULL;
 }
 
 /*
@@ -272,6 +274,8 @@ static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct t
 
 	if (s->flags & TP_RST) /* a listener ignores it */
 		return TP_PASS;
+	if (tp_path_note_probe(skb, s))
+		return TP_DROP;
 	tp_look_now(skb, s, &now);
 	switch (now.state) {
 	case 0:
@@ -293,10 +297,12 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	struct tp_service *service;
 	struct tp_segment s = {};
 	__u32 draining;
+	struct net *net;
 
 	if (!sk || sk->state != BPF_TCP_LISTEN || tp_read_segment(skb, 0, &s))
 		return TP_PASS;
-	s.flow.netns = tp_listener_netns(sk);
+	net = tp_listener_net(sk);
+	s.flow.netns = net ? net->net_cookie : 0;
 	service = tp_find_service(&s.flow);
 	if (!service)
 		return TP_PASS;
@@ -304,6 +310,8 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	if (draining)
 		return draining == TP_DRAINING_HOLD && s.flags & TP_SYN ? TP_DROP : TP_PASS;
 	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
+		if (net && tp_is_filtered(net, skb->protocol == bpf_htons(ETH_P_IP)))
+			tp_path_note_syn(skb, &s.flow);
 		if (tp_offers_fast_open(sk) &&
 		    tp_find_policy(service->id, s.flow.remote) != TP_POLICY_SKIP &&
 		    tp_gate_fast_open(skb, &s))

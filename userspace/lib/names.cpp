@@ -127,6 +127,9 @@ const char *passed_on_reason(unsigned why)
 		"the way back to a client is another than it came by",
 		"the kernel does not tell about routes: net.ipv4.conf.lo.forwarding or "
 		"net.ipv6.conf.lo.forwarding is 0",
+		"netfilter rules: a client's SYN and a segment without one have to reach the "
+		"listener first",
+		"net.netfilter.nf_conntrack_tcp_loose is 0",
 	};
 
 	return name_of(names, why);
