@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/** @file What becomes of each connection of a server, before the server sees it. */
+'use strict';
+
+const { HeaderReader } = require('./reader.js');
+const { kernelFor } = require('./kernel.js');
+const { ProxyError } = require('./error.js');
+const { recordOfHeader, show } = require('./peer.js');
+
+const PENDING_MS = 10;
+const records = new WeakMap(); // by socket: Record, or null for a connection without a header
+let warned = false;
+
+function warnUnclear(detail) {
+	if (warned)
+		return;
+	warned = true;
+	process.emitWarning('connections are refused: truepeer cannot be asked whether it has removed their ' +
+		`header: ${detail} (add this process to the group of \`truepeer run --group\`, or, where ` +
+		'truepeer does not serve this port, set the option kernel to "never")', 'TruepeerWarning');
+}
+
+class Receiver {
+	/** @param {import('net').Server} server @param {object} options @param {Function} emit the server's own */
+	constructor(server, options, emit) {
+		this.server = server;
+		this.options = options;
+		this.emit = emit;
+		this.kernel = options.kernel === 'never' ? null : kernelFor(options);
+		this.waiting = new Map(); // socket -> what ends the wait for its header
+	}
+
+	/** A connection that was accepted. One that a wrapped server hands to another has been judged. */
+	receive(socket) {
+		if (records.has(socket))
+			return this.emit('connection', socket);
+		if (!this.kernel)
+			this.readHeader(socket);
+		else
+			this.askKernel(socket, Date.now());
+		return true;
+	}
+
+	askKernel(socket, since) {
+		const { answer, record, detail } = this.kernel.ask(socket);
+		const only = this.options.kernel === 'only';
+
+		if (answer === 'known') {
+			this.accept(socket, record);
+		} else if (answer === 'pending') {
+			this.waitForKernel(socket, since);
+		} else if (answer === 'reset') {
+			this.refuse(socket, 'reset');
+		} else if (answer === 'unclear') {
+			warnUnclear(detail);
+			this.refuse(socket, 'cannot_ask', detail);
+		} else if (!only) {
+			this.readHeader(socket);
+		} else if (this.options.strict) {
+			this.refuse(socket, answer === 'absent' ? 'cannot_ask' : 'unknown_to_truepeer');
+		} else {
+			this.accept(socket, null);
+		}
+	}
+
+	/** The header is outstanding, and truepeer removes it from the socket when it comes. */
+	waitForKernel(socket, since) {
+		const { timeout } = this.options;
+
+		if (timeout > 0 && Date.now() - since >= timeout) {
+			this.refuse(socket, 'timeout');
+			return;
+		}
+		const stop = () => {
+			clearTimeout(timer);
+			this.waiting.delete(socket);
+			socket.removeListener('close', stop);
+		};
+		const timer = setTimeout(() => {
+			stop();
+			socket.removeListener('error', stop);
+			this.askKernel(socket, since);
+		}, PENDING_MS);
+
+		socket.on('error', stop);
+		socket.on('close', stop);
+		this.waiting.set(socket, stop);
+	}
+
+	readHeader(socket) {
+		const { options } = this;
+
+		if (options.trust && !options.trust.has(socket.remoteAddress)) {
+			if (options.strict)
+				this.refuse(socket, 'untrusted');
+			else
+				this.accept(socket, null);
+			return;
+		}
+		const reader = new HeaderReader(socket, options, (reason, header, bytes) => {
+			this.waiting.delete(socket);
+			if (reason) {
+				this.refuse(socket, reason);
+				return;
+			}
+			if (this.server.pauseOnConnect)
+				socket.pause(); // reading the header has started it
+			this.accept(socket, header && recordOfHeader(socket, header, bytes));
+		});
+
+		this.waiting.set(socket, () => reader.stop());
+		reader.start();
+	}
+
+	accept(socket, record) {
+		records.set(socket, record);
+		if (record)
+			show(socket, record, this.options);
+		this.emit('connection', socket);
+	}
+
+	refuse(socket, reason, detail) {
+		const error = new ProxyError(reason, socket, detail);
+
+		socket.on('error', () => {}); // nobody else listens
+		socket.destroy();
+		if (!this.options.ignoreStrictExceptions)
+			this.emit('proxyError', error, socket);
+	}
+
+	/** What server.closeAllConnections() cannot know of. */
+	closeWaiting() {
+		for (const [socket, stop] of this.waiting) {
+			stop();
+			socket.destroy();
+		}
+		this.waiting.clear();
+	}
+}
+
+/** The socket of the connection that TLS has made one of its own of. */
+function underlying(socket) {
+	const parent = socket._parent;
+
+	return records.has(parent) ? parent : parent?.stream;
+}
+
+/** Gives the sockets that TLS has made of a connection the same properties. */
+function showOnTls(socket, options) {
+	if (!socket || records.has(socket))
+		return;
+	const record = records.get(underlying(socket));
+
+	if (record === undefined)
+		return;
+	records.set(socket, record);
+	if (record)
+		show(socket, record, options);
+}
+
+module.exports = { Receiver, showOnTls };
