@@ -5,7 +5,8 @@
 Programs of tests/unit and tests/bpf run whole.  Those of tests/net and tests/apps
 are taken apart: a process for a few tests of one suite, so that a crash or a
 hang costs one test and processes can run side by side.  What a crash
-kept from running is run again.  What took longest in the last run goes first.  The kernel
+kept from running is run again.  Those of the Node module run a file at a time (node_tests.py).
+What took longest in the last run goes first.  The kernel
 matrix (tests/vm), whose machines have a clock of their own, and clang-tidy and clang-format
 (tools/lint) run beside all of it with the CPU time that is left.
 
@@ -26,6 +27,7 @@ import threading
 import time
 
 import leftovers
+import node_tests
 from gtest_report import before_crash, between, list_tests, read_report
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -282,7 +284,8 @@ def remember(seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", metavar="TEXT",
-                        help="run only tests whose 'program suite.test' contains TEXT")
+                        help="run only tests whose 'program suite.test' (of the Node module: "
+                             "'node FILE') contains TEXT")
     parser.add_argument("--no-kernels", action="store_true", help="leave the kernel matrix out")
     parser.add_argument("--no-lint", action="store_true", help="leave clang-tidy out")
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1) + 2,
@@ -306,6 +309,7 @@ def main():
         else:
             (paced if source.stem == PACED else jobs).extend(
                 plan(program, is_live, args.only, test_timeout))
+    jobs.extend(node_tests.jobs(args.only, Job.running))
     try:
         waits = [beside(times.of("soak", run_jobs), paced, results, 1)] if paced else []
         if not args.no_kernels and not args.only:
