@@ -24,6 +24,7 @@ const PEER_SIZE = 552; // the first version of struct truepeer_peer
 const AT = { cookie: 8, headerBytes: 32, version: 34, command: 35, transport: 36, engine: 37,
 	origin: 40, destination: 168, proxy: 296 };
 const MAX_HEADER = 16384;
+const CLOSE_MS = 10000;
 const [AF_UNIX, AF_INET, AF_INET6] = [1, 2, 10];
 const UNIX_PATH = 108;
 const [SOL_SOCKET, SO_PROTOCOL, IPPROTO_MPTCP] = [1, 38, 262];
@@ -103,6 +104,7 @@ class Kernel {
 		this.calls = load(library);
 		this.pinDir = pinDir;
 		this.handle = null;
+		this.closing = null;
 	}
 
 	/** @returns {{answer: string, record?: Record, detail?: string}} */
@@ -120,8 +122,10 @@ class Kernel {
 			return { answer: 'known', record: recordOfStruct(peer, this.keptHeader(peer)) };
 		if (result === PENDING)
 			return { answer: 'pending' };
-		if (result === NOT_RUNNING)
+		if (result === NOT_RUNNING) {
+			this.closeLater();
 			return { answer: 'unhandled' };
+		}
 		if (result !== NOT_FOUND)
 			return { answer: 'unclear', detail: this.calls.text(result) };
 		if (this.isMultipath(handle.fd))
@@ -141,6 +145,21 @@ class Kernel {
 		}
 		peer.writeUInt32LE(PEER_SIZE, 0);
 		return this.calls.lookup(this.handle, fd, peer);
+	}
+
+	/**
+	 * The maps of a truepeer that has ended take memory as long as they are open, and know of the
+	 * connections that it has left in the queue of accept().
+	 */
+	closeLater() {
+		const { handle } = this;
+
+		if (!handle || this.closing)
+			return;
+		this.closing = setTimeout(() => {
+			this.calls.close(handle);
+			this.handle = this.closing = null;
+		}, CLOSE_MS).unref();
 	}
 
 	/** The header, where it was kept because it has TLVs. */
