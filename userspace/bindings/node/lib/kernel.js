@@ -15,7 +15,7 @@
  */
 'use strict';
 
-const { Peer, Record } = require('./peer.js');
+const { Peer } = require('./peer.js');
 const { ipv4Text, ipv6Text } = require('./address.js');
 
 const [OK, NOT_RUNNING, NOT_FOUND, PENDING] = [0, -1, -3, -4];
@@ -57,25 +57,25 @@ function tlvsBegin(header) {
 	return 16 + (family === 1 ? 12 : family === 2 ? 36 : 216);
 }
 
-function recordOfStruct(bytes, header) {
-	const origin = endpoint(bytes, AT.origin);
-	const proxy = endpoint(bytes, AT.proxy);
+function same(a, b) {
+	return a?.address === b?.address && a?.port === b?.port;
+}
 
-	const announced = origin?.address !== proxy?.address || origin?.port !== proxy?.port;
-	const record = new Record(origin, proxy, announced, () => new Peer({
+function peerOfStruct(bytes, header) {
+	const proxy = endpoint(bytes, AT.proxy);
+	const origin = endpoint(bytes, AT.origin);
+
+	return new Peer({
 		source: 'kernel',
 		version: bytes[AT.version],
 		command: COMMANDS[bytes[AT.command]],
 		transport: TRANSPORTS[bytes[AT.transport]],
 		headerBytes: bytes.readUInt16LE(AT.headerBytes),
-		origin,
+		origin: same(origin, proxy) ? proxy : origin,
 		destination: endpoint(bytes, AT.destination),
 		proxy,
 		engine: ENGINES[bytes[AT.engine]] ?? 'unknown',
-	}, header, header ? tlvsBegin(header) : 0));
-
-	record.byKernel = true; // the socket's own name is the origin's already
-	return record;
+	}, header, header ? tlvsBegin(header) : 0);
 }
 
 /** The library's functions, or null where there is no library or nothing to call it with. */
@@ -103,11 +103,12 @@ class Kernel {
 	constructor(library, pinDir) {
 		this.calls = load(library);
 		this.pinDir = pinDir;
+		this.struct = Buffer.alloc(PEER_SIZE);
 		this.handle = null;
 		this.closing = null;
 	}
 
-	/** @returns {{answer: string, record?: Record, detail?: string}} */
+	/** @returns {{answer: string, peer?: Peer, detail?: string}} */
 	ask(socket) {
 		const handle = socket._handle;
 
@@ -115,11 +116,11 @@ class Kernel {
 			return { answer: 'absent' };
 		if (!handle || !(handle.fd >= 0) || typeof handle.getpeername !== 'function')
 			return { answer: 'unhandled' }; // no TCP socket
-		const peer = Buffer.alloc(PEER_SIZE);
-		const result = this.lookup(handle.fd, peer);
+		const { struct } = this;
+		const result = this.lookup(handle.fd, struct);
 
 		if (result === OK)
-			return { answer: 'known', record: recordOfStruct(peer, this.keptHeader(peer)) };
+			return { answer: 'known', peer: peerOfStruct(struct, this.keptHeader(struct)) };
 		if (result === PENDING)
 			return { answer: 'pending' };
 		if (result === NOT_RUNNING) {
@@ -134,7 +135,7 @@ class Kernel {
 		return { answer: handle.getpeername({}) === 0 ? 'unhandled' : 'reset' };
 	}
 
-	lookup(fd, peer) {
+	lookup(fd, struct) {
 		if (!this.handle) {
 			const out = [null];
 			const result = this.calls.open(this.pinDir ?? DEFAULT_DIR, out);
@@ -143,8 +144,8 @@ class Kernel {
 				return result;
 			[this.handle] = out;
 		}
-		peer.writeUInt32LE(PEER_SIZE, 0);
-		return this.calls.lookup(this.handle, fd, peer);
+		struct.writeUInt32LE(PEER_SIZE, 0);
+		return this.calls.lookup(this.handle, fd, struct);
 	}
 
 	/**
@@ -163,16 +164,16 @@ class Kernel {
 	}
 
 	/** The header, where it was kept because it has TLVs. */
-	keptHeader(peer) {
-		if (peer[AT.version] !== 2 || peer[AT.command] !== 1)
+	keptHeader(struct) {
+		if (struct[AT.version] !== 2 || struct[AT.command] !== 1)
 			return null;
-		const length = peer.readUInt16LE(AT.headerBytes);
+		const length = struct.readUInt16LE(AT.headerBytes);
 
 		if (length <= 28) // IPv4 and no TLVs
 			return null;
 		const header = Buffer.alloc(MAX_HEADER);
 		const size = [header.length];
-		const result = this.calls.header(this.handle, peer.readBigUInt64LE(AT.cookie), header, size);
+		const result = this.calls.header(this.handle, struct.readBigUInt64LE(AT.cookie), header, size);
 		const kept = Number(size[0]);
 
 		if (result !== OK || kept === 0)

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file What is known of a connection, and how its sockets show it. */
+/**
+ * @file What is known of a connection, and how its sockets show it.
+ *
+ * A socket gets plain properties, and its name where Node itself keeps it: properties with getters, defined
+ * on each socket, would make V8 treat the socket as a dictionary, which costs a tenth of a server's
+ * connections per second.
+ */
 'use strict';
+
+const net = require('net');
 
 const { decodeTlvs } = require('./tlv.js');
 const { unmapped } = require('./networks.js');
 
 const NO_TLVS = Object.freeze([]);
+const judged = Symbol('truepeer');
 
 /** A connection's peer, as `socket.truepeer` has it. */
 class Peer {
@@ -19,7 +28,16 @@ class Peer {
 	 * @param {number} from where they begin
 	 */
 	constructor(fields, header, from) {
-		Object.assign(this, fields);
+		this.source = fields.source;
+		this.version = fields.version;
+		this.command = fields.command;
+		this.transport = fields.transport;
+		this.headerBytes = fields.headerBytes;
+		this.origin = fields.origin;
+		this.destination = fields.destination;
+		this.proxy = fields.proxy;
+		if (fields.engine)
+			this.engine = fields.engine;
 		this.#header = header;
 		this.#from = from;
 	}
@@ -41,95 +59,68 @@ function end(address, port) {
 	return { family: plain.includes(':') ? 'IPv6' : 'IPv4', address: plain, port };
 }
 
-/** What is known of one connection: its endpoints at once, the rest when somebody asks. */
-class Record {
-	#make;
-	#peer = null;
-
-	/**
-	 * @param {object | null} origin @param {object | null} proxy
-	 * @param {boolean} announced whether the origin is another than the proxy
-	 * @param {() => Peer} make
-	 */
-	constructor(origin, proxy, announced, make) {
-		this.origin = origin;
-		this.proxy = proxy;
-		this.announced = announced;
-		this.byKernel = false;
-		this.#make = make;
-	}
-
-	get peer() {
-		if (!this.#peer) {
-			this.#peer = this.#make();
-			this.#make = null;
-		}
-		return this.#peer;
-	}
-}
-
 /**
  * @param {import('net').Socket} socket
  * @param {import('./parser.js').Header} header
  * @param {Buffer} bytes the header and what came with it
  */
-function recordOfHeader(socket, header, bytes) {
+function peerOfHeader(socket, header, bytes) {
 	const proxy = end(socket.remoteAddress, socket.remotePort);
-	const origin = header.origin || proxy;
 	// a copy: what came with the header must not stay in memory for its sake
 	const kept = header.tlvs ? Buffer.from(bytes.subarray(0, header.bytes)) : null;
 
-	return new Record(origin, proxy, header.origin !== null, () => new Peer({
+	return new Peer({
 		source: 'header',
 		version: header.version,
 		command: header.command,
 		transport: header.transport,
 		headerBytes: header.bytes,
-		origin,
+		origin: header.origin || proxy,
 		destination: header.destination || end(socket.localAddress, socket.localPort),
 		proxy,
-	}, kept, header.tlvs));
+	}, kept, header.tlvs);
 }
 
-function define(socket, name, value) {
-	Object.defineProperty(socket, name, { value, writable: true, configurable: true, enumerable: false });
-}
+/** Whether net.Socket takes its peer's name from where it keeps it, as all versions so far do. */
+const keepsName = (() => {
+	const socket = new net.Socket();
 
-function showRemote(socket, endpoint) {
-	if (!endpoint || !endpoint.address)
-		return; // AF_UNIX: there is no name for that
-	define(socket, 'remoteAddress', endpoint.address);
-	define(socket, 'remotePort', endpoint.port);
-	define(socket, 'remoteFamily', endpoint.family);
-}
+	socket._peername = { address: '192.0.2.1', port: 1, family: 'IPv4' };
+	return socket.remoteAddress === '192.0.2.1' && socket.remotePort === 1 && socket.remoteFamily === 'IPv4';
+})();
 
-/** The names that findhit-proxywrap gives its users. */
-function showClient(socket, record) {
-	const { origin } = record;
-
-	define(socket, 'clientAddress', origin && origin.address);
-	define(socket, 'clientPort', origin && origin.port);
-	for (const [name, part] of [['proxyAddress', 'address'], ['proxyPort', 'port']]) {
-		Object.defineProperty(socket, name, {
-			get: () => record.peer.destination?.[part],
-			configurable: true,
-			enumerable: false,
-		});
+function nameSocket(socket, { address, port, family }) {
+	if (keepsName && socket instanceof net.Socket) {
+		socket._peername = { address, port, family };
+		return;
 	}
+	for (const [name, value] of [['remoteAddress', address], ['remotePort', port], ['remoteFamily', family]])
+		Object.defineProperty(socket, name, { value, writable: true, configurable: true, enumerable: false });
 }
 
-/** Gives a socket of the connection its properties. */
-function show(socket, record, options) {
-	if (options.overrideRemote && record.announced)
-		showRemote(socket, record.origin);
-	else if (!options.overrideRemote && record.byKernel)
-		showRemote(socket, record.proxy);
-	showClient(socket, record);
-	Object.defineProperty(socket, 'truepeer', {
-		get: () => record.peer,
-		configurable: true,
-		enumerable: false,
-	});
+/** Gives a socket of the connection its properties; `peer` is null where there is no header. */
+function show(socket, peer, options) {
+	socket[judged] = peer;
+	if (!peer)
+		return;
+	const { origin, destination, proxy } = peer;
+	const name = options.overrideRemote ? origin : proxy;
+
+	// AF_UNIX paths are no names for remoteAddress; the proxy's name is the socket's own, unless the kernel
+	// has given it the client's
+	if (name?.address && (peer.source === 'kernel' || name !== proxy))
+		nameSocket(socket, name);
+	socket.truepeer = peer;
+	// the names that findhit-proxywrap gives its users
+	socket.clientAddress = origin?.address;
+	socket.clientPort = origin?.port;
+	socket.proxyAddress = destination?.address;
+	socket.proxyPort = destination?.port;
 }
 
-module.exports = { Peer, Record, recordOfHeader, show };
+/** @returns {Peer | null | undefined} null: it has no header; undefined: nobody has looked yet */
+function judgementOf(socket) {
+	return socket[judged];
+}
+
+module.exports = { Peer, peerOfHeader, show, judgementOf };

@@ -5,10 +5,9 @@
 const { HeaderReader } = require('./reader.js');
 const { kernelFor } = require('./kernel.js');
 const { ProxyError } = require('./error.js');
-const { recordOfHeader, show } = require('./peer.js');
+const { peerOfHeader, show, judgementOf } = require('./peer.js');
 
 const PENDING_MS = 10;
-const records = new WeakMap(); // by socket: Record, or null for a connection without a header
 let warned = false;
 
 function warnUnclear(detail) {
@@ -32,7 +31,7 @@ class Receiver {
 
 	/** A connection that was accepted. One that a wrapped server hands to another has been judged. */
 	receive(socket) {
-		if (records.has(socket))
+		if (judgementOf(socket) !== undefined)
 			return this.emit('connection', socket);
 		if (!this.kernel)
 			this.readHeader(socket);
@@ -42,11 +41,11 @@ class Receiver {
 	}
 
 	askKernel(socket, since) {
-		const { answer, record, detail } = this.kernel.ask(socket);
+		const { answer, peer, detail } = this.kernel.ask(socket);
 		const only = this.options.kernel === 'only';
 
 		if (answer === 'known') {
-			this.accept(socket, record);
+			this.accept(socket, peer);
 		} else if (answer === 'pending') {
 			this.waitForKernel(socket, since);
 		} else if (answer === 'reset') {
@@ -105,17 +104,15 @@ class Receiver {
 			}
 			if (this.server.pauseOnConnect)
 				socket.pause(); // reading the header has started it
-			this.accept(socket, header && recordOfHeader(socket, header, bytes));
+			this.accept(socket, header && peerOfHeader(socket, header, bytes));
 		});
 
 		this.waiting.set(socket, () => reader.stop());
 		reader.start();
 	}
 
-	accept(socket, record) {
-		records.set(socket, record);
-		if (record)
-			show(socket, record, this.options);
+	accept(socket, peer) {
+		show(socket, peer, this.options);
 		this.emit('connection', socket);
 	}
 
@@ -138,24 +135,18 @@ class Receiver {
 	}
 }
 
-/** The socket of the connection that TLS has made one of its own of. */
-function underlying(socket) {
-	const parent = socket._parent;
-
-	return records.has(parent) ? parent : parent?.stream;
-}
-
 /** Gives the sockets that TLS has made of a connection the same properties. */
 function showOnTls(socket, options) {
-	if (!socket || records.has(socket))
+	if (!socket || judgementOf(socket) !== undefined)
 		return;
-	const record = records.get(underlying(socket));
+	const { _parent: parent } = socket; // what it was made of, or a wrapper of that
 
-	if (record === undefined)
-		return;
-	records.set(socket, record);
-	if (record)
-		show(socket, record, options);
+	for (const inner of [parent, parent?.stream]) {
+		const peer = inner && judgementOf(inner);
+
+		if (peer !== undefined)
+			show(socket, peer, options);
+	}
 }
 
 module.exports = { Receiver, showOnTls };
