@@ -141,6 +141,55 @@ TEST_P(Node, unmodified_and_wrapped_servers_see_the_client)
 	}
 }
 
+/* net, http, tls, https, http2, with and without TLS: the module's own tests behind HAProxy. */
+TEST_P(Node, servers_of_every_kind_behind_haproxy)
+{
+	TP_NEED_PACKAGES();
+	for (bool wrapped : { false, true }) {
+		in_sandbox(
+			[&](Sandbox &box) {
+				Agent agent = start_agent(box);
+				nlohmann::json options = asking(box);
+
+				options["kernel"] =
+					"only"; /* nothing that the module reads itself */
+				Finished f = run(
+					{ "node", "--test", node_folder + "/test/haproxy.test.js" },
+					{ .environment = { "TP_NODE_PORT=8080",
+							   "TP_NODE_OPTIONS=" +
+								   (wrapped ? options.dump() :
+									      "unmodified") } },
+					90s);
+
+				EXPECT_EQ(f.code, 0) << f.out << f.err;
+			},
+			100s);
+	}
+}
+
+TEST_P(Node, the_unmodified_example_with_express)
+{
+	TP_NEED_PACKAGES();
+	for (const std::string option : { "send-proxy", "send-proxy-v2" }) {
+		in_sandbox([&](Sandbox &box) {
+			Agent agent = start_agent(box);
+			Process server({ "node", "userspace/examples/express/unmodified.js" },
+				       { .environment = { "PORT=8080", "NODE_PATH=" + node_folder +
+									       "/node_modules" } });
+			Haproxy haproxy(box, served_port, option);
+
+			ASSERT_TRUE(eventually(
+				[] { return !run({ "ss", "-Hltn", "sport = :8080" }).out.empty(); },
+				30s))
+				<< server.err();
+			Answer answer = ask("GET / HTTP/1.0\r\n\r\n");
+
+			EXPECT_NE(answer.text.find("IP = " + answer.own + "\n"), std::string::npos)
+				<< answer.own << ": " << answer.text << server.err();
+		});
+	}
+}
+
 TEST_P(Node, a_second_header_is_payload)
 {
 	TP_NEED_PACKAGES();

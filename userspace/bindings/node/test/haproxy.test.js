@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file Real HAProxy in front of servers of every kind, without truepeer. */
+/** @file Real HAProxy in front of servers of every kind; tests/apps/node_test.cpp runs it with truepeer, too. */
 'use strict';
 
 const assert = require('assert');
@@ -10,21 +10,9 @@ const os = require('os');
 const path = require('path');
 const test = require('node:test');
 
-const { KINDS, serving, eventually, describe } = require('./support.js');
-const { proxy } = require('../index.js');
+const { KINDS, serving, eventually, describe, freePort, proxy } = require('./support.js');
 
 const CLIENT = '127.0.0.77';
-
-/** A port that nobody listens on at this moment. */
-function freePort() {
-	return new Promise((resolve) => {
-		const server = net.createServer().listen(0, '127.0.0.1', () => {
-			const { port } = server.address();
-
-			server.close(() => resolve(port));
-		});
-	});
-}
 
 /** A connection from an address of its own. */
 function connectTo(port) {

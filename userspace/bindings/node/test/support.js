@@ -10,7 +10,18 @@ const net = require('net');
 const path = require('path');
 const tls = require('tls');
 
-const { proxy } = require('../index.js');
+const truepeer = require('../index.js');
+
+/**
+ * tests/apps/node_test.cpp runs tests on a port that truepeer serves: TP_NODE_PORT; with the options
+ * TP_NODE_OPTIONS (JSON), or, where those are "unmodified", with unmodified servers.
+ */
+const { TP_NODE_PORT, TP_NODE_OPTIONS } = process.env;
+const MORE = TP_NODE_OPTIONS && TP_NODE_OPTIONS !== 'unmodified' ? JSON.parse(TP_NODE_OPTIONS) : {};
+
+function proxy(module, options) {
+	return TP_NODE_OPTIONS === 'unmodified' ? module : truepeer.proxy(module, { ...options, ...MORE });
+}
 
 const CREDENTIALS = {
 	key: fs.readFileSync(path.join(__dirname, 'data/key.pem')),
@@ -165,7 +176,7 @@ function askHttp2(socket) {
 }
 
 /** Listens on a port of the loopback address while `body(port, server)` runs. */
-async function serving(server, body, listen = { port: 0, host: '127.0.0.1' }) {
+async function serving(server, body, listen = { port: Number(TP_NODE_PORT ?? 0), host: '127.0.0.1' }) {
 	const sockets = new Set();
 
 	// below everything that is tested: what the kernel has accepted
@@ -188,6 +199,17 @@ async function serving(server, body, listen = { port: 0, host: '127.0.0.1' }) {
 	}
 }
 
+/** A port that nobody listens on at this moment. */
+function freePort() {
+	return new Promise((resolve) => {
+		const server = net.createServer().listen(0, '127.0.0.1', () => {
+			const { port } = server.address();
+
+			server.close(() => resolve(port));
+		});
+	});
+}
+
 function sleep(ms) {
 	return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -208,4 +230,4 @@ function refusal(server) {
 }
 
 module.exports = { KINDS, CREDENTIALS, ORIGIN, v1, v2, v2Raw, tlv, preceded, readAll, overTls, askHttp, serving,
-	sleep, eventually, refusal, describe };
+	sleep, eventually, refusal, describe, freePort, proxy };
