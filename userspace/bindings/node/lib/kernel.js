@@ -104,6 +104,7 @@ class Kernel {
 		this.calls = load(library);
 		this.pinDir = pinDir;
 		this.struct = Buffer.alloc(PEER_SIZE);
+		this.header = Buffer.alloc(MAX_HEADER);
 		this.handle = null;
 		this.closing = null;
 	}
@@ -171,14 +172,13 @@ class Kernel {
 
 		if (length <= 28) // IPv4 and no TLVs
 			return null;
-		const header = Buffer.alloc(MAX_HEADER);
-		const size = [header.length];
-		const result = this.calls.header(this.handle, struct.readBigUInt64LE(AT.cookie), header, size);
+		const size = [MAX_HEADER];
+		const result = this.calls.header(this.handle, struct.readBigUInt64LE(AT.cookie), this.header, size);
 		const kept = Number(size[0]);
 
 		if (result !== OK || kept === 0)
 			return null;
-		const copy = Buffer.from(header.subarray(0, kept));
+		const copy = Buffer.from(this.header.subarray(0, kept));
 
 		return kept > tlvsBegin(copy) ? copy : null;
 	}
