@@ -125,8 +125,7 @@ class HeaderReader {
 		} else {
 			process.nextTick(() => {
 				socket.removeListener('error', ignoreError);
-				if (!socket.destroyed)
-					done('', header, bytes);
+				done('', header, bytes);
 			});
 		}
 		return true;

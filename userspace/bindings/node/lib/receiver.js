@@ -102,6 +102,8 @@ class Receiver {
 				this.refuse(socket, reason);
 				return;
 			}
+			if (socket.destroyed) // by closeAllConnections(), say, in the tick between
+				return;
 			if (this.server.pauseOnConnect)
 				socket.pause(); // reading the header has started it
 			this.accept(socket, header && peerOfHeader(socket, header, bytes));
