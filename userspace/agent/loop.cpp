@@ -7,7 +7,11 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
 
 namespace tp
 {
@@ -31,6 +35,32 @@ int Loop::take(void *context, void *data, size_t size)
 	return ++intake.records < most_in_a_row ? 0 : -EAGAIN;
 }
 
+/* Their default would end the agent, and leave its programs as they are. */
+static constexpr int ending_signals[] = { SIGINT,  SIGTERM, SIGQUIT, SIGALRM, SIGVTALRM,
+					  SIGPROF, SIGIO,   SIGPWR,  SIGXCPU, SIGSTKFLT };
+static constexpr int other_signals[] = { SIGHUP, SIGUSR1, SIGUSR2 };
+
+static sigset_t held_signals()
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	for (int number : ending_signals)
+		sigaddset(&mask, number);
+	for (int number : other_signals)
+		sigaddset(&mask, number);
+	return mask;
+}
+
+void hold_signals()
+{
+	sigset_t mask = held_signals();
+
+	sigprocmask(SIG_BLOCK, &mask, nullptr);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 static bool add(int epoll, int fd)
 {
 	epoll_event event = {};
@@ -43,13 +73,9 @@ static bool add(int epoll, int fd)
 Result<Loop> Loop::create(int actions, Enforcer &enforcer)
 {
 	itimerspec interval = { { 0, tick_ns }, { 0, tick_ns } };
-	sigset_t mask;
+	sigset_t mask = held_signals();
 	Loop loop;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, nullptr);
 	loop.epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
 	loop.signals_ = Fd(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
 	loop.clock_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -75,6 +101,23 @@ Status Loop::watch(int fd, std::function<void()> handle)
 	return success();
 }
 
+bool Loop::is_told_to_end()
+{
+	signalfd_siginfo info;
+
+	while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+		int number = (int)info.ssi_signo;
+
+		if (std::find(std::begin(other_signals), std::end(other_signals), number) ==
+		    std::end(other_signals))
+			return true;
+		log("SIG{}: ignored, for a reload is not supported (to change options stop with "
+		    "--persist and start again)",
+		    sigabbrev_np(number));
+	}
+	return false;
+}
+
 Status Loop::run(const std::function<void()> &tick)
 {
 	for (;;) {
@@ -84,9 +127,10 @@ Status Loop::run(const std::function<void()> &tick)
 		if (count < 0 && errno != EINTR)
 			return system_error("wait for", "events");
 		for (int i = 0; i < count; i++) {
-			if (events[i].data.fd == signals_.get())
-				return success();
-			if (events[i].data.fd == clock_.get()) {
+			if (events[i].data.fd == signals_.get()) {
+				if (is_told_to_end())
+					return success();
+			} else if (events[i].data.fd == clock_.get()) {
 				uint64_t expirations;
 
 				if (read(clock_.get(), &expirations, sizeof(expirations)) > 0)

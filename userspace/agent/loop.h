@@ -16,16 +16,22 @@ struct ring_buffer;
 namespace tp
 {
 
+/*
+ * From here on signals wait for the loop: those whose default is to end the process end it in
+ * good order, but for SIGHUP, SIGUSR1 and SIGUSR2, which people send for a reload or a report;
+ * a log that nobody reads any more (SIGPIPE), or that is full, ends nothing.
+ */
+void hold_signals();
+
 class Loop
 {
 public:
-	/* SIGINT and SIGTERM are for the loop from here on. */
 	static Result<Loop> create(int actions, Enforcer &enforcer);
 
 	/* Calls `handle` whenever `fd` is readable. */
 	Status watch(int fd, std::function<void()> handle);
 
-	/* Calls `tick` five times a second, until a signal. */
+	/* Calls `tick` five times a second, until a signal that ends. */
 	Status run(const std::function<void()> &tick);
 
 private:
@@ -38,6 +44,7 @@ private:
 	};
 	Loop() = default;
 	static int take(void *intake, void *data, size_t size);
+	bool is_told_to_end();
 
 	Fd epoll_, signals_, clock_;
 	std::map<int, std::function<void()>> watched_;

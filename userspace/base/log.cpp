@@ -8,7 +8,10 @@ namespace tp
 
 void log_line(std::string_view text)
 {
-	fmt::print(stderr, "truepeer: {}\n", text);
+	/* in one write, and whether or not anybody reads it */
+	std::string line = fmt::format("truepeer: {}\n", text);
+
+	(void)std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 } // namespace tp
