@@ -139,9 +139,11 @@ static void add_pin(BpfIds &ids, const std::string &path)
 	close(fd);
 }
 
-/* Programs that no link holds are found by the maps they use. */
+/* Programs that no link holds are found by the maps they use, and maps without a pin by these. */
 static void add_programs(BpfIds &ids)
 {
+	std::set<uint32_t> more;
+
 	for (uint32_t id = 0; !bpf_prog_get_next_id(id, &id);) {
 		int fd = bpf_prog_get_fd_by_id(id);
 		uint32_t maps[64] = {}, size = sizeof(bpf_prog_info);
@@ -151,12 +153,17 @@ static void add_programs(BpfIds &ids)
 			continue;
 		info.map_ids = (uintptr_t)maps;
 		info.nr_map_ids = 64;
-		if (!bpf_obj_get_info_by_fd(fd, &info, &size))
-			for (uint32_t i = 0; i < std::min(info.nr_map_ids, 64u); i++)
-				if (ids.maps.count(maps[i]))
-					ids.programs.insert(id);
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size)) {
+			uint32_t *end = maps + std::min(info.nr_map_ids, 64u);
+
+			if (std::any_of(maps, end, [&](uint32_t m) { return ids.maps.count(m); })) {
+				ids.programs.insert(id);
+				more.insert(maps, end);
+			}
+		}
 		close(fd);
 	}
+	ids.maps.merge(more);
 }
 
 BpfIds Agent::ids() const

@@ -142,8 +142,10 @@ static void say_ready(const RunOptions &options, const Programs &programs,
 							    "stream";
 	if (options.engine == "auto" && !programs.no_handshake().empty())
 		log("engine {}, not handshake: {}", engine, programs.no_handshake());
-	fmt::print("ready: {}, engine {}, pins in {}\n",
-		   count_text(options.listen.size(), "service"), engine, pin_dir);
+	std::string line =
+		fmt::format("ready: {}, engine {}, pins in {}\n",
+			    count_text(options.listen.size(), "service"), engine, pin_dir);
+	(void)std::fwrite(line.data(), 1, line.size(), stdout);
 	std::fflush(stdout);
 }
 
@@ -177,7 +179,10 @@ static Status stop(const std::string &pin_dir, Enforcer &enforcer, PinLock &lock
 static Status clean_up(const std::string &pin_dir)
 {
 	if (pins_exist(pin_dir)) {
-		Status version = check_version(pin_dir);
+		Status version = check_owner(pin_dir);
+
+		if (version)
+			version = check_version(pin_dir);
 
 		if (!version && version.error().code == ErrorCode::not_running)
 			version = remove_pins(pin_dir);
@@ -278,6 +283,7 @@ Status run_agent(const RunOptions &options)
 {
 	Result<std::string> pin_dir = check_pin_dir(options.pin_dir);
 
+	hold_signals();
 	if (!pin_dir)
 		return pin_dir.error();
 	Result<Setup> setup = read_options(options);

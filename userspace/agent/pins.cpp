@@ -7,9 +7,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -58,7 +60,7 @@ bool pins_exist(const std::string &dir)
 {
 	struct stat about;
 
-	return stat(dir.c_str(), &about) == 0;
+	return lstat(dir.c_str(), &about) == 0;
 }
 
 std::vector<std::string> link_names(const std::string &dir, const std::string &prefix)
@@ -80,58 +82,150 @@ std::string free_draining_dir(const std::string &pin_dir)
 	}
 }
 
-/* From /proc/locks, so that asking never gets in the way of who wants the lock. */
+/*
+ * From /proc/locks, so that asking never gets in the way of who wants the lock.  Those who
+ * wait for one have an arrow in their line; locks of processes that are not visible none at all.
+ */
 static pid_t find_holder(const struct stat &about)
 {
 	std::string object = fmt::format("{:02x}:{:02x}:{}", major(about.st_dev),
 					 minor(about.st_dev), about.st_ino);
 	std::ifstream file("/proc/locks");
-	std::string number, type, mode, kind, where, line;
-	pid_t pid;
 
-	while (file >> number >> type >> mode >> kind >> pid >> where && std::getline(file, line))
-		if (type == "FLOCK" && where == object)
+	for (std::string line; std::getline(file, line);) {
+		std::istringstream fields(line);
+		std::string number, type, mode, kind, where;
+		pid_t pid = 0;
+
+		if (fields >> number >> type >> mode >> kind >> pid >> where && type == "FLOCK" &&
+		    where == object)
 			return pid > 0 ? pid : -1;
+	}
 	return 0;
 }
 
-pid_t lock_holder(const std::string &pin_dir)
+pid_t lock_holder(const std::string &dir)
 {
 	struct stat about;
 
-	return stat((pin_dir + "-lock").c_str(), &about) == 0 ? find_holder(about) : 0;
+	return lstat(dir.c_str(), &about) == 0 ? find_holder(about) : 0;
 }
 
+static std::string lock_path(const std::string &pin_dir)
+{
+	return pin_dir + "-lock";
+}
+
+static Fd open_dir(const std::string &path)
+{
+	return Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+/*
+ * Members of the pins' group may lock DIR, too, once the agent is gone: only the agent has both
+ * locks.  A lock that /proc/locks does not show is found by trying, which nobody minds here: the
+ * agent holds DIR from before anybody else can see it.
+ */
+pid_t running_agent(const std::string &pin_dir)
+{
+	pid_t holder = lock_holder(pin_dir);
+
+	if (holder > 0)
+		return holder == lock_holder(lock_path(pin_dir)) ? holder : 0;
+	Fd dir = open_dir(pin_dir);
+	bool held = dir && flock(dir.get(), LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+
+	return held ? -1 : 0;
+}
+
+Result<Fd> hold_pins(const std::string &dir)
+{
+	Fd fd = open_dir(dir);
+
+	if (!fd || flock(fd.get(), LOCK_EX | LOCK_NB))
+		return system_error("lock", dir);
+	return fd;
+}
+
+static bool is_ours(uid_t owner)
+{
+	return owner == 0 || owner == geteuid();
+}
+
+Status check_owner(const std::string &dir)
+{
+	struct stat about;
+
+	if (lstat(dir.c_str(), &about) || (S_ISDIR(about.st_mode) && is_ours(about.st_uid)))
+		return success();
+	return Error{ ErrorCode::permission, "use pins", dir,
+		      S_ISDIR(about.st_mode) ? fmt::format("belongs to user {}", about.st_uid) :
+					       "not a directory",
+		      "remove it, or choose another --pin-dir" };
+}
+
+/* Whose lock cannot be an agent's; the owner of a process that is gone is nobody, too. */
+static bool is_stranger(pid_t pid, uid_t owner)
+{
+	struct stat about;
+
+	return pid > 0 && stat(fmt::format("/proc/{}", pid).c_str(), &about) == 0 &&
+	       !is_ours(about.st_uid) && about.st_uid != owner;
+}
+
+static Error busy_error(const std::string &pin_dir, pid_t pid)
+{
+	return { ErrorCode::busy, "lock", pin_dir,
+		 pid > 0 ? fmt::format("in use by process {}", pid) : "in use by another process",
+		 "stop it first, or choose another --pin-dir" };
+}
+
+/*
+ * The directory is nobody else's: whoever can open it can lock it, and so keep the agent from
+ * starting.  One that others could open is mended, and one that a stranger has locked by then, or
+ * made himself, is replaced: a lock on a directory that is gone is worth nothing.
+ */
 Result<PinLock> PinLock::take(const std::string &pin_dir)
 {
-	std::string path = pin_dir + "-lock";
+	static constexpr mode_t owner_only = 0700;
+	static constexpr int attempts = 100;
+	std::string path = lock_path(pin_dir);
 
-	for (;;) {
+	for (int attempt = 0; attempt < attempts; attempt++) {
 		struct stat held, named;
 
-		if (mkdir(path.c_str(), 0755) && errno != EEXIST)
+		if (mkdir(path.c_str(), owner_only) && errno != EEXIST)
 			return system_error("lock", path);
-		Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		Fd fd = open_dir(path);
 		if (!fd) {
 			if (errno == ENOENT) /* its holder ended just now */
 				continue;
 			return system_error("lock", path);
 		}
-		if (flock(fd.get(), LOCK_EX | LOCK_NB)) {
+		if (fstat(fd.get(), &held))
+			return system_error("lock", path);
+		bool replace = !is_ours(held.st_uid);
+		if (!replace && (held.st_mode & 07777) != owner_only &&
+		    fchmod(fd.get(), owner_only))
+			return system_error("set the mode of", path);
+		if (!replace && flock(fd.get(), LOCK_EX | LOCK_NB)) {
 			if (errno != EWOULDBLOCK)
 				return system_error("lock", path);
-			pid_t pid = lock_holder(pin_dir);
+			pid_t pid = find_holder(held);
 
-			return Error{ ErrorCode::busy, "lock", pin_dir,
-				      pid > 0 ? fmt::format("in use by process {}", pid) :
-						"in use by another process",
-				      "stop it first, or choose another --pin-dir" };
+			if (!is_stranger(pid, held.st_uid))
+				return busy_error(pin_dir, pid);
+			replace = true;
 		}
-		/* a lock on a directory that has been removed meanwhile is worth nothing */
-		if (fstat(fd.get(), &held) == 0 && stat(path.c_str(), &named) == 0 &&
-		    held.st_ino == named.st_ino)
+		if (lstat(path.c_str(), &named) || held.st_ino != named.st_ino)
+			continue; /* it has been removed meanwhile */
+		if (!replace)
 			return PinLock(path, std::move(fd));
+		if (rmdir(path.c_str()) && errno != ENOENT)
+			return system_error("replace", path, errno,
+					    "another user has made it, or holds it");
 	}
+	return busy_error(pin_dir, lock_holder(path));
 }
 
 void PinLock::remove()

@@ -5,7 +5,9 @@
  *   DIR             what is in force, put in place by one rename
  *   DIR-new-PID     under construction
  *   DIR-draining-N  an earlier run's, still needed by live connections
- *   DIR-lock        held (flock) by the agent, or by who removes pins
+ *   DIR-lock        held (flock) by the agent, or by who removes pins; its owner's alone
+ *
+ * The agent holds DIR itself as well, which tells it from who holds DIR-lock for a moment.
  */
 #ifndef TP_AGENT_PINS_H
 #define TP_AGENT_PINS_H
@@ -22,8 +24,17 @@
 namespace tp
 {
 
-/* The process that holds the directory's lock; 0: nobody, -1: one we cannot see. */
-pid_t lock_holder(const std::string &pin_dir);
+/* The process that holds a lock on the directory; 0: nobody, -1: one that is not visible here. */
+pid_t lock_holder(const std::string &dir);
+
+/* The agent whose pins these are, if it runs; what lock_holder() returns. */
+pid_t running_agent(const std::string &pin_dir);
+
+/* Holds `dir`, which has just been made, as running_agent() expects it. */
+Result<Fd> hold_pins(const std::string &dir);
+
+/* Refuses a directory that belongs to another user, who may put into it what he likes. */
+Status check_owner(const std::string &dir);
 
 class PinLock
 {

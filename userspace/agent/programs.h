@@ -72,7 +72,7 @@ public:
 	void give_up_handshake(const std::string &why);
 
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
-	Status pin(const std::string &dir, std::optional<uint32_t> group) const;
+	Status pin(const std::string &dir, std::optional<uint32_t> group);
 
 	int pending() const;
 	int pieces() const;
@@ -114,6 +114,7 @@ private:
 	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};
 	std::vector<std::pair<std::string, Fd>> links_;
+	Fd held_; /* the directory of the pins */
 };
 
 /* Waits, for at most a second or two, until the kernel has freed these. */

@@ -237,7 +237,7 @@ static Status add_current(const std::string &dir, Json &out)
 static Result<Json> collect(const std::string &pin_dir)
 {
 	Result<std::vector<std::string>> dirs = find_dirs(pin_dir);
-	pid_t agent = lock_holder(pin_dir);
+	pid_t agent = running_agent(pin_dir);
 	Json out = { { "version", TP_VERSION },
 		     { "pin_dir", pin_dir },
 		     { "agent", agent ? "running" : "stopped" } };
