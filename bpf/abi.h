@@ -373,10 +373,15 @@ enum tp_action_type {
 };
 
 /*
- * The mark (SO_MARK) of segments that the agent sends in, to loopback, in a client's
- * place: an answer in the segment's own place would never leave this host.
+ * skb->mark, unless `truepeer run` is told other ones.  Of segments that the handshake engine
+ * has come in again, behind the one that makes their socket:
  */
-#define TP_MARK_SENT_IN 0x7471
+#define TP_DEFAULT_MARK 0x7470
+/*
+ * ... of segments that the agent sends in, to loopback, in a client's place: an answer in the
+ * segment's own place would never leave this host.
+ */
+#define TP_DEFAULT_MARK_SENT_IN 0x7471
 
 /* tp_actions: ring buffer, what BPF programs cannot do and ask the agent for. */
 struct tp_action {
@@ -411,17 +416,27 @@ enum tp_draining {
 	TP_DRAINING_SUCCEED = 3,
 };
 
+/* Whose sockets the programs see: those below the cgroup that they are attached to. */
+enum tp_scope {
+	TP_SCOPE_HOST = 0,      /* the root of the hierarchy: all of this host's */
+	TP_SCOPE_CGROUP = 1,    /* a part, which was asked for */
+	TP_SCOPE_CONTAINER = 2, /* a part, for the agent's own cgroup namespace hides the rest */
+};
+
 /* tp_config: one entry, what may change while programs run. */
 struct tp_config {
 	__u32 abi_version;
-	__u32 draining;        /* enum tp_draining; live connections are served in any case */
-	__u64 reassembler_ns;  /* last sign of life of an agent that handles pieces; 0: none */
-	__u32 rmem_max;        /* net.core.rmem_max */
-	__u32 routes;          /* 1: look into tp_routes */
-	__u32 max_connections; /* live ones; more are refused when their header comes */
+	__u32 draining;         /* enum tp_draining; live connections are served in any case */
+	__u64 reassembler_ns;   /* last sign of life of an agent that handles pieces; 0: none */
+	__u32 rmem_max;         /* net.core.rmem_max */
+	__u32 routes;           /* 1: look into tp_routes */
+	__u32 max_connections;  /* live ones; more are refused when their header comes */
+	__u32 scope;            /* enum tp_scope */
+	char no_handshake[256]; /* why services do without that engine; empty: they have it */
+	char no_sender[256];    /* ... the sender engine */
+	char pin_dir[128];      /* where the agent pins this */
+	__u32 claims;           /* 1: other agents must not have services that overlap with these */
 	__u32 pad;
-	char no_handshake[128]; /* why services do without that engine; empty: they have it */
-	char no_sender[128];    /* ... the sender engine */
 };
 
 /* How long the agent's last sign of life counts. */
@@ -444,7 +459,7 @@ TP_ASSERT(sizeof(struct tp_peer) == 128);
 TP_ASSERT(sizeof(struct tp_pending) == 184);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
-TP_ASSERT(sizeof(struct tp_config) == 288);
+TP_ASSERT(sizeof(struct tp_config) == 680);
 TP_ASSERT(sizeof(struct tp_denied_key) == 20);
 TP_ASSERT(sizeof(struct tp_denied) == 16);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);

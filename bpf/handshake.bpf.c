@@ -216,7 +216,7 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 {
 	__u32 timestamp;
 
-	if (skb->mark == tp_mark && tp_mark)
+	if (skb->mark == tp_mark)
 		return TP_DROP_PACKET; /* sent in again, and no socket came of it */
 	if (s->flags & TP_RST) {
 		__u32 ahead = s->seq - pending->start - pending->seen;

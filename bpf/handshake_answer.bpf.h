@@ -57,7 +57,7 @@ TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s, const struct t
 static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp_segment *s,
 					  const struct tp_pending *pending)
 {
-	if (skb->mark == TP_MARK_SENT_IN)
+	if (skb->mark == tp_mark_sent_in)
 		return tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE,
 					pending->start + pending->seen);
 	if (tp_answer(skb, s, pending, pending->start + pending->seen, TP_ACK))
@@ -75,7 +75,7 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 	tp_report(&pending->peer, reason, 0);
 	pending->state = TP_PENDING_REFUSED;
 	bpf_map_delete_elem(&tp_pieces, &s->flow);
-	if (skb->mark == TP_MARK_SENT_IN)
+	if (skb->mark == tp_mark_sent_in)
 		return tp_ask_to_answer(s, pending,
 					flags & TP_RST ? TP_ACTION_RESET : TP_ACTION_FINISH, end);
 	if (tp_answer(skb, s, pending, end, flags))

@@ -8,7 +8,6 @@
 #include "handshake_answer.bpf.h"
 
 /* Written by the loader. */
-const volatile __u32 tp_mark SEC(".rodata") = 0x7470; /* of segments that come in again */
 const volatile __u64
 	tp_cgroup_id SEC(".rodata") = 0; /* that sockops and the gate are attached to */
 const volatile __u32 tp_cgroup_level SEC(".rodata") = 0; /* how far below the root */
@@ -167,7 +166,7 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	birth = bpf_map_lookup_elem(&tp_births, &zero);
 	if (birth)
 		*birth = s->flow;
-	if (skb->mark == TP_MARK_SENT_IN)
+	if (skb->mark == tp_mark_sent_in)
 		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	verdict = TP_NEXT;
 out:

@@ -125,7 +125,7 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	 * A bare ACK waits for its header; the rest, where nobody can take it now, comes again.
 	 * What the agent has sent in comes here only where no tc program is at loopback.
 	 */
-	if (length == 0 || skb->mark == TP_MARK_SENT_IN ||
+	if (length == 0 || skb->mark == tp_mark_sent_in ||
 	    s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
 		return TP_DROP;
 	if (length > TP_MAX_HEADER)
@@ -230,7 +230,7 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 
 	/* once: whatever keeps it from its socket, it must not go round and round */
 	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
-	    skb->mark == TP_MARK_SENT_IN || !tp_reassembled())
+	    skb->mark == tp_mark_sent_in || !tp_reassembled())
 		return TP_DROP;
 	if (length > 0 && tp_load(skb, s->payload, work->bytes, length))
 		return TP_DROP;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The tests: every tests/FOLDER/NAME_test.cpp becomes build/tests/NAME_test.  The
 # other .cpp files of a folder are its support, linked into each of its tests; those
-# of tests/unit into all.  tests/bpf/NAME.bpf.c is there as NAME.skel.h.
+# of tests/unit into all.  tests/bpf/NAME.bpf.c is there as NAME.skel.h, tests/preload/NAME.c as
+# build/tests/NAME.so.
 #
 # From userspace/build.mk, where it is set: TEST_LIBRARIES, archives that tests link.
 
@@ -18,6 +19,9 @@ TEST_SUPPORT := $(filter-out $(TEST_SOURCES),$(wildcard $(TEST_DIRS:%=tests/%/*.
 TEST_OBJECTS := $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(TEST_SOURCES) $(TEST_SUPPORT))
 TESTS        := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(TEST_SOURCES))))
 
+# tests/preload/NAME.c: for LD_PRELOAD
+TEST_PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
+
 TEST_BPF   := $(basename $(basename $(notdir $(wildcard tests/bpf/*.bpf.c))))
 TEST_SKELS := $(TEST_BPF:%=$(BUILD)/gen/%.skel.h)
 
@@ -28,7 +32,7 @@ VM_FULL     := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs.full | sor
 .PHONY: tests vm-full test-kernels test-kernels-full
 VM_FULL_TESTS := $(addprefix $(BUILD)/vm/,$(VM_FULL) truepeer)
 VM_TESTS := $(addprefix $(BUILD)/vm/,$(VM_PROGRAMS) truepeer)
-tests: fuzzers $(TESTS) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
+tests: fuzzers $(TESTS) $(TEST_PRELOAD) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
 
 vm-full: $(VM_FULL_TESTS)
 
@@ -46,7 +50,7 @@ SANITIZE  := WARN=-Wall TEST_PCH= UNITY=1 BUILD=$(SANITIZED) $(foreach f,CXXFLAG
 	$(f)="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer")
 
 .PHONY: test-sanitized sanitized-tests
-sanitized-tests: $(BUILD)/truepeer $(BUILD)/examples/real_peer_server $(TESTS)
+sanitized-tests: $(BUILD)/truepeer $(BUILD)/examples/real_peer_server $(TESTS) $(TEST_PRELOAD)
 
 test-sanitized: all tests ## run the tests, and what they test, with AddressSanitizer and UBSan (root)
 	$(Q)$(MAKE) --no-print-directory $(SANITIZE) sanitized-tests
@@ -69,6 +73,11 @@ $(TEST_SKELS): $(BUILD)/gen/%.skel.h: $(BUILD)/tests/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+
+$(TEST_PRELOAD): $(BUILD)/tests/%.so: tests/preload/%.c
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g1 $(WARN) -fPIC -shared -o $@ $< -ldl
 
 # ---- programs ------------------------------------------------------------------
 

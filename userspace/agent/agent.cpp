@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "agent/cgroup.h"
 #include "agent/enforcer.h"
 #include "agent/evictions.h"
 #include "agent/handshake.h"
@@ -112,6 +113,12 @@ static Result<Setup> read_options(const RunOptions &options)
 	setup.max_pending = (uint32_t)std::min<uint64_t>(
 		(uint64_t)options.max_pending * setup.services.size(), 1u << 24);
 	setup.max_connections = options.max_connections;
+	if (options.mark == options.mark_sent_in)
+		return Error{ ErrorCode::usage, "--mark-sent-in",
+			      fmt::format("{:#x}", options.mark_sent_in), "is --mark, too",
+			      "the programs have to tell the two apart" };
+	setup.mark = options.mark;
+	setup.mark_sent_in = options.mark_sent_in;
 	return setup;
 }
 
@@ -292,9 +299,11 @@ Status run_agent(const RunOptions &options)
 	Result<Privileges> privileges = check_privileges();
 	if (!privileges)
 		return privileges.error();
-	Result<Fd> cgroup = open_cgroup(options.cgroup);
+	Result<Cgroup> cgroup = open_cgroup(options.cgroup);
 	if (!cgroup)
 		return cgroup.error();
+	setup->scope = cgroup->scope;
+	setup->pin_dir = *pin_dir;
 	Status ready = ensure_bpffs(*pin_dir);
 	if (!ready)
 		return ready;
@@ -308,11 +317,8 @@ Status run_agent(const RunOptions &options)
 		setup->namespaces = { 0 };
 		log("without CAP_PERFMON services apply in every network namespace");
 	}
-	Result<CgroupPlace> place = locate_cgroup(cgroup->get());
-	if (!place)
-		return place.error();
-	setup->cgroup = *place;
-	setup->no_handshake = why_no_handshake(options, *privileges, *place);
+	setup->cgroup = locate_cgroup(cgroup->fd.get());
+	setup->no_handshake = why_no_handshake(options, *privileges, setup->cgroup);
 	setup->no_sender = why_no_sender(options, *privileges);
 	if (options.engine == "handshake" && !setup->no_handshake.empty())
 		return no_engine_error(options.engine, setup->no_handshake);
@@ -324,14 +330,14 @@ Status run_agent(const RunOptions &options)
 	Result<PinLock> lock = PinLock::take(*pin_dir);
 	if (!lock)
 		return lock.error();
-	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw);
+	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw, options.mark_sent_in);
 	if (!enforcer)
 		return enforcer.error();
 	Status done = clean_up(*pin_dir);
 	if (!done)
 		return done;
 	Result<Freed> freed =
-		serve(options, *setup, *spaces, cgroup->get(), *pin_dir, *enforcer, *lock);
+		serve(options, *setup, *spaces, cgroup->fd.get(), *pin_dir, *enforcer, *lock);
 	if (!freed) {
 		if (!pins_exist(*pin_dir))
 			lock->remove();

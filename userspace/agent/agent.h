@@ -29,6 +29,8 @@ struct RunOptions {
 	std::string cgroup;
 	std::string pin_dir = default_pin_dir;
 	std::string group;
+	uint32_t mark = TP_DEFAULT_MARK; /* of segments that come in again */
+	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	bool persist = false; /* SIGTERM ends the agent only */
 };
 

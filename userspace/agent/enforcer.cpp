@@ -11,7 +11,7 @@ namespace tp
 
 static constexpr uint8_t finish_flags = TH_FIN | TH_ACK;
 
-Result<Enforcer> Enforcer::open(const std::vector<Namespace> &spaces, bool may_send)
+Result<Enforcer> Enforcer::open(const std::vector<Namespace> &spaces, bool may_send, uint32_t mark)
 {
 	std::vector<Place> places;
 
@@ -31,7 +31,7 @@ Result<Enforcer> Enforcer::open(const std::vector<Namespace> &spaces, bool may_s
 			return sender.error();
 		places.back().sender = std::move(*sender);
 	}
-	return Enforcer(std::move(places));
+	return Enforcer(std::move(places), mark);
 }
 
 Enforcer::Place *Enforcer::place(uint64_t netns)
@@ -138,7 +138,7 @@ void Enforcer::handle(std::span<const uint8_t> record)
 			.flags = (uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
 			.window = nudge_window,
 			.payload = record.subspan(sizeof(piece), piece.length),
-			.mark = TP_MARK_SENT_IN,
+			.mark = mark_,
 		}));
 	else
 		report(reassembler_.take(*here->sender, piece,

@@ -29,8 +29,12 @@ namespace tp
 class Enforcer
 {
 public:
-	/* Works in these namespaces.  `may_send`: CAP_NET_RAW is there. */
-	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send);
+	/*
+	 * Works in these namespaces.  `may_send`: CAP_NET_RAW is there; `mark`: of what is sent
+	 * in to the local TCP (SO_MARK), as the programs know it.
+	 */
+	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send,
+				     uint32_t mark = TP_DEFAULT_MARK_SENT_IN);
 
 	/* One record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
 	void handle(std::span<const uint8_t> record);
@@ -64,7 +68,9 @@ private:
 		SockDiag diag;
 		std::optional<SegmentSender> sender;
 	};
-	explicit Enforcer(std::vector<Place> places) : places_(std::move(places)) {}
+	Enforcer(std::vector<Place> places, uint32_t mark) : places_(std::move(places)), mark_(mark)
+	{
+	}
 
 	struct FlowLess {
 		bool operator()(const tp_flow &a, const tp_flow &b) const
@@ -94,6 +100,7 @@ private:
 			    const Reporter &reporter);
 
 	std::vector<Place> places_;
+	uint32_t mark_;
 	HashScan<tp_flow, tp_pending> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;
 	Reassembler reassembler_;

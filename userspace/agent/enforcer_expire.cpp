@@ -125,7 +125,7 @@ void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending &en
 		.flags = (uint8_t)(TH_ACK | (bytes.empty() ? 0 : TH_PUSH)),
 		.window = nudge_window,
 		.payload = bytes,
-		.mark = TP_MARK_SENT_IN,
+		.mark = mark_,
 	}));
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/agent.h"
+#include "agent/cgroup.h"
 #include "agent/host.h"
 #include "agent/interfaces.h"
 #include "agent/loop.h"

@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
 #include <vector>
 
 #include "base/log.h"
@@ -58,97 +57,11 @@ Result<Privileges> check_privileges()
 			   admin || has_capability(sets, CAP_PERFMON) };
 }
 
-/* mountinfo writes blanks and backslashes as \ and three octal digits. */
-static std::string unescape(const std::string &text)
-{
-	std::string out;
-
-	for (size_t i = 0; i < text.size(); i++) {
-		if (text[i] == '\\' && i + 3 < text.size()) {
-			out += (char)std::stoi(text.substr(i + 1, 3), nullptr, 8);
-			i += 3;
-		} else {
-			out += text[i];
-		}
-	}
-	return out;
-}
-
-Result<std::string> find_cgroup()
-{
-	std::ifstream file("/proc/self/mountinfo");
-	std::string line;
-
-	while (std::getline(file, line)) {
-		std::istringstream fields(line);
-		std::string field, mount_point, type;
-
-		for (int i = 0; i < 5 && fields >> field; i++)
-			mount_point = field;
-		while (fields >> field && field != "-")
-			;
-		fields >> type;
-		if (type == "cgroup2")
-			return unescape(mount_point);
-	}
-	return Error{ ErrorCode::incompatible, "find cgroup", "/proc/self/mountinfo",
-		      "no cgroup version 2 hierarchy is mounted",
-		      "mount -t cgroup2 none /sys/fs/cgroup/unified, or name one with --cgroup" };
-}
-
 static bool is_on(const std::string &path, unsigned magic)
 {
 	struct statfs about;
 
 	return statfs(path.c_str(), &about) == 0 && (unsigned)about.f_type == magic;
-}
-
-Result<Fd> open_cgroup(const std::string &path)
-{
-	std::string dir = path;
-
-	if (dir.empty()) {
-		Result<std::string> found = find_cgroup();
-
-		if (!found)
-			return found.error();
-		dir = *found;
-	}
-	Fd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	if (!fd)
-		return system_error("open cgroup", dir);
-	if (!is_on(dir, CGROUP2_SUPER_MAGIC))
-		return Error{ ErrorCode::usage, "open cgroup", dir,
-			      "not a directory of a cgroup version 2 hierarchy" };
-	return fd;
-}
-
-/* The kernel's own number for the root of a cgroup hierarchy. */
-static constexpr uint64_t root_cgroup_id = 1;
-
-/* A cgroup's id is its directory's inode number. */
-Result<CgroupPlace> locate_cgroup(int cgroup)
-{
-	CgroupPlace place;
-	struct statfs system;
-	struct stat about;
-	Fd at(fcntl(cgroup, F_DUPFD_CLOEXEC, 0));
-	uint32_t level = 0;
-
-	if (!at || fstat(cgroup, &about))
-		return system_error("locate", "cgroup");
-	place.id = about.st_ino;
-	/* upwards: out of a cgroup namespace's mount the way leads into another file system */
-	while (about.st_ino != root_cgroup_id) {
-		at = Fd(openat(at.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-		if (!at || fstat(at.get(), &about) || fstatfs(at.get(), &system))
-			return system_error("locate", "cgroup");
-		if ((unsigned)system.f_type != CGROUP2_SUPER_MAGIC)
-			return place;
-		level++;
-	}
-	place.level = level;
-	return place;
 }
 
 Status ensure_bpffs(const std::string &pin_dir)

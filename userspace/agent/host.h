@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the agent needs of the host: privileges, a cgroup, a bpf file system. */
+/* What the agent needs of the host: privileges, a bpf file system. */
 #ifndef TP_AGENT_HOST_H
 #define TP_AGENT_HOST_H
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -20,20 +19,6 @@ struct Privileges {
 
 /* Fails, naming what is missing, without CAP_BPF and CAP_NET_ADMIN. */
 Result<Privileges> check_privileges();
-
-/* The mount point of the unified hierarchy, from /proc/self/mountinfo. */
-Result<std::string> find_cgroup();
-
-/* Opens the cgroup to attach to; an empty path means find_cgroup(). */
-Result<Fd> open_cgroup(const std::string &path);
-
-struct CgroupPlace {
-	uint64_t id = 0;
-	/* How far below the hierarchy's root; nothing where that is out of sight. */
-	std::optional<uint32_t> level;
-};
-
-Result<CgroupPlace> locate_cgroup(int cgroup);
 
 /* Sees to it that `pin_dir` lies on a bpf file system, mounting the usual one. */
 Status ensure_bpffs(const std::string &pin_dir);

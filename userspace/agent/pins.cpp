@@ -116,7 +116,7 @@ static std::string lock_path(const std::string &pin_dir)
 	return pin_dir + "-lock";
 }
 
-static Fd open_dir(const std::string &path)
+static Fd open_lockable(const std::string &path)
 {
 	return Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
@@ -132,7 +132,7 @@ pid_t running_agent(const std::string &pin_dir)
 
 	if (holder > 0)
 		return holder == lock_holder(lock_path(pin_dir)) ? holder : 0;
-	Fd dir = open_dir(pin_dir);
+	Fd dir = open_lockable(pin_dir);
 	bool held = dir && flock(dir.get(), LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
 
 	return held ? -1 : 0;
@@ -140,7 +140,7 @@ pid_t running_agent(const std::string &pin_dir)
 
 Result<Fd> hold_pins(const std::string &dir)
 {
-	Fd fd = open_dir(dir);
+	Fd fd = open_lockable(dir);
 
 	if (!fd || flock(fd.get(), LOCK_EX | LOCK_NB))
 		return system_error("lock", dir);
@@ -196,7 +196,7 @@ Result<PinLock> PinLock::take(const std::string &pin_dir)
 
 		if (mkdir(path.c_str(), owner_only) && errno != EEXIST)
 			return system_error("lock", path);
-		Fd fd = open_dir(path);
+		Fd fd = open_lockable(path);
 		if (!fd) {
 			if (errno == ENOENT) /* its holder ended just now */
 				continue;

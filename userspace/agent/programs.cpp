@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "agent/cgroup.h"
 #include "agent/pinned_maps.h"
 #include "agent/pins.h"
 #include "base/log.h"
@@ -48,6 +49,7 @@ Status Programs::fill(const Setup &setup)
 	config_.abi_version = TP_ABI_VERSION;
 	config_.draining = TP_DRAINING_PASS;
 	config_.max_connections = setup.max_connections;
+	config_.claims = 1;
 	Status done = refresh(false);
 
 	for (const Listen &listen : setup.services) {
@@ -108,13 +110,21 @@ Status Programs::attach(int cgroup)
 					 nullptr);
 
 		if (fd < 0)
-			return system_error("attach",
-					    std::string(bpf_program__name(point.program)) +
-						    " to the cgroup",
+			return attach_error(bpf_program__name(point.program), cgroup, point.type,
 					    fd);
 		links_.emplace_back(point.name, fd);
 	}
 	return success();
+}
+
+uint32_t Programs::link_id() const
+{
+	bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (links_.empty() || bpf_obj_get_info_by_fd(links_.front().second.get(), &info, &size))
+		return 0;
+	return info.id;
 }
 
 Status Programs::write_config() const

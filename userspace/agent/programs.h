@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/host.h"
+#include "agent/cgroup.h"
 #include "bpf/abi.h"
 #include "base/address.h"
 #include "base/fd.h"
@@ -33,6 +33,10 @@ struct Setup {
 	std::vector<uint64_t> namespaces;      /* of the services: cookies; { 0 } if not aware */
 	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */
 	uint32_t flags = 0;                    /* enum tp_service_flag */
+	uint32_t mark = TP_DEFAULT_MARK;
+	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
+	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
+	std::string pin_dir;
 	std::string no_handshake; /* why the handshake engine is not to be tried; empty: try */
 	std::string no_sender;    /* ... the sender engine */
 };
@@ -55,6 +59,8 @@ public:
 
 	/* The gate last: by then everything behind it is in place. */
 	Status attach(int cgroup);
+	/* The kernel's number of the first link that attach() has made; 0: it does not tell. */
+	uint32_t link_id() const;
 
 	/* From here on connections are taken, or in the way `how` says. */
 	Status start(tp_draining how = TP_DRAINING_NOT);

@@ -9,6 +9,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <sstream>
 
 #include "agent/programs.h"
 #include "base/log.h"
@@ -34,6 +35,39 @@ static int keep_output(enum libbpf_print_level level, const char *format, va_lis
 	return length;
 }
 
+/*
+ * Why the kernel did not take a program, in its own words: the verifier's last line before the
+ * end of its log and its statistics, behind what the error number says.
+ */
+static std::string kernel_words(const Error &error)
+{
+	std::istringstream lines(libbpf_output);
+	std::string last;
+	bool inside = false;
+
+	for (std::string line; std::getline(lines, line);) {
+		if (line.find("-- BEGIN PROG LOAD LOG --") != std::string::npos)
+			inside = true;
+		else if (line.find("-- END PROG LOAD LOG --") != std::string::npos)
+			inside = false;
+		else if (inside && !line.empty() && !line.starts_with("processed ") &&
+			 !line.starts_with("verification time ") &&
+			 !line.starts_with("stack depth "))
+			last = line;
+	}
+	return last.empty() ? error.reason : error.reason + ": " + last;
+}
+
+/* Whether the running kernel has this function for programs, as far as its BTF tells. */
+static bool kernel_lacks(const char *function)
+{
+	btf *kernel = btf__load_vmlinux_btf();
+	bool lacks = kernel && btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) < 0;
+
+	btf__free(kernel);
+	return lacks;
+}
+
 /* The verifier gives its reason in the last lines of a long log. */
 static std::string end_of_output()
 {
@@ -48,6 +82,14 @@ static std::string end_of_output()
 void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 {
 	tp_truepeer__destroy(skeleton);
+}
+
+/* What all programs know. */
+static void set_common(tp_truepeer *skeleton, const Setup &setup)
+{
+	skeleton->rodata->tp_netns_aware = setup.netns_aware;
+	skeleton->rodata->tp_mark = setup.mark;
+	skeleton->rodata->tp_mark_sent_in = setup.mark_sent_in;
 }
 
 static void set_ports(tp_truepeer *skeleton, const Setup &setup)
@@ -130,7 +172,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 
 	if (!skeleton)
 		return system_error("open BPF object", "truepeer.bpf.o");
-	skeleton->rodata->tp_netns_aware = setup.netns_aware;
+	set_common(skeleton, setup);
 	/* room for all that may be told at once that there is some */
 	bpf_map__set_max_entries(skeleton->maps.tp_origins,
 				 setup.max_connections + setup.max_pending);
@@ -155,12 +197,30 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	if (!shared)
 		return shared.error();
 	int failed = tp_truepeer__load(skeleton);
-	if (failed)
-		return system_error("load BPF programs", "truepeer.bpf.o", failed,
-				    setup.netns_aware ? "needs Linux 6.1 or later; see above" :
-							"without CAP_PERFMON the verifier is "
-							"stricter: grant it; see above");
+	if (failed) {
+		Error error =
+			system_error("load BPF programs", "truepeer.bpf.o", failed,
+				     setup.netns_aware ? "" :
+							 "without CAP_PERFMON the verifier is "
+							 "stricter: grant it");
+		error.reason = kernel_words(error);
+		return error;
+	}
 	return opened;
+}
+
+/*
+ * What `program` needs is said only where that is missing; where the kernel has it and refuses
+ * the program all the same, its whole message is logged, too: it is worth a bug report.
+ */
+static std::string why_not_loaded(const Error &error, const std::string &program)
+{
+	if (program == "tp_handshake" && kernel_lacks("bpf_sk_assign_tcp_reqsk"))
+		return "this kernel lacks what it needs: Linux 6.9 or later, with "
+		       "CONFIG_SYN_COOKIES";
+	if (libbpf_output.find("'" + program + "'") != std::string::npos)
+		log("{}", end_of_output());
+	return fmt::format("the kernel does not take {}: {}", program, error.reason);
 }
 
 /*
@@ -169,25 +229,21 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
  */
 Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predecessor &predecessor)
 {
-	static const char *const handshake_needs =
-		"the kernel does not take tp_handshake: it needs "
-		"Linux 6.9 or later, with CONFIG_SYN_COOKIES";
-	static const char *const sender_needs =
-		"the kernel does not take tp_sender: it needs Linux "
-		"6.1 or later, with CONFIG_BPF_STREAM_PARSER";
 	const std::string no_handshake = setup.no_handshake;
+	std::string no_handshake_then; /* why, if it is the handshake program's fault */
 	Result<Skeleton> loaded = open_and_load(setup, predecessor);
 
 	if (!loaded && no_handshake.empty()) {
-		setup.no_handshake = handshake_needs;
+		no_handshake_then = why_not_loaded(loaded.error(), "tp_handshake");
+		setup.no_handshake = no_handshake_then;
 		loaded = open_and_load(setup, predecessor);
 	}
 	if (!loaded && setup.no_sender.empty()) {
 		setup.no_handshake = no_handshake;
-		setup.no_sender = sender_needs;
+		setup.no_sender = why_not_loaded(loaded.error(), "tp_sender");
 		loaded = open_and_load(setup, predecessor);
 		if (!loaded && no_handshake.empty()) {
-			setup.no_handshake = handshake_needs;
+			setup.no_handshake = no_handshake_then;
 			loaded = open_and_load(setup, predecessor);
 		}
 	}
@@ -212,6 +268,8 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	programs.shares_ = !predecessor.dir.empty() && predecessor.pending;
 	programs.shared_ = maps_to_share(predecessor);
 	programs.give_up_handshake(setup.no_handshake);
+	programs.config_.scope = setup.scope;
+	copy_text(setup.pin_dir, programs.config_.pin_dir, sizeof(programs.config_.pin_dir));
 	programs.no_sender_ = setup.no_sender;
 	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
 	Status done = success();
@@ -246,7 +304,7 @@ Status Programs::load_handshake(const Setup &setup, uint64_t netns)
 	Status set = set_handshake(copy.get(), setup, netns);
 	if (!set)
 		return set;
-	copy->rodata->tp_netns_aware = setup.netns_aware;
+	set_common(copy.get(), setup);
 	int failed = tp_truepeer__load(copy.get());
 	if (failed)
 		return system_error("load BPF program", "tp_handshake", failed);

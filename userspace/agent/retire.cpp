@@ -18,6 +18,7 @@ Status set_draining(const std::string &dir, tp_draining how)
 	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
 	config.draining = how;
 	config.reassembler_ns = 0;
+	config.claims = how == TP_DRAINING_NOT || how == TP_DRAINING_HOLD;
 	if (!failed)
 		failed = bpf_map_update_elem(map->get(), &zero, &config, BPF_ANY);
 	return failed ? Status(system_error("write map", dir + "/tp_config", failed)) : success();

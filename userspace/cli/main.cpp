@@ -200,6 +200,16 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 			    "one more network namespace to serve; may be repeated")
 		->type_name("PATH")
 		->allow_extra_args(false);
+	command->add_option("--mark", run.mark,
+			    "firewall mark of segments that the handshake engine has come in again")
+		->type_name("MARK")
+		->check(CLI::Range(1u, UINT32_MAX))
+		->default_str("0x7470");
+	command->add_option("--mark-sent-in", run.mark_sent_in,
+			    "... of segments that the agent sends in on a client's behalf")
+		->type_name("MARK")
+		->check(CLI::Range(1u, UINT32_MAX))
+		->default_str("0x7471");
 	command->add_option("--cgroup", run.cgroup,
 			    "the servers' cgroup (default: the whole hierarchy)")
 		->type_name("DIR");

@@ -119,6 +119,11 @@ static Result<tp_config> read_config(const std::string &dir)
 	return config;
 }
 
+static const char *scope_name(uint32_t scope)
+{
+	return scope == TP_SCOPE_HOST ? "host" : scope == TP_SCOPE_CGROUP ? "cgroup" : "container";
+}
+
 static Result<Json> service_json(const std::string &dir, uint32_t id, const Service &service)
 {
 	Result<tp_counters> counters = service_counters(dir, id);
@@ -214,6 +219,10 @@ static Status add_current(const std::string &dir, Json &out)
 	Result<uint64_t> pending = count_pending(dir);
 	if (!pending)
 		return pending.error();
+	Result<tp_config> config = read_config(dir);
+	if (!config)
+		return config.error();
+	out["servers"] = scope_name(config->scope);
 	out["connections"] = *connections;
 	out["pending"] = *pending;
 	out["services"] = Json::array();
@@ -336,6 +345,12 @@ Status show_status(const ViewOptions &options)
 			   "",
 		   options.pin_dir);
 	if (out.contains("services")) {
+		if (out["servers"] != "host")
+			fmt::print(
+				"servers: only those below {}\n",
+				out["servers"] == "cgroup" ?
+					"the cgroup given with --cgroup" :
+					"a cgroup of the agent's container; others are not seen");
 		fmt::print("connections: {} live, {} without a socket yet\n",
 			   out["connections"].dump(), out["pending"].dump());
 		print_services(out["services"]);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * LD_PRELOAD: the BPF program named by $TP_UNLOADABLE is spoilt on its way to the kernel, whose
+ * verifier then refuses it, as on a kernel that is stricter than those known.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+static void spoil(const union bpf_attr *attr)
+{
+	const char *name = getenv("TP_UNLOADABLE");
+	struct bpf_insn leave = { .code = BPF_JMP | BPF_EXIT };
+
+	if (name && !strncmp(attr->prog_name, name, sizeof(attr->prog_name) - 1))
+		memcpy((void *)(unsigned long)attr->insns, &leave, sizeof(leave));
+}
+
+long syscall(long number, ...)
+{
+	long (*next)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long a[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_bpf && a[0] == BPF_PROG_LOAD)
+		spoil((const union bpf_attr *)a[1]);
+	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
