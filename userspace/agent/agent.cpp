@@ -23,6 +23,7 @@
 #include "agent/programs.h"
 #include "agent/reporter.h"
 #include "agent/retire.h"
+#include "agent/rivals.h"
 #include "agent/routes.h"
 #include "agent/take_over.h"
 #include "agent/way_back.h"
@@ -245,7 +246,8 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	done = watch_own_addresses(*loop, *own);
 	if (!done)
 		return done.error();
-	done = take_over(*programs, *interfaces, options, pin_dir, enforcer);
+	done = take_over(*programs, *interfaces, options, pin_dir, enforcer,
+			 [&] { return check_rivals(setup, cgroup, programs->link_id()); });
 	if (done)
 		done = watch_interfaces(*loop, *interfaces);
 	if (!done)
@@ -336,6 +338,12 @@ Status run_agent(const RunOptions &options)
 	Status done = clean_up(*pin_dir);
 	if (!done)
 		return done;
+	done = check_rivals(*setup, cgroup->fd.get(), 0);
+	if (!done) {
+		if (!pins_exist(*pin_dir))
+			lock->remove();
+		return done;
+	}
 	Result<Freed> freed =
 		serve(options, *setup, *spaces, cgroup->fd.get(), *pin_dir, *enforcer, *lock);
 	if (!freed) {

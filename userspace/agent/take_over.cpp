@@ -180,7 +180,8 @@ static Status start_after(Programs &programs, const std::string &pin_dir)
 }
 
 Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
-		 const std::string &pin_dir, Enforcer &enforcer)
+		 const std::string &pin_dir, Enforcer &enforcer,
+		 const std::function<Status()> &last_check)
 {
 	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
 	Result<std::optional<uint32_t>> group = pin_group(options, pin_dir);
@@ -192,6 +193,8 @@ Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const 
 	for (Interfaces &one : interfaces)
 		if (done)
 			done = one.pin_in(fresh);
+	if (done)
+		done = last_check();
 	if (done)
 		done = programs.refresh(enforcer.reassembles());
 	if (done && !predecessor)

@@ -3,6 +3,7 @@
 #ifndef TP_AGENT_TAKE_OVER_H
 #define TP_AGENT_TAKE_OVER_H
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,11 @@ Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, i
 /*
  * From here on `programs` take the connections, and their pins are `pin_dir`.  Shared
  * connections go on as if nothing had happened; those of another predecessor that have no
- * socket yet are ended.
+ * socket yet are ended.  Before that, when the pins can be seen, `last_check` must succeed.
  */
 Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
-		 const std::string &pin_dir, Enforcer &enforcer);
+		 const std::string &pin_dir, Enforcer &enforcer,
+		 const std::function<Status()> &last_check);
 
 } // namespace tp
 
