@@ -143,8 +143,23 @@ struct tp_service {
 	__u64 header_timeout_ns;
 	__u32 versions;  /* bit 1 << version */
 	__u32 flags;     /* enum tp_service_flag */
-	__u32 passed_on; /* enum tp_passed_on: why the handshake engine left the last one it did */
-	__u32 pad;
+	__u32 passed_on;    /* enum tp_passed_on: why the handshake engine left the last one it did */
+	__u32 served_since; /* 1: it has served another one since */
+	__u64 passed_on_ns; /* when it left that one */
+};
+
+enum tp_namespace_state {
+	TP_NAMESPACE_ENTERED = 0,
+	TP_NAMESPACE_GONE = 1, /* there is none under its name, and the agent waits for another */
+};
+
+/* tp_namespaces: those of the services, the agent's own first. */
+struct tp_namespace {
+	__u64 cookie;   /* of the latest that was entered; 0 where the kernel cannot tell */
+	__u64 since_ns; /* of its state */
+	__u32 state;    /* enum tp_namespace_state */
+	__u32 entered;  /* how often one was */
+	char name[232]; /* as given to --netns; the agent's own has none */
 };
 
 /* What the handshake engine leaves to TCP, and so to the stream engine. */
@@ -161,6 +176,7 @@ enum tp_passed_on {
 	TP_PASSED_NO_ROUTING = 9, /* net.ipv4.conf.lo.forwarding (IPv6: net.ipv6...) is 0 */
 	TP_PASSED_FIREWALL = 10,  /* netfilter has not let its packets through yet, or lately */
 	TP_PASSED_CONNTRACK = 11, /* net.netfilter.nf_conntrack_tcp_loose is 0 */
+	TP_PASSED_MAX = 12,
 };
 
 enum tp_service_flag {
@@ -168,10 +184,16 @@ enum tp_service_flag {
 	TP_SERVICE_NO_SPECIAL = 1,
 };
 
-/* tp_policy: longest prefix match; prefixlen counts from the service field. */
+/*
+ * Longest prefix match: tp_policies, tp_denied, tp_routes.  prefixlen counts from behind itself.
+ * The family is a part of the prefix, because in 16 bytes ::/0 and its like also hold the
+ * IPv4-mapped addresses: so an IPv6 network never matches an IPv4 address.  What stands before
+ * the address is matched as a whole, so it is in host byte order.
+ */
 struct tp_policy_key {
 	__u32 prefixlen; /* 32 + (IPv4: 96 + n; IPv6: n) */
-	__u32 service;   /* big endian: matched bit by bit */
+	__u16 service;
+	__u16 family; /* enum tp_family: IPv4 or IPv6 */
 	__u8 address[16];
 };
 
@@ -179,15 +201,18 @@ struct tp_policy_value {
 	__u32 policy; /* enum tp_policy */
 };
 
-/* tp_denied: origins that are refused; longest prefix match. */
+/* tp_denied: origins that are refused. */
 struct tp_denied_key {
-	__u32 prefixlen; /* IPv4: 96 + n; IPv6: n */
+	__u32 prefixlen; /* 32 + (IPv4: 96 + n; IPv6: n) */
+	__u32 family;    /* enum tp_family */
 	__u8 address[16];
 };
 
 struct tp_denied {
-	__u64 added_ns; /* CLOCK_REALTIME */
-	__u64 refused;  /* connections */
+	__u64 added_ns;  /* CLOCK_REALTIME */
+	__u64 refused;   /* connections */
+	__u32 prefixlen; /* the key's: a look-up finds what contains the network, too */
+	__u32 pad;
 };
 
 /* tp_own_addresses: this host's, where services refuse them as origins. */
@@ -201,8 +226,9 @@ struct tp_own_key {
  * counts from the netns field.  Empty where no route has metrics that matter here.
  */
 struct tp_route_key {
-	__u32 prefixlen; /* 64 + (IPv4: 96 + n; IPv6: n) */
+	__u32 prefixlen; /* 96 + (IPv4: 96 + n; IPv6: n) */
 	__u8 netns[8];   /* cookie, in host byte order; bytes, so that there is no padding */
+	__u32 family;    /* enum tp_family */
 	__u8 address[16];
 };
 
@@ -338,9 +364,15 @@ struct tp_counters {
 	__u64 accept_queue_full; /* handshake: segments dropped because of it */
 	__u64 events_lost;       /* tp_events was full */
 	__u64 headers_lost;      /* tp_headers was full: accepted, but no TLVs to show */
+	__u64 events_withheld;   /* of outcomes that anybody can cause: too many for tp_events_early */
+	__u64 pieces_lost;       /* parts of headers that the agent had no room for */
+	__u64 passed_on[16];     /* by enum tp_passed_on; a power of two for the verifier */
 };
 
-/* tp_events: ring buffer, the outcome of each connection; userspace/base/event_ring.h reads it. */
+/*
+ * tp_events, tp_events_early: ring buffers, the outcome of each connection;
+ * userspace/base/event_ring.h reads them.
+ */
 struct tp_event {
 	__u64 time_ns;
 	__u64 cookie; /* 0: no socket */
@@ -348,6 +380,15 @@ struct tp_event {
 	__u32 outcome; /* enum tp_outcome */
 	__u32 pad;
 };
+
+/* Outcomes that no header goes before, so that anybody may cause as many as he likes. */
+#define TP_EARLY_OUTCOMES                                                                          \
+	(1u << TP_OUT_UNTRUSTED | 1u << TP_OUT_EMPTY | 1u << TP_OUT_TIMEOUT |                      \
+	 1u << TP_OUT_PENDING_FULL)
+
+/* How many of these get an event: each CPU so many a second, and at once. */
+#define TP_EARLY_EVENTS 20
+#define TP_EARLY_EVENTS_AT_ONCE 100
 
 /*
  * What the agent hands tp_agent_report: an outcome that it has decided; with TP_OUT_NONE a
@@ -357,7 +398,9 @@ struct tp_agent_report {
 	struct tp_peer peer;
 	__u64 cookie;
 	__u32 outcome;
-	__u32 count; /* connections; only one of them gets an event */
+	__u32 count;       /* connections; only one of them gets an event */
+	__u32 pieces_lost; /* not 0: these only, for the service's counter */
+	__u32 pad;
 };
 
 enum tp_action_type {
@@ -391,7 +434,8 @@ struct tp_action {
 	__u32 ack;
 	__u8 type;   /* enum tp_action_type */
 	__u8 reason; /* enum tp_outcome */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 service;
 };
 
 /*
@@ -450,9 +494,10 @@ struct tp_config {
 TP_ASSERT(sizeof(struct tp_endpoint) == 20);
 TP_ASSERT(sizeof(struct tp_header) == 56);
 TP_ASSERT(sizeof(struct tp_service_key) == 32);
-TP_ASSERT(sizeof(struct tp_service) == 32);
+TP_ASSERT(sizeof(struct tp_service) == 40);
+TP_ASSERT(sizeof(struct tp_namespace) == 256);
 TP_ASSERT(sizeof(struct tp_policy_key) == 24);
-TP_ASSERT(sizeof(struct tp_route_key) == 28);
+TP_ASSERT(sizeof(struct tp_route_key) == 32);
 TP_ASSERT(sizeof(struct tp_route) == 24);
 TP_ASSERT(sizeof(struct tp_flow) == 48);
 TP_ASSERT(sizeof(struct tp_peer) == 128);
@@ -460,13 +505,13 @@ TP_ASSERT(sizeof(struct tp_pending) == 184);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
 TP_ASSERT(sizeof(struct tp_config) == 680);
-TP_ASSERT(sizeof(struct tp_denied_key) == 20);
-TP_ASSERT(sizeof(struct tp_denied) == 16);
+TP_ASSERT(sizeof(struct tp_denied_key) == 24);
+TP_ASSERT(sizeof(struct tp_denied) == 24);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);
 TP_ASSERT(sizeof(struct tp_small_header) == 256);
 TP_ASSERT(sizeof(struct tp_large_header) == TP_MAX_HEADER + 16);
 TP_ASSERT(sizeof(struct tp_event) == 152);
-TP_ASSERT(sizeof(struct tp_agent_report) == 144);
+TP_ASSERT(sizeof(struct tp_agent_report) == 152);
 #undef TP_ASSERT
 
 #endif

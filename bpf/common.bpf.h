@@ -51,6 +51,7 @@ static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __
 		.ack = ack,
 		.type = type,
 		.reason = reason,
+		.service = service,
 	};
 	struct tp_counters *c;
 
@@ -85,6 +86,11 @@ static __always_inline int tp_is_ipv4(const __u8 *address)
 	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
 }
 
+static __always_inline __u32 tp_family_of(const __u8 *address)
+{
+	return tp_is_ipv4(address) ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
+}
+
 static __always_inline void tp_map_ipv4(__u8 *address, __u32 ipv4)
 {
 	__u32 *words = (__u32 *)address;
@@ -117,7 +123,11 @@ static __always_inline struct tp_service *tp_find_service(const struct tp_flow *
 
 static __always_inline __u32 tp_find_policy(__u32 service, const __u8 *remote)
 {
-	struct tp_policy_key key = { .prefixlen = 32 + 128, .service = bpf_htonl(service) };
+	struct tp_policy_key key = {
+		.prefixlen = 32 + 128,
+		.service = (__u16)service,
+		.family = (__u16)tp_family_of(remote),
+	};
 	struct tp_policy_value *value;
 
 	__builtin_memcpy(key.address, remote, 16);
@@ -129,7 +139,7 @@ static __always_inline void tp_set_endpoint(struct tp_endpoint *e, const __u8 *a
 {
 	__builtin_memcpy(e->address, address, 16);
 	e->port = port;
-	e->family = tp_is_ipv4(address) ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
+	e->family = (__u16)tp_family_of(address);
 }
 
 static __always_inline void tp_set_real_endpoints(struct tp_peer *peer, const struct tp_flow *flow)

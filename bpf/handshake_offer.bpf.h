@@ -124,7 +124,8 @@ static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_
 	__builtin_memset(route, 0, sizeof(*route));
 	if (!config || !config->routes)
 		return;
-	key->prefixlen = 64 + 128;
+	key->prefixlen = 96 + 128;
+	key->family = tp_family_of(flow->remote);
 	__builtin_memcpy(key->netns, &flow->netns, 8);
 	__builtin_memcpy(key->address, flow->remote, 16);
 	found = bpf_map_lookup_elem(&tp_routes, key);

@@ -99,8 +99,13 @@ static __always_inline void tp_set_flow_label(struct __sk_buff *skb, struct tcp_
 
 static __always_inline int tp_pass_on(struct tp_service *service, __u32 why)
 {
-	if (service->passed_on != why)
-		service->passed_on = why;
+	struct tp_counters *c = tp_service_counters(service->id);
+
+	if (c)
+		c->passed_on[why & 15]++;
+	service->passed_on_ns = bpf_ktime_get_boot_ns();
+	service->passed_on = why;
+	service->served_since = 0;
 	return TP_NEXT;
 }
 
@@ -166,6 +171,8 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		tp_count_queue_full(service->id);
 		return TP_DROP_PACKET; /* as TCP does; the client tries again */
 	}
+	if (!service->served_since)
+		service->served_since = 1;
 	hash = tp_connection_hash(&s->flow, scratch->message);
 	tp_set_flow_label(skb, listener, hash, offer);
 	if (old && !gone) {

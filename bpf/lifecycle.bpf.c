@@ -274,6 +274,10 @@ int tp_agent_report(struct tp_agent_report *ctx)
 	struct tp_peer peer = ctx->peer;
 	struct tp_counters *c = tp_service_counters(peer.service);
 
+	if (c && ctx->pieces_lost) {
+		__sync_fetch_and_add(&c->pieces_lost, ctx->pieces_lost);
+		return 0;
+	}
 	if (outcome == TP_OUT_NONE) {
 		tp_delete_origin(ctx->cookie);
 		return 0;

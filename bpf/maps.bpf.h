@@ -4,7 +4,7 @@
  * carries the definitions, `bpftool gen object` makes one map of each
  * (__weak), and the agent pins them (docs/PROTOCOL.md).
  *
- * Sizes of tp_origins, tp_headers, tp_sockets, tp_pending, tp_collected, tp_pieces and
+ * Sizes of tp_namespaces, tp_origins, tp_headers, tp_sockets, tp_pending, tp_collected, tp_pieces and
  * tp_sending are set by the agent before loading.
  */
 #ifndef TP_MAPS_BPF_H
@@ -29,7 +29,10 @@ struct {
 	__type(value, __u64);
 } tp_live __weak SEC(".maps");
 
-/* By flow: connections that have no socket yet; bounded, the oldest go first. */
+/*
+ * By flow: connections that have no socket yet; bounded, the oldest go first.  The agent makes
+ * it larger than --max-pending, for CPUs keep free entries to themselves (pending_room()).
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -43,6 +46,13 @@ struct {
 	__type(key, struct tp_service_key);
 	__type(value, struct tp_service);
 } tp_services __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_namespace);
+} tp_namespaces __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -244,5 +254,24 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } tp_events __weak SEC(".maps");
+
+/* ... of TP_EARLY_OUTCOMES: a flood of them pushes out none of the others. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} tp_events_early __weak SEC(".maps");
+
+/* A token bucket: what this CPU may still tell in tp_events_early. */
+struct tp_early_budget {
+	__u64 filled_ns;
+	__u64 events;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_early_budget);
+} tp_early_budget __weak SEC(".maps");
 
 #endif

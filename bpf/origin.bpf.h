@@ -42,7 +42,7 @@ static __always_inline int tp_is_own(__u64 netns, const __u8 *address)
 
 static __always_inline int tp_is_denied(const __u8 *address)
 {
-	struct tp_denied_key key = { .prefixlen = 128 };
+	struct tp_denied_key key = { .prefixlen = 32 + 128, .family = tp_family_of(address) };
 	struct tp_denied *denied;
 
 	__builtin_memcpy(key.address, address, 16);

@@ -25,6 +25,34 @@ static __always_inline void tp_count_connection(__u32 service)
 }
 
 /*
+ * Whether one more event of an outcome that anybody can cause is told now.  A program of process
+ * context that a softirq interrupts here may let one too many through.
+ */
+static __always_inline int tp_may_tell_early(__u64 now)
+{
+	const __u64 interval = 1000000000ull / TP_EARLY_EVENTS;
+	struct tp_early_budget *budget;
+	__u64 fresh, left;
+	__u32 zero = 0;
+
+	budget = bpf_map_lookup_elem(&tp_early_budget, &zero);
+	if (!budget)
+		return 0;
+	left = budget->events;
+	fresh = (now - budget->filled_ns) / interval;
+	if (left + fresh >= TP_EARLY_EVENTS_AT_ONCE) {
+		left = TP_EARLY_EVENTS_AT_ONCE;
+		budget->filled_ns = now;
+	} else if (fresh) {
+		left += fresh;
+		budget->filled_ns += fresh * interval;
+	}
+	if (left)
+		budget->events = left - 1;
+	return left != 0;
+}
+
+/*
  * The one place where an outcome is counted: once for each connection, and before its
  * entry leaves tp_pending or tp_origins (the agent's Evictions relies on that).
  */
@@ -32,6 +60,7 @@ TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 
 {
 	struct tp_counters *c;
 	struct tp_event *event;
+	__u64 now;
 
 	if (tp_missing(peer))
 		return 0;
@@ -43,12 +72,21 @@ TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 
 	c->outcome[outcome]++;
 	if (outcome == TP_OUT_NO_HEADER)
 		c->protocol[peer->protocol & 3]++;
-	event = bpf_ringbuf_reserve(&tp_events, sizeof(*event), 0);
+	now = bpf_ktime_get_boot_ns();
+	if (TP_EARLY_OUTCOMES >> outcome & 1) {
+		if (!tp_may_tell_early(now)) {
+			c->events_withheld++;
+			return 0;
+		}
+		event = bpf_ringbuf_reserve(&tp_events_early, sizeof(*event), 0);
+	} else {
+		event = bpf_ringbuf_reserve(&tp_events, sizeof(*event), 0);
+	}
 	if (!event) {
 		c->events_lost++;
 		return 0;
 	}
-	event->time_ns = bpf_ktime_get_boot_ns();
+	event->time_ns = now;
 	event->cookie = cookie;
 	event->peer = *peer;
 	event->outcome = outcome;

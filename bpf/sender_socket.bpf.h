@@ -8,9 +8,9 @@
 
 #include "sockops.bpf.h"
 
-/* Written by the loader: the network namespaces of services. */
+/* Of tp_namespaces, so many are looked through. */
 #define TP_MAX_NAMESPACES 16
-const volatile __u64 tp_namespaces[TP_MAX_NAMESPACES] SEC(".rodata") = {};
+/* Written by the loader: how many there are. */
 const volatile __u32 tp_namespace_count SEC(".rodata") = 0; /* 0: no sender engine */
 
 /*
@@ -23,9 +23,12 @@ static __always_inline struct tp_pending *tp_find_own(struct bpf_sock_ops *ctx,
 	__u32 start = ctx->snd_nxt;
 
 	for (__u32 i = 0; i < TP_MAX_NAMESPACES && i < tp_namespace_count; i++) {
+		struct tp_namespace *space = bpf_map_lookup_elem(&tp_namespaces, &i);
 		struct tp_pending *pending;
 
-		flow->netns = tp_namespaces[i];
+		if (!space)
+			return NULL;
+		flow->netns = space->cookie;
 		pending = bpf_map_lookup_elem(&tp_pending, flow);
 		if (pending && pending->start == start)
 			return pending;

@@ -56,6 +56,7 @@ static __always_inline void tp_send_piece(const struct tp_segment *s, __u32 serv
 	work->piece.action.ack = s->ack;
 	work->piece.action.type = type;
 	work->piece.action.reason = 0;
+	work->piece.action.service = service;
 	work->piece.start = start;
 	work->piece.length = length;
 	work->piece.fin = s->flags & TP_FIN && length == s->length;

@@ -85,4 +85,10 @@ $(BUILD)/examples/%: $(BUILD)/userspace/lib/examples/%.o $(BUILD)/libtruepeer.a
 -include $(TP_LIB_OBJ:.o=.d) $(wildcard $(BUILD)/userspace/lib/examples/*.d)
 
 # what the tests may call directly
-TEST_LIBRARIES := $(BUILD)/libtruepeer.a $(TP_FMT)
+# the agent's parts, for tests of one of them
+$(BUILD)/agent.a: $(TP_AGENT) $(filter-out $(TP_FMT),$(TP_BASE)) $(TP_NAMES)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+TEST_LIBRARIES := $(BUILD)/libtruepeer.a $(BUILD)/agent.a $(TP_FMT)

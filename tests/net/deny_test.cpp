@@ -77,6 +77,55 @@ TEST_P(Deny, header_in_pieces)
 	});
 }
 
+/* In 16 bytes ::/0 and ::/95 hold the IPv4-mapped addresses, too; as networks they do not. */
+TEST_P(Deny, networks_are_of_one_family)
+{
+	live([&](World &w) {
+		auto announce = [&](const std::string &host) {
+			Client client = w.connect();
+			bool six = host.find(':') != host.npos;
+			std::string other = six ? "2001:db8::1" : "192.0.2.1";
+
+			EXPECT_TRUE(client.send(v2_header(host, 7, other, 80) + "hello"));
+			return client;
+		};
+
+		deny(w, { "add", "::/0", "::/95", "::/1" });
+		Client four = announce("203.0.113.7");
+		w.expect_session(0, w.c.ipv6 ? "[::ffff:203.0.113.7]:7" : "203.0.113.7:7",
+				 "hello");
+		w.expect_refused(announce("2001:db8::7"), "denied");
+		deny(w, { "remove", "::/0", "::/95", "::/1" });
+		deny(w, { "add", "0.0.0.0/0" });
+		EXPECT_EQ(w.agent->json({ "deny", "list" })[0]["origin"], "0.0.0.0/0");
+		Client refused = announce("203.0.113.7");
+		EXPECT_EQ(refused.receive(1, 3s).end, End::reset);
+		Client six = announce("2001:db8::7");
+		EXPECT_EQ(w.server->wait_bytes(1, 5).bytes, "hello");
+	});
+}
+
+/* Also where the kernel's tries take no notice of BPF_NOEXIST. */
+TEST_P(Deny, adding_again_keeps_when_and_how_often)
+{
+	live([&](World &w) {
+		deny(w, { "add", network(w) });
+		Client refused = w.connect();
+		ASSERT_TRUE(refused.send(w.header(1) + "hello"));
+		w.expect_refused(refused, "denied");
+		nlohmann::json before = w.agent->json({ "deny", "list" });
+		deny(w, { "add", network(w) });
+		EXPECT_EQ(w.agent->json({ "deny", "list" }), before);
+		/* what contains it, and what it contains, are entries of their own */
+		std::string inside = w.c.ipv6 ? "2001:db8::/65" : "203.0.113.0/25";
+		std::string around = w.c.ipv6 ? "2001:db8::/63" : "203.0.112.0/23";
+		deny(w, { "add", inside, around });
+		nlohmann::json after = w.agent->json({ "deny", "list" });
+		EXPECT_EQ(after.size(), 3u);
+		EXPECT_NE(std::find(after.begin(), after.end(), before[0]), after.end());
+	});
+}
+
 /* Who needs no header is its own origin. */
 TEST_P(Deny, direct_clients)
 {

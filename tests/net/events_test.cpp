@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What `truepeer events` tells; that each outcome has one, every live test checks. */
+#include <bpf/libbpf.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <sstream>
 #include <thread>
 
 #include <nlohmann/json.hpp>
+
+#include "bpf/abi.h"
 
 #include "support.h"
 
@@ -139,9 +144,10 @@ TEST(EventHistory, keeps_the_latest)
 		uint16_t last = 0;
 
 		for (unsigned i = 0; i < count; i++) {
-			Client client(endpoint("127.0.0.1", 8080), untrusted_ipv4);
+			Client client(endpoint("127.0.0.1", 8080), proxy_ipv4);
 
-			EXPECT_NE(client.error(), 0);
+			EXPECT_TRUE(client.send("PROXY nonsense\r\n"));
+			EXPECT_EQ(client.receive(1, 3s).end, End::reset);
 			if (i % 1000 == 999) /* the agent makes room five times a second */
 				std::this_thread::sleep_for(300ms);
 		}
@@ -160,7 +166,7 @@ TEST(EventHistory, keeps_the_latest)
 		EXPECT_EQ(events.back()["proxy"],
 			  std::string(proxy_ipv4) + ":" + std::to_string(last));
 		EXPECT_EQ(agent.counters()["events_lost"], 0u);
-		EXPECT_EQ(agent.counters()["untrusted"], count);
+		EXPECT_EQ(agent.counters()["bad_v1"], count);
 		server.stop();
 		expect_clean_stop(agent);
 	});
@@ -176,8 +182,12 @@ TEST(EventHistory, counts_what_is_lost_when_the_buffer_is_full)
 		Server server(endpoint("127.0.0.1", 8080));
 
 		agent.process().signal(SIGSTOP);
-		for (unsigned i = 0; i < 7000; i++)
-			Client client(endpoint("127.0.0.1", 8080), untrusted_ipv4);
+		for (unsigned i = 0; i < 7000; i++) {
+			Client client(endpoint("127.0.0.1", 8080), proxy_ipv4);
+
+			EXPECT_TRUE(client.send("PROXY nonsense\r\n"));
+			EXPECT_EQ(client.receive(1, 3s).end, End::reset);
+		}
 		Client good(endpoint("127.0.0.1", 8080), proxy_ipv4);
 		EXPECT_TRUE(good.send(v1_header("203.0.113.9", 1, "203.0.113.1", 2) + "hello"));
 		EXPECT_EQ(server.wait_bytes(0, 5).bytes, "hello");
@@ -191,25 +201,99 @@ TEST(EventHistory, counts_what_is_lost_when_the_buffer_is_full)
 	});
 }
 
+/* Whoever is not trusted can fill neither the history nor the reader's screen. */
+TEST(EventHistory, is_not_displaced_by_a_flood_of_untrusted_connections)
+{
+	for (const std::string &engine : engines()) {
+		if (engine == "sender" || !kernel_has(engine))
+			continue;
+		in_sandbox([&](Sandbox &box) {
+			const unsigned count = 12'000;
+			Agent agent(box, { .engine = engine, .listen = { "127.0.0.1:8080" } });
+			Server server(endpoint("127.0.0.1", 8080));
+			Client good(endpoint("127.0.0.1", 8080), proxy_ipv4);
+
+			EXPECT_TRUE(good.send(v1_header("203.0.113.9", 1, "203.0.113.1", 2) + "x"));
+			EXPECT_EQ(server.wait_bytes(0, 1).bytes, "x");
+			for (unsigned i = 0; i < count; i++)
+				Client flood(endpoint("127.0.0.1", 8080), untrusted_ipv4);
+			EXPECT_TRUE(agent.counts("untrusted", count));
+			Finished shown = agent.command({ "events", "--json" });
+			Counters counters = agent.counters(), told = agent.event_counts();
+
+			EXPECT_EQ(told["accepted_v1_proxy"], 1u);
+			EXPECT_GE(told["untrusted"], (uint64_t)TP_EARLY_EVENTS_AT_ONCE / 2);
+			EXPECT_GT(counters["events_withheld"], count / 2);
+			EXPECT_EQ(told["untrusted"] + counters["events_withheld"] +
+					  counters["events_lost"],
+				  count);
+			EXPECT_NE(shown.err.find("not shown"), std::string::npos) << shown.err;
+			good.close();
+			server.stop();
+			EXPECT_TRUE(eventually([&] { return agent.live() == 0; }));
+			expect_clean_stop(agent);
+		});
+	}
+}
+
 /* ---- connections that the bounded map lets go ---------------------------------------- */
 
 TEST_P(Events, waiting_connections_beyond_the_limit_are_counted)
 {
 	WorldOptions options = { .agent = { "--max-pending", "64" }, .check_totals = false };
+	/* what the map has room for: see lru_room() */
+	const unsigned room = 64 + 128 * ((unsigned)libbpf_num_possible_cpus() + 1);
+	const unsigned count = room + 200;
+
+	live(options, [&](World &w) {
+		std::vector<Client> waiting;
+		rlimit files = { count + 100, count + 100 };
+
+		ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+		for (unsigned i = 0; i < count; i++)
+			waiting.push_back(w.connect());
+		EXPECT_TRUE(eventually([&] { return w.agent->counters()["pending_full"] >= 200; }))
+			<< nlohmann::json(w.agent->counters()).dump();
+		/* the others end by themselves, and every one of them is counted */
+		EXPECT_TRUE(eventually([&] { return w.agent->total() == count; }, 15s))
+			<< nlohmann::json(w.agent->counters()).dump();
+		EXPECT_EQ(w.agent->counters()["connections_begun"], count);
+		EXPECT_GE(w.agent->event_counts()["pending_full"], 1u);
+		EXPECT_EQ(w.server->count(), 0u);
+	});
+}
+
+static void run_on(unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* The map keeps free entries for each CPU, and none of that is taken from the limit. */
+TEST_P(Events, all_up_to_the_limit_wait_whichever_cpus_they_come_by)
+{
+	const unsigned limit = 256, cpus = std::thread::hardware_concurrency();
+	WorldOptions options = { .agent = { "--max-pending", std::to_string(limit),
+					    "--header-timeout", "20" } };
 
 	live(options, [&](World &w) {
 		std::vector<Client> waiting;
 
-		for (int i = 0; i < 200; i++)
+		/* each CPU gets free entries, all but one keep theirs */
+		for (unsigned cpu = 0; cpu < cpus; cpu++) {
+			run_on(cpu);
 			waiting.push_back(w.connect());
-		EXPECT_TRUE(eventually([&] { return w.agent->counters()["pending_full"] >= 100; }))
-			<< nlohmann::json(w.agent->counters()).dump();
-		/* the others end by themselves, and every one of them is counted */
-		EXPECT_TRUE(eventually([&] { return w.agent->total() == 200; }, 15s))
-			<< nlohmann::json(w.agent->counters()).dump();
-		EXPECT_EQ(w.agent->counters()["connections_begun"], 200u);
-		EXPECT_GE(w.agent->event_counts()["pending_full"], 1u);
-		EXPECT_EQ(w.server->count(), 0u);
+		}
+		while (waiting.size() < limit)
+			waiting.push_back(w.connect());
+		for (size_t i = 0; i < waiting.size(); i++)
+			EXPECT_TRUE(waiting[i].send(w.header(1, (uint16_t)(i + 1)) + "x"));
+		EXPECT_TRUE(eventually([&] { return w.server->count() == limit; }))
+			<< w.server->count();
+		EXPECT_EQ(w.agent->counters()["pending_full"], 0u);
 	});
 }
 

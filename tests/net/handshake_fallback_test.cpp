@@ -9,6 +9,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include <nlohmann/json.hpp>
+
 #include "support_raw_world.h"
 
 namespace live
@@ -121,6 +123,38 @@ TEST_P(HandshakeFallback, multipath_listener)
 		Accepted a = serve(w, listener, client);
 
 		EXPECT_EQ(w.engine_of(client), "stream");
+	});
+}
+
+/* What was left is counted and dated; it says nothing of a listener that is served since. */
+TEST_P(HandshakeFallback, status_tells_what_was_left_and_that_it_is_past)
+{
+	raw(automatic, [](RawWorld &w) {
+		auto service = [&] { return w.agent->json({ "status" })["services"][0]; };
+
+		EXPECT_FALSE(service().contains("last_left_by_handshake"));
+		{
+			Socket listener = make_listener(w.service, [](int) {}, IPPROTO_MPTCP);
+			RawClient one(w.wire, w.service), two(w.wire, w.service);
+			Accepted a = serve(w, listener, one), b = serve(w, listener, two);
+
+			EXPECT_EQ(service()["engine"], "stream");
+			EXPECT_TRUE(service().contains("why_not_handshake"));
+			EXPECT_EQ(service()["left_by_handshake"].value("mptcp", 0), 2);
+		}
+		Socket listener = make_listener(w.service, [](int) {});
+		RawClient client(w.wire, w.service);
+		Accepted a = serve(w, listener, client);
+		EXPECT_EQ(w.engine_of(client), "handshake");
+		nlohmann::json after = service();
+		EXPECT_EQ(after["engine"], "handshake") << after.dump();
+		EXPECT_FALSE(after.contains("why_not_handshake")) << after.dump();
+		EXPECT_EQ(after["left_by_handshake"]["mptcp"], 2);
+		EXPECT_LT(after["last_left_by_handshake"]["seconds_ago"], 60);
+		Finished text = w.agent->command({ "status" });
+		EXPECT_NE(text.out.find("left by the handshake engine: mptcp 2; the last "),
+			  std::string::npos)
+			<< text.out;
 	});
 }
 

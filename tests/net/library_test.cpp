@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* libtruepeer on live connections: what it finds, and how its errors differ. */
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include <truepeer/truepeer.h>
+
+#include "lib/handle.h"
 
 #include "support.h"
 
@@ -92,6 +99,196 @@ TEST_P(Library, M32_knows_an_ipv6_origin_on_an_ipv4_socket)
 		truepeer_close(handle);
 	});
 }
+
+/* ---- callers of other versions -------------------------------------------------- */
+
+/* A later version's struct is larger; an earlier version's caller has room for less of it. */
+TEST(LibrarySizes, older_and_newer_callers)
+{
+	struct Later {
+		truepeer_peer peer;
+		uint64_t added;
+	};
+	truepeer_peer older;
+	Later newer, whole = {};
+	unsigned char around[sizeof(Later) + 8];
+
+	whole.peer.cookie = 42;
+	whole.added = 43;
+	/* as an older caller of that version */
+	memset(around, 0xaa, sizeof(around));
+	EXPECT_EQ(tp::lib::give(around, sizeof(older), &whole, sizeof(whole)), sizeof(older));
+	memcpy(&older, around, sizeof(older));
+	EXPECT_EQ(older.cookie, 42u);
+	for (size_t i = sizeof(older); i < sizeof(around); i++)
+		EXPECT_EQ(around[i], 0xaa) << i;
+	/* as a newer caller of this version */
+	memset((void *)&newer, 0xaa, sizeof(newer));
+	EXPECT_EQ(tp::lib::give(&newer, sizeof(newer), &whole, sizeof(older)), sizeof(older));
+	EXPECT_EQ(newer.peer.cookie, 42u);
+	EXPECT_EQ(newer.added, 0u);
+}
+
+TEST_P(Library, callers_with_structs_of_other_sizes)
+{
+	live({ .start_server = false }, [&](World &w) {
+		struct {
+			truepeer_peer peer;
+			uint64_t later, behind;
+		} caller = {};
+		Socket listener = listen_on(w.service);
+		Client client = w.connect();
+		truepeer_handle *handle = nullptr;
+
+		ASSERT_TRUE(client.send(w.header(2) + "hello"));
+		Accepted a = accept_from(listener);
+		ASSERT_EQ(truepeer_open(w.agent->pin_dir().c_str(), &handle), TRUEPEER_OK);
+		caller.later = caller.behind = ~0ull;
+		caller.peer.size = sizeof(truepeer_peer) + sizeof(caller.later);
+		ASSERT_EQ(truepeer_lookup_fd(handle, a.socket.fd(), &caller.peer), TRUEPEER_OK);
+		EXPECT_EQ(caller.peer.size, sizeof(truepeer_peer));
+		EXPECT_EQ(text_of(caller.peer.origin), w.origin());
+		EXPECT_EQ(caller.later, 0u); /* and not what was there by chance */
+		EXPECT_EQ(caller.behind, ~0ull);
+		/* the first version's, whatever is added later */
+		caller.peer.size = 552;
+		ASSERT_EQ(truepeer_lookup_fd(handle, a.socket.fd(), &caller.peer), TRUEPEER_OK);
+		EXPECT_EQ(caller.peer.size, 552u);
+		caller.peer.size = 551;
+		EXPECT_EQ(truepeer_lookup_fd(handle, a.socket.fd(), &caller.peer),
+			  TRUEPEER_ERROR_INVALID);
+		truepeer_close(handle);
+	});
+}
+
+/* ---- threads and fork() --------------------------------------------------------- */
+
+/* A child that looks up when it is told to; its exit code: the negated error, 99: too late. */
+static pid_t fork_looker(truepeer_handle *handle, uint64_t cookie, const int (&start)[2])
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	char byte;
+	truepeer_peer peer = empty_peer();
+	struct sigaction late = {};
+
+	late.sa_handler = [](int) { _exit(99); };
+	sigaction(SIGALRM, &late, nullptr);
+	alarm(10);
+	close(start[1]);
+	int error = truepeer_lookup_cookie(handle, cookie, &peer);
+	if (error == TRUEPEER_OK && read(start[0], &byte, 1) >= 0) {
+		/* only what is not found makes it look for another agent */
+		if (truepeer_lookup_cookie(handle, 1, &peer) != TRUEPEER_ERROR_NOT_FOUND)
+			_exit(98);
+		error = truepeer_lookup_cookie(handle, cookie, &peer);
+	}
+	_exit(-error);
+}
+
+/*
+ * Whatever the other threads were doing with the handle, the child's goes on: also when it has to
+ * open the maps of a restarted agent.
+ */
+TEST_P(Library, fork_while_other_threads_look_up)
+{
+	live({ .start_server = false, .check_totals = false }, [&](World &w) {
+		Socket listener = listen_on(w.service);
+		Client client = w.connect();
+		truepeer_handle *handle = nullptr;
+		std::atomic<bool> end = false;
+		std::vector<std::thread> threads;
+		std::vector<pid_t> children;
+		int start[2];
+
+		ASSERT_EQ(pipe2(start, O_CLOEXEC), 0);
+		ASSERT_TRUE(client.send(w.header(2) + "hello"));
+		Accepted a = accept_from(listener);
+		uint64_t cookie = cookie_of(a.socket.fd());
+		ASSERT_EQ(truepeer_open(w.agent->pin_dir().c_str(), &handle), TRUEPEER_OK);
+		for (int i = 0; i < 3; i++)
+			threads.emplace_back([&] {
+				truepeer_peer peer = empty_peer();
+
+				while (!end)
+					EXPECT_EQ(truepeer_lookup_cookie(handle, cookie, &peer),
+						  TRUEPEER_OK);
+			});
+		for (int i = 0; i < 40; i++)
+			children.push_back(fork_looker(handle, cookie, start));
+		end = true;
+		for (std::thread &thread : threads)
+			thread.join();
+		/* the connection is served by what its agent has left behind */
+		EXPECT_EQ(w.agent->process().wait(0ms), std::nullopt);
+		w.agent->process().signal(SIGKILL);
+		ASSERT_TRUE(w.agent->process().wait(5s));
+		AgentOptions options;
+		options.engine = w.c.engine;
+		options.listen = { w.service.text() };
+		w.agent = std::make_unique<Agent>(w.box, options);
+		close(start[0]);
+		close(start[1]);
+		for (pid_t child : children) {
+			int status = 0;
+
+			ASSERT_EQ(waitpid(child, &status, 0), child);
+			EXPECT_TRUE(WIFEXITED(status)) << status;
+			EXPECT_EQ(WEXITSTATUS(status), 0);
+		}
+		truepeer_close(handle);
+	});
+}
+
+/* Threads of one process that find out at once that the agent is another one. */
+TEST_P(Library, threads_while_the_agent_is_restarted)
+{
+	live({ .start_server = false, .check_totals = false }, [&](World &w) {
+		Socket listener = listen_on(w.service);
+		truepeer_handle *handle = nullptr;
+		std::atomic<bool> end = false;
+		std::atomic<unsigned> wrong = 0, found = 0;
+		std::vector<std::thread> threads;
+		Client client = w.connect();
+
+		ASSERT_TRUE(client.send(w.header(2) + "hello"));
+		Accepted a = accept_from(listener);
+		uint64_t cookie = cookie_of(a.socket.fd());
+		ASSERT_EQ(truepeer_open(w.agent->pin_dir().c_str(), &handle), TRUEPEER_OK);
+		for (int i = 0; i < 4; i++)
+			threads.emplace_back([&] {
+				truepeer_peer peer = empty_peer();
+
+				while (!end) {
+					int error = truepeer_lookup_cookie(handle, cookie, &peer);
+
+					(error ? wrong : found)++;
+					truepeer_lookup_cookie(handle, 1, &peer);
+				}
+			});
+		for (int i = 0; i < 3; i++) {
+			w.agent->process().signal(SIGKILL);
+			ASSERT_TRUE(w.agent->process().wait(5s));
+			AgentOptions options;
+			options.engine = w.c.engine;
+			options.listen = { w.service.text() };
+			w.agent = std::make_unique<Agent>(w.box, options);
+			EXPECT_TRUE(eventually([&, before = found.load()] {
+				return found > before + 100;
+			}));
+		}
+		end = true;
+		for (std::thread &thread : threads)
+			thread.join();
+		/* while one directory takes another's place the connection is in neither */
+		EXPECT_LT(wrong, found / 10 + 100);
+		truepeer_close(handle);
+	});
+}
+
+/* ---- errors --------------------------------------------------------------------- */
 
 TEST(LibraryErrors, not_running)
 {

@@ -81,6 +81,30 @@ TEST_P(Policy, M28_other_ports_are_left_alone)
 	});
 }
 
+/* Each rule is for its own family, in whatever order, and the shorter one does not win. */
+TEST_P(Policy, anybody_is_two_networks)
+{
+	const bool ipv6 = GetParam().ipv6;
+	const std::string own = ipv6 ? "::/0" : "0.0.0.0/0", other = ipv6 ? "0.0.0.0/0" : "::/0";
+
+	for (const auto &[first, second] : { std::pair(own, other), std::pair(other, own) })
+		live({ .agent = { "--trust", first, "--trust", second } }, [&](World &w) {
+			Client anybody(w.service, w.untrusted);
+
+			w.connections++;
+			ASSERT_EQ(anybody.error(), 0);
+			ASSERT_TRUE(anybody.send(w.header(1) + "hello"));
+			w.expect_session(0, w.origin(), "hello");
+		});
+	live({ .agent = { "--trust", other } }, [&](World &w) {
+		Client anybody(w.service, w.untrusted);
+
+		w.connections++;
+		EXPECT_EQ(anybody.error(), ECONNREFUSED);
+		EXPECT_TRUE(w.agent->counts("untrusted", 1));
+	});
+}
+
 TEST_P(Policy, M29_request_without_a_header_is_refused)
 {
 	expect_bytes_refused([](World &) { return "GET / HTTP/1.0\r\n\r\n"; }, "no_header");

@@ -83,7 +83,8 @@ uint64_t Agent::total() const
 	static const std::set<std::string> others = {
 		"peername_early", "peername_family", "actions_lost",      "accept_queue_full",
 		"events_lost",    "headers_lost",    "connections_begun", "no_header_tls",
-		"no_header_http", "no_header_ssh",   "no_header_other"
+		"no_header_http", "no_header_ssh",   "no_header_other",   "events_withheld",
+		"pieces_lost"
 	};
 	uint64_t sum = 0;
 

@@ -25,6 +25,7 @@
 #include "agent/retire.h"
 #include "agent/rivals.h"
 #include "agent/routes.h"
+#include "agent/served.h"
 #include "agent/take_over.h"
 #include "agent/way_back.h"
 #include "base/event_ring.h"
@@ -211,9 +212,8 @@ struct Freed {
 	std::vector<uint32_t> programs, maps;
 };
 
-static Result<Freed> serve(const RunOptions &options, const Setup &setup,
-			   const std::vector<Namespace> &spaces, int cgroup,
-			   const std::string &pin_dir, Enforcer &enforcer, PinLock &lock)
+static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<Namespace> &spaces,
+			   int cgroup, const std::string &pin_dir, Enforcer &enforcer, PinLock &lock)
 {
 	std::vector<uint64_t> timeouts(setup.services.size(), setup.header_timeout_ns);
 	Result<Programs> programs = load_programs(setup, pin_dir, cgroup);
@@ -237,19 +237,17 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	Result<std::vector<Routes>> routes = read_routes(*programs, setup, spaces);
 	if (!routes)
 		return routes.error();
-	done = watch_routes(*loop, *programs, *routes);
-	if (!done)
-		return done.error();
 	Result<std::vector<OwnAddresses>> own = read_own_addresses(*programs, setup, spaces);
 	if (!own)
 		return own.error();
-	done = watch_own_addresses(*loop, *own);
-	if (!done)
-		return done.error();
-	done = take_over(*programs, *interfaces, options, pin_dir, enforcer,
-			 [&] { return check_rivals(setup, cgroup, programs->link_id()); });
+	ServedNamespaces served({ setup, spaces, *programs, enforcer, *loop, *interfaces, *routes,
+				  *own, options.interfaces, pin_dir });
+	done = served.set_routes();
 	if (done)
-		done = watch_interfaces(*loop, *interfaces);
+		done = take_over(*programs, *interfaces, options, pin_dir, enforcer,
+				 [&] { return check_rivals(setup, cgroup, programs->link_id()); });
+	if (done)
+		done = served.watch();
 	if (!done)
 		return done.error();
 	warn_of_short_requests(options, *programs);
@@ -257,6 +255,9 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	Result<EventRing> events = EventRing::open(programs->events(), Access::write);
 	if (!events)
 		return events.error();
+	Result<EventRing> early = EventRing::open(programs->early_events(), Access::write);
+	if (!early)
+		return early.error();
 	Reporter reporter(programs->reporter());
 	Evictions evictions({ programs->pending(), programs->origins(), programs->counters() },
 			    setup.services.size());
@@ -265,10 +266,12 @@ static Result<Freed> serve(const RunOptions &options, const Setup &setup,
 	done = loop->run([&] {
 		(void)bool(programs->refresh(enforcer.reassembles())); /* else: the way without */
 		enforcer.expire(maps, timeouts, reporter);
+		served.tick();
 		evictions.tick(reporter);
 		kept.tick();
 		events->trim();
 		way_back.tick();
+		early->trim();
 	});
 	if (!done)
 		return done.error();
@@ -313,8 +316,10 @@ Status run_agent(const RunOptions &options)
 	if (!spaces)
 		return spaces.error();
 	setup->netns_aware = privileges->perfmon;
-	for (const Namespace &space : *spaces)
+	for (const Namespace &space : *spaces) {
 		setup->namespaces.push_back(space.cookie);
+		setup->names.push_back(space.name);
+	}
 	if (!privileges->perfmon) {
 		setup->namespaces = { 0 };
 		log("without CAP_PERFMON services apply in every network namespace");

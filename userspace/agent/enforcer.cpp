@@ -11,36 +11,61 @@ namespace tp
 
 static constexpr uint8_t finish_flags = TH_FIN | TH_ACK;
 
+Result<Enforcer::Place> Enforcer::open_place(const Namespace &space, bool may_send)
+{
+	Result<Inside> inside = Inside::enter(space);
+
+	if (!inside)
+		return inside.error();
+	Result<SockDiag> diag = SockDiag::open();
+	if (!diag)
+		return diag.error();
+	Place place = { space.cookie, std::move(*diag), {} };
+	if (!may_send)
+		return place;
+	Result<SegmentSender> sender = SegmentSender::open();
+	if (!sender)
+		return sender.error();
+	place.sender = std::move(*sender);
+	return place;
+}
+
 Result<Enforcer> Enforcer::open(const std::vector<Namespace> &spaces, bool may_send, uint32_t mark)
 {
-	std::vector<Place> places;
+	Places places;
 
 	for (const Namespace &space : spaces) {
-		Result<Inside> inside = Inside::enter(space);
+		Result<Place> place = open_place(space, may_send);
 
-		if (!inside)
-			return inside.error();
-		Result<SockDiag> diag = SockDiag::open();
-		if (!diag)
-			return diag.error();
-		places.push_back({ space.cookie, std::move(*diag), {} });
-		if (!may_send)
-			continue;
-		Result<SegmentSender> sender = SegmentSender::open();
-		if (!sender)
-			return sender.error();
-		places.back().sender = std::move(*sender);
+		if (!place)
+			return place.error();
+		places.push_back(std::move(*place));
 	}
-	return Enforcer(std::move(places), mark);
+	return Enforcer(std::move(places), may_send, mark);
+}
+
+void Enforcer::leave(size_t space)
+{
+	places_[space].reset();
+}
+
+Status Enforcer::enter(size_t space, const Namespace &fresh)
+{
+	Result<Place> place = open_place(fresh, may_send_);
+
+	if (!place)
+		return place.error();
+	places_[space].emplace(std::move(*place));
+	return success();
 }
 
 Enforcer::Place *Enforcer::place(uint64_t netns)
 {
 	if (netns == 0)
-		return &places_.front();
-	for (Place &place : places_)
-		if (place.netns == netns)
-			return &place;
+		return &*places_.front();
+	for (std::optional<Place> &place : places_)
+		if (place && place->netns == netns)
+			return &*place;
 	return nullptr;
 }
 
@@ -79,13 +104,15 @@ void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t a
 
 void Enforcer::end_flow(const tp_flow &flow)
 {
-	SockDiag &diag = place(flow.netns)->diag;
-	Result<std::optional<uint64_t>> found = diag.find(flow);
+	Place *here = place(flow.netns);
 
+	if (!here)
+		return;
+	Result<std::optional<uint64_t>> found = here->diag.find(flow);
 	if (!found)
 		report(found.error());
 	else if (*found)
-		report(diag.destroy(flow, **found));
+		report(here->diag.destroy(flow, **found));
 }
 
 void Enforcer::act(const tp_action &action)

@@ -36,11 +36,16 @@ public:
 	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send,
 				     uint32_t mark = TP_DEFAULT_MARK_SENT_IN);
 
+	/* The namespace at this index of `spaces` has gone: nothing here holds on to it. */
+	void leave(size_t space);
+	/* Another is in its place. */
+	Status enter(size_t space, const Namespace &fresh);
+
 	/* One record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
 	void handle(std::span<const uint8_t> record);
 
 	/* Whether headers in pieces can be put together here. */
-	bool reassembles() const { return places_.front().sender.has_value(); }
+	bool reassembles() const { return may_send_; }
 
 	struct Maps {
 		int pending, origins, pieces;
@@ -68,9 +73,14 @@ private:
 		SockDiag diag;
 		std::optional<SegmentSender> sender;
 	};
-	Enforcer(std::vector<Place> places, uint32_t mark) : places_(std::move(places)), mark_(mark)
+	/* A place that is missing: its namespace has gone. */
+	using Places = std::vector<std::optional<Place>>;
+
+	Enforcer(Places places, bool may_send, uint32_t mark)
+	    : places_(std::move(places)), may_send_(may_send), mark_(mark)
 	{
 	}
+	static Result<Place> open_place(const Namespace &space, bool may_send);
 
 	struct FlowLess {
 		bool operator()(const tp_flow &a, const tp_flow &b) const
@@ -99,7 +109,8 @@ private:
 	void expire_origins(int origins, const std::vector<uint64_t> &timeouts,
 			    const Reporter &reporter);
 
-	std::vector<Place> places_;
+	Places places_; /* the first is always there */
+	bool may_send_;
 	uint32_t mark_;
 	HashScan<tp_flow, tp_pending> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;

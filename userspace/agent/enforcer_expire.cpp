@@ -40,9 +40,11 @@ static uint32_t sent_bytes(const tp_pending &entry)
 
 void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry)
 {
-	if (!place(flow.netns))
-		return;
-	/* no acknowledgement yet: the client does not know of a connection to reset */
+	/*
+	 * no acknowledgement yet: the client does not know of a connection to reset.  Nor can
+	 * anybody be told in a namespace that has gone; the entry goes all the same, because its
+	 * outcome has been counted.
+	 */
 	if (entry.ack)
 		send(flow, reset_flags, entry.ack, entry.start + sent_bytes(entry));
 	if (entry.peer.engine != TP_ENGINE_HANDSHAKE) /* has no request socket */
@@ -53,16 +55,14 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry
 void Enforcer::end_peer(int map, uint64_t cookie, const tp_peer &peer)
 {
 	tp_peer refused = peer;
-
 	Place *here = place(peer.netns);
 
-	if (!here)
-		return;
 	/* from here on the verdict program lets nothing through, and counts nothing */
 	refused.state = TP_PEER_REFUSED;
 	refused.reason = TP_OUT_TIMEOUT;
 	bpf_map_update_elem(map, &cookie, &refused, BPF_EXIST);
-	report(here->diag.destroy(flow_of(peer), cookie));
+	if (here)
+		report(here->diag.destroy(flow_of(peer), cookie));
 }
 
 /* Whether the entry still waits for a header that it must have. */
@@ -256,6 +256,8 @@ void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
 	};
 
 	report(reassembler_.tick(sender_for, maps.pending));
+	for (const auto &[service, count] : reassembler_.take_lost())
+		reporter.report_lost_pieces(service, count);
 	expire_pending(maps, reporter);
 	if (++ticks_ % origins_every == 0) /* a large map, where little is to be done */
 		expire_origins(maps.origins, timeouts, reporter);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/handshake.h"
 
-#include <algorithm>
 #include <fstream>
 
 #include "base/log.h"
@@ -89,7 +88,6 @@ WayBack ask_for_way_back(const Programs &programs, const std::vector<Namespace> 
 	return way_back;
 }
 
-/* Their metrics now, and as they change. */
 Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,
 					const std::vector<Namespace> &spaces)
 {
@@ -107,47 +105,6 @@ Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,
 		all.push_back(std::move(*one));
 	}
 	return all;
-}
-
-static bool any_metrics(const std::vector<Routes> &routes)
-{
-	return std::any_of(routes.begin(), routes.end(), [](const Routes &r) { return r.any(); });
-}
-
-Status watch_routes(Loop &loop, Programs &programs, std::vector<Routes> &routes)
-{
-	Status done = programs.set_routes(any_metrics(routes));
-
-	for (Routes &one : routes)
-		if (done)
-			done = loop.watch(one.fd(), [&] {
-				Status loaded = one.handle();
-
-				if (loaded)
-					loaded = programs.set_routes(any_metrics(routes));
-				if (!loaded)
-					log("{}; route metrics may be out of date",
-					    loaded.error().text());
-			});
-	return done;
-}
-
-/* New interfaces get the program while the agent runs. */
-Status watch_interfaces(Loop &loop, std::vector<Interfaces> &interfaces)
-{
-	for (Interfaces &one : interfaces) {
-		Status watched = loop.watch(one.fd(), [&one] {
-			Status handled = one.handle();
-
-			if (!handled)
-				log("{}; its connections go by the stream engine",
-				    handled.error().text());
-		});
-
-		if (!watched)
-			return watched;
-	}
-	return success();
 }
 
 } // namespace tp

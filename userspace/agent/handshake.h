@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the handshake engine needs of the agent: interfaces and routes, and their changes. */
+/* What the handshake engine needs of the agent: interfaces and routes. */
 #ifndef TP_AGENT_HANDSHAKE_H
 #define TP_AGENT_HANDSHAKE_H
 
@@ -10,7 +10,6 @@
 #include "agent/cgroup.h"
 #include "agent/host.h"
 #include "agent/interfaces.h"
-#include "agent/loop.h"
 #include "agent/namespace.h"
 #include "agent/programs.h"
 #include "agent/routes.h"
@@ -39,10 +38,6 @@ WayBack ask_for_way_back(const Programs &programs, const std::vector<Namespace> 
 /* The routes' metrics. */
 Result<std::vector<Routes>> read_routes(Programs &programs, const Setup &setup,
 					const std::vector<Namespace> &spaces);
-
-/* All of these must outlive the loop. */
-Status watch_interfaces(Loop &loop, std::vector<Interfaces> &interfaces);
-Status watch_routes(Loop &loop, Programs &programs, std::vector<Routes> &routes);
 
 } // namespace tp
 

@@ -34,6 +34,7 @@ Result<Interfaces> Interfaces::open(const Namespace &space, int program,
 	if (!events)
 		return events.error();
 	interfaces.events_ = std::move(*events);
+	interfaces.cookie_ = space.cookie;
 	interfaces.program_ = program;
 	interfaces.only_ = std::move(only);
 	return interfaces;
@@ -72,11 +73,11 @@ static LinkAttributes read_attributes(const nlmsghdr *message)
  * What comes in through a port belongs to its bridge or bond, and comes in there; other
  * frames than Ethernet's are not read.
  */
-Result<std::vector<Interfaces::Interface>> Interfaces::list() const
+Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 {
 	std::vector<Interface> found;
 	ifinfomsg request = {};
-	Status done = dump(RTM_GETLINK, &request, sizeof(request), [&](const nlmsghdr *m) {
+	auto each = [&](const nlmsghdr *m) {
 		auto *link = (const ifinfomsg *)NLMSG_DATA(m);
 
 		if (m->nlmsg_type != RTM_NEWLINK)
@@ -87,17 +88,20 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list() const
 			(!attributes.has_master || attributes.master_kind == "vrf");
 
 		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable });
-	});
+	};
+	Result<bool> done = dump(RTM_GETLINK, &request, sizeof(request),
+				 { [&] { found.clear(); }, each });
 
 	if (!done)
 		return done.error();
+	certain = *done;
 	return found;
 }
 
 std::string Interfaces::pin_path(uint32_t index) const
 {
 	return space_->name.empty() ? fmt::format("{}/link_tcx_{}", dir_, index) :
-				      fmt::format("{}/link_tcx_{}_{}", dir_, space_->cookie, index);
+				      fmt::format("{}/link_tcx_{}_{}", dir_, cookie_, index);
 }
 
 void Interfaces::drop(uint32_t index)
@@ -110,6 +114,12 @@ void Interfaces::drop(uint32_t index)
 	if (!dir_.empty())
 		unlink(pin_path(index).c_str());
 	links_.erase(found);
+}
+
+void Interfaces::detach()
+{
+	while (!links_.empty())
+		drop(links_.begin()->first);
 }
 
 static Status pin_link(int link, const std::string &path)
@@ -141,11 +151,20 @@ Status Interfaces::attach_to(const Interface &interface)
 
 Status Interfaces::attach(bool first)
 {
+	if (!first)
+		return load();
+	Result<Progress> done = attach_to_all(true);
+	return done ? success() : Status(done.error());
+}
+
+Result<Followed::Progress> Interfaces::attach_to_all(bool first)
+{
 	Result<Inside> inside = Inside::enter(*space_);
+	bool certain = true;
 
 	if (!inside)
 		return inside.error();
-	Result<std::vector<Interface>> all = list();
+	Result<std::vector<Interface>> all = list(certain);
 	if (!all)
 		return all.error();
 	auto wanted = [this](const std::string &name) {
@@ -177,9 +196,9 @@ Status Interfaces::attach(bool first)
 
 		/* between the list and now it may have gone again */
 		if (!done && (first || done.error().number != ENODEV))
-			return done;
+			return done.error();
 	}
-	return success();
+	return certain ? Progress::end : Progress::uncertain;
 }
 
 Status Interfaces::pin_in(const std::string &dir)
@@ -194,10 +213,9 @@ Status Interfaces::pin_in(const std::string &dir)
 	return success();
 }
 
-Status Interfaces::handle()
+Result<Followed::Progress> Interfaces::read_some(Clock::time_point)
 {
-	drain(events_.get());
-	return attach(false);
+	return attach_to_all(false);
 }
 
 } // namespace tp

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/followed.h"
 #include "agent/namespace.h"
 #include "base/fd.h"
 #include "base/result.h"
@@ -18,7 +19,7 @@
 namespace tp
 {
 
-class Interfaces
+class Interfaces : public Followed
 {
 public:
 	/*
@@ -31,34 +32,36 @@ public:
 	/* Attaches where the program is missing; names that `only` has must be there at first. */
 	Status attach(bool first);
 
+	/* Takes the program from all of them. */
+	void detach();
+
 	/* From here on links are pinned in `dir` and unpinned when their interface goes. */
 	Status pin_in(const std::string &dir);
 	/* That directory has been renamed. */
 	void pins_moved(const std::string &dir) { dir_ = dir; }
 
-	int fd() const { return events_.get(); }
-	/* What fd() announced. */
-	Status handle();
-
 	size_t count() const { return links_.size(); }
 
 private:
+	Result<Progress> read_some(Clock::time_point deadline) override;
+
 	struct Interface {
 		uint32_t index;
 		std::string name;
 		bool usable;
 	};
 	explicit Interfaces(const Namespace &space) : space_(&space) {}
-	Result<std::vector<Interface>> list() const;
+	Result<std::vector<Interface>> list(bool &certain) const;
+	Result<Progress> attach_to_all(bool first);
 	std::string pin_path(uint32_t index) const;
 	void drop(uint32_t index);
 	Status attach_to(const Interface &interface);
 
 	const Namespace *space_;
+	uint64_t cookie_ = 0; /* of the namespace, which may be another one later */
 	int program_ = -1;
 	std::vector<std::string> only_;
 	std::string dir_;
-	Fd events_;
 	std::map<uint32_t, Fd> links_;
 };
 

@@ -61,6 +61,11 @@ void hold_signals()
 	signal(SIGXFSZ, SIG_IGN);
 }
 
+int Loop::ring_fd() const
+{
+	return ring_buffer__epoll_fd(ring_.get());
+}
+
 static bool add(int epoll, int fd)
 {
 	epoll_event event = {};
@@ -118,6 +123,12 @@ bool Loop::is_told_to_end()
 	return false;
 }
 
+void Loop::forget(int fd)
+{
+	epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+	watched_.erase(fd);
+}
+
 Status Loop::run(const std::function<void()> &tick)
 {
 	for (;;) {
@@ -135,9 +146,12 @@ Status Loop::run(const std::function<void()> &tick)
 
 				if (read(clock_.get(), &expirations, sizeof(expirations)) > 0)
 					tick();
-			} else if (auto found = watched_.find(events[i].data.fd);
-				   found != watched_.end()) {
-				found->second();
+			} else if (events[i].data.fd != ring_fd()) {
+				/* an earlier handler of this round may have forgotten it, or itself */
+				auto found = watched_.find(events[i].data.fd);
+
+				if (found != watched_.end())
+					std::function<void()>(found->second)();
 			} else {
 				/* level-triggered: what stays in it is ready again at once */
 				intake_->records = 0;

@@ -31,6 +31,9 @@ public:
 	/* Calls `handle` whenever `fd` is readable. */
 	Status watch(int fd, std::function<void()> handle);
 
+	/* No more; before the descriptor is closed. */
+	void forget(int fd);
+
 	/* Calls `tick` five times a second, until a signal that ends. */
 	Status run(const std::function<void()> &tick);
 
@@ -43,6 +46,7 @@ private:
 		unsigned records = 0; /* in a row */
 	};
 	Loop() = default;
+	int ring_fd() const;
 	static int take(void *intake, void *data, size_t size);
 	bool is_told_to_end();
 

@@ -2,7 +2,10 @@
 #include "agent/namespace.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "agent/host.h"
 
@@ -30,12 +33,30 @@ Inside::~Inside()
 		(void)setns(back_.get(), CLONE_NEWNET);
 }
 
-static Result<Namespace> open_namespace(const std::string &path)
+/*
+ * The kernel gives a namespace's inode number to another one only when it has gone, and it
+ * has not while the descriptor is open.
+ */
+bool Namespace::is_there() const
+{
+	struct stat named, entered;
+
+	return name.empty() || (fd && stat(name.c_str(), &named) == 0 &&
+				fstat(fd.get(), &entered) == 0 && named.st_dev == entered.st_dev &&
+				named.st_ino == entered.st_ino);
+}
+
+Result<Namespace> open_namespace(const std::string &path)
 {
 	Namespace space = { path, Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC)), 0 };
 
 	if (!space.fd)
 		return system_error("open network namespace", path);
+	/* what is about to become one is an empty file first (ip-netns(8)) */
+	struct statfs about;
+	if (fstatfs(space.fd.get(), &about) || about.f_type != NSFS_MAGIC)
+		return Error{ ErrorCode::usage, "open network namespace", path,
+			      "not a network namespace" };
 	Result<Inside> inside = Inside::enter(space);
 	if (!inside)
 		return inside.error();

@@ -14,10 +14,15 @@ namespace tp
 {
 
 struct Namespace {
-	std::string name; /* as it was given; empty: the agent's own */
-	Fd fd;
+	std::string name;    /* as it was given; empty: the agent's own */
+	Fd fd;               /* none: it has gone, and this must not keep it alive */
 	uint64_t cookie = 0; /* SO_NETNS_COOKIE */
+
+	/* Whether its name leads to it; not where it leads nowhere, or to another. */
+	bool is_there() const;
 };
+
+Result<Namespace> open_namespace(const std::string &path);
 
 /* This thread's own first, then those of `paths`. */
 Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &paths);

@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "agent/rtnetlink.h"
-#include "base/log.h"
 
 namespace tp
 {
@@ -27,7 +26,26 @@ Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, 
 	return addresses;
 }
 
-Status OwnAddresses::load()
+tp_own_key OwnAddresses::key_of(const Bytes &address) const
+{
+	tp_own_key key = {};
+
+	key.netns = netns_;
+	std::memcpy(key.address, address.data(), 16);
+	return key;
+}
+
+void OwnAddresses::clear()
+{
+	for (const Bytes &address : entries_) {
+		tp_own_key key = key_of(address);
+
+		bpf_map_delete_elem(map_, &key);
+	}
+	entries_.clear();
+}
+
+Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 {
 	Result<Inside> inside = Inside::enter(*space_);
 	ifaddrmsg request = {};
@@ -36,7 +54,7 @@ Status OwnAddresses::load()
 
 	if (!inside)
 		return inside.error();
-	Status done = dump(RTM_GETADDR, &request, sizeof(request), [&](const nlmsghdr *message) {
+	auto each = [&](const nlmsghdr *message) {
 		auto *about = (const ifaddrmsg *)NLMSG_DATA(message);
 		bool ipv4 = about->ifa_family == AF_INET;
 		int left = (int)IFA_PAYLOAD(message);
@@ -55,16 +73,11 @@ Status OwnAddresses::load()
 			std::memcpy(address.data() + (ipv4 ? 12 : 0), RTA_DATA(a), ipv4 ? 4 : 16);
 			fresh.insert(address);
 		}
-	});
-	if (!done)
-		return done;
-	auto key_of = [&](const Bytes &address) {
-		tp_own_key key = {};
-
-		key.netns = netns_;
-		std::memcpy(key.address, address.data(), 16);
-		return key;
 	};
+	Result<bool> certain =
+		dump(RTM_GETADDR, &request, sizeof(request), { [&] { fresh.clear(); }, each });
+	if (!certain)
+		return certain.error();
 	for (const Bytes &address : fresh) {
 		tp_own_key key = key_of(address);
 
@@ -78,13 +91,7 @@ Status OwnAddresses::load()
 			bpf_map_delete_elem(map_, &key);
 	}
 	entries_ = std::move(fresh);
-	return success();
-}
-
-Status OwnAddresses::handle()
-{
-	drain(events_.get());
-	return load();
+	return *certain ? Progress::end : Progress::uncertain;
 }
 
 Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, const Setup &setup,
@@ -105,22 +112,6 @@ Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, c
 		all.push_back(std::move(*one));
 	}
 	return all;
-}
-
-Status watch_own_addresses(Loop &loop, std::vector<OwnAddresses> &addresses)
-{
-	Status done = success();
-
-	for (OwnAddresses &one : addresses)
-		if (done)
-			done = loop.watch(one.fd(), [&one] {
-				Status loaded = one.handle();
-
-				if (!loaded)
-					log("{}; own addresses may be out of date",
-					    loaded.error().text());
-			});
-	return done;
 }
 
 } // namespace tp

@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "agent/loop.h"
+#include "agent/followed.h"
 #include "agent/namespace.h"
 #include "agent/programs.h"
 #include "base/fd.h"
@@ -17,21 +17,22 @@ namespace tp
 {
 
 /* Those of one network namespace. */
-class OwnAddresses
+class OwnAddresses : public Followed
 {
 public:
 	/* `map`: tp_own_addresses, borrowed.  `netns`: as the flows have it. */
 	static Result<OwnAddresses> open(const Namespace &space, uint64_t netns, int map);
 
-	/* Brings the map up to date. */
-	Status load();
-
-	int fd() const { return events_.get(); }
-	/* What fd() announced. */
-	Status handle();
+	/* Takes them out of the map. */
+	void clear();
 
 private:
+	/* Brings the map up to date. */
+	Result<Progress> read_some(Clock::time_point deadline) override;
+
 	using Bytes = std::array<uint8_t, 16>;
+
+	tp_own_key key_of(const Bytes &address) const;
 
 	OwnAddresses(const Namespace &space, uint64_t netns, int map)
 	    : space_(&space), netns_(netns), map_(map)
@@ -41,14 +42,12 @@ private:
 	const Namespace *space_;
 	uint64_t netns_;
 	int map_;
-	Fd events_;
 	std::set<Bytes> entries_; /* what is in the map */
 };
 
 /* Of all namespaces; empty where no service asks for them. */
 Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, const Setup &setup,
 						     const std::vector<Namespace> &spaces);
-Status watch_own_addresses(Loop &loop, std::vector<OwnAddresses> &addresses);
 
 } // namespace tp
 

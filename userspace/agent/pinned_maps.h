@@ -37,6 +37,9 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_sending", Pinned::for_root },        { "tp_senders", Pinned::for_root },
 	{ "tp_actions", Pinned::not_at_all },      { "tp_work", Pinned::not_at_all },
 	{ "tp_scratch", Pinned::not_at_all },      { "tp_sender_work", Pinned::not_at_all },
+	{ "tp_births", Pinned::not_at_all },       { "tp_early_budget", Pinned::not_at_all },
+	{ "tp_events_early", Pinned::for_group },  { "tp_namespaces", Pinned::for_group },
+	{ "tp_paths", Pinned::for_root },
 };
 
 /* Nothing: a map that the list does not know. */

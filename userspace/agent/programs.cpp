@@ -52,6 +52,8 @@ Status Programs::fill(const Setup &setup)
 	config_.claims = 1;
 	Status done = refresh(false);
 
+	if (done)
+		done = fill_namespaces(setup);
 	for (const Listen &listen : setup.services) {
 		tp_service_key key = {};
 		tp_service service = {};
@@ -76,6 +78,66 @@ Status Programs::fill(const Setup &setup)
 				done = update(skeleton_->maps.tp_services, &key, &service);
 		}
 		id++;
+	}
+	return done;
+}
+
+/* The new ones first: where the old namespace still has a server, it is served until then. */
+Status Programs::move_services(uint64_t from, uint64_t to)
+{
+	std::vector<std::pair<tp_service_key, tp_service>> moved;
+	Status done = for_each_entry<tp_service_key, tp_service>(
+		services(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
+			if (key.netns == from && from != to)
+				moved.emplace_back(key, value);
+		});
+
+	for (auto &[key, value] : moved) {
+		key.netns = to;
+		if (done)
+			done = update(skeleton_->maps.tp_services, &key, &value);
+	}
+	for (auto &[key, value] : moved) {
+		key.netns = from;
+		if (done)
+			bpf_map_delete_elem(services(), &key);
+	}
+	return done;
+}
+
+Status Programs::tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state)
+{
+	uint32_t index = (uint32_t)space;
+	tp_namespace about = {};
+	int map = bpf_map__fd(skeleton_->maps.tp_namespaces);
+
+	if (int failed = bpf_map_lookup_elem(map, &index, &about))
+		return system_error("read map", "tp_namespaces", failed);
+	about.cookie = cookie;
+	about.since_ns = boot_time_ns();
+	about.state = state;
+	about.entered += state == TP_NAMESPACE_ENTERED;
+	return update(skeleton_->maps.tp_namespaces, &index, &about);
+}
+
+/* Room for what namespaces have while one takes another's place. */
+uint32_t Programs::service_keys(const Setup &setup)
+{
+	return (uint32_t)(setup.services.size() * (setup.namespaces.size() + 1));
+}
+
+Status Programs::fill_namespaces(const Setup &setup)
+{
+	Status done = success();
+
+	for (uint32_t i = 0; i < setup.names.size() && done; i++) {
+		tp_namespace about = {};
+
+		about.cookie = i < setup.namespaces.size() ? setup.namespaces[i] : 0;
+		about.since_ns = boot_time_ns();
+		about.entered = 1;
+		setup.names[i].copy(about.name, sizeof(about.name) - 1);
+		done = update(skeleton_->maps.tp_namespaces, &i, &about);
 	}
 	return done;
 }
@@ -151,6 +213,8 @@ static uint32_t read_rmem_max()
 
 Status Programs::set_routes(bool any)
 {
+	if (config_.routes == any)
+		return success();
 	config_.routes = any;
 	return write_config();
 }
@@ -246,6 +310,11 @@ int Programs::counters() const
 int Programs::events() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_events);
+}
+
+int Programs::early_events() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_events_early);
 }
 
 int Programs::own_addresses() const

@@ -22,15 +22,23 @@ struct tp_truepeer;
 namespace tp
 {
 
+/*
+ * Entries of an LRU map that holds on to the latest `wanted`, whatever the CPUs are doing.  Each
+ * possible one may keep 128 free entries to itself, and the map lets go up to 128 of its oldest
+ * as soon as there are fewer than that for all (kernel/bpf/bpf_lru_list.c).
+ */
+uint32_t lru_room(uint32_t wanted);
+
 struct Setup {
 	std::vector<Listen> services;
 	std::vector<PolicyRule> policies;
 	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
-	uint32_t max_pending = 16384; /* all services together */
+	uint32_t max_pending = 16384; /* all services together; tp_pending has lru_room() for it */
 	uint32_t max_connections = 245760;
 	bool netns_aware = false;
 	CgroupPlace cgroup;                    /* that the programs are attached to */
 	std::vector<uint64_t> namespaces;      /* of the services: cookies; { 0 } if not aware */
+	std::vector<std::string> names;        /* of all of them, the agent's own has none */
 	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */
 	uint32_t flags = 0;                    /* enum tp_service_flag */
 	uint32_t mark = TP_DEFAULT_MARK;
@@ -74,6 +82,11 @@ public:
 	int handshake(size_t space) const;
 	const std::string &no_handshake() const { return no_handshake_; }
 	const std::string &no_sender() const { return no_sender_; }
+	/* The program anew, for another namespace at this index, not the first. */
+	Status enter(const Setup &setup, size_t space);
+	/* The services of one namespace become those of another. */
+	Status move_services(uint64_t from, uint64_t to);
+	Status tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state);
 	/* It does not work after all. */
 	void give_up_handshake(const std::string &why);
 
@@ -89,6 +102,7 @@ public:
 	int policies() const;
 	int counters() const;
 	int events() const;
+	int early_events() const;
 	int own_addresses() const;
 	int headers() const;
 	int large_headers() const;
@@ -109,8 +123,10 @@ private:
 	explicit Programs(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
 	static Result<Skeleton> open_and_load(const Setup &setup, const Predecessor &predecessor);
 	static Result<Skeleton> load_what_can_be(Setup &setup, const Predecessor &predecessor);
-	Status load_handshake(const Setup &setup, uint64_t netns);
+	Result<Skeleton> load_handshake(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
+	Status fill_namespaces(const Setup &setup);
+	static uint32_t service_keys(const Setup &setup);
 	Status write_config() const;
 
 	Skeleton skeleton_;

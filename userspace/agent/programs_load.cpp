@@ -92,6 +92,23 @@ static void set_common(tp_truepeer *skeleton, const Setup &setup)
 	skeleton->rodata->tp_mark_sent_in = setup.mark_sent_in;
 }
 
+uint32_t lru_room(uint32_t wanted)
+{
+	static constexpr uint32_t step = 128; /* LOCAL_FREE_TARGET */
+	int cpus = libbpf_num_possible_cpus();
+
+	return wanted + step * ((cpus > 0 ? (uint32_t)cpus : 1) + 1);
+}
+
+/* The most that headers in pieces may take, each with its place in tp_pieces. */
+static constexpr uint32_t pieces_memory = 256u << 20;
+
+/* All of them at once are a rare thing: an attack, or every client behind one slow line. */
+static uint32_t pieces_room(const bpf_map *pieces, uint32_t max_pending)
+{
+	return std::min(max_pending, pieces_memory / bpf_map__value_size(pieces));
+}
+
 static void set_ports(tp_truepeer *skeleton, const Setup &setup)
 {
 	for (const Listen &listen : setup.services)
@@ -117,17 +134,12 @@ static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t 
 /* The namespaces whose services this host's own sockets may connect to. */
 static void set_sender(tp_truepeer *skeleton, const Setup &setup)
 {
-	auto *data = skeleton->rodata;
-	size_t most = std::size(data->tp_namespaces);
-
 	set_ports(skeleton, setup);
-	data->tp_namespace_count = (uint32_t)std::min(setup.namespaces.size(), most);
-	std::copy_n(setup.namespaces.begin(), data->tp_namespace_count,
-		    (uint64_t *)data->tp_namespaces);
+	skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
 }
 
 /* What an operator has set, and what is told of the past. */
-static const char *const lasting_maps[] = { "tp_denied", "tp_events" };
+static const char *const lasting_maps[] = { "tp_denied", "tp_events", "tp_events_early" };
 
 /* Connections that have no socket yet are in these. */
 static const char *const pending_maps[] = { "tp_pending",       "tp_pieces",  "tp_headers",
@@ -174,14 +186,17 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 		return system_error("open BPF object", "truepeer.bpf.o");
 	set_common(skeleton, setup);
 	/* room for all that may be told at once that there is some */
-	bpf_map__set_max_entries(skeleton->maps.tp_origins,
-				 setup.max_connections + setup.max_pending);
-	bpf_map__set_max_entries(skeleton->maps.tp_sockets,
-				 setup.max_connections + setup.max_pending);
+	uint32_t pending = lru_room(setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_origins, setup.max_connections + pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections + pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
-	bpf_map__set_max_entries(skeleton->maps.tp_pending, setup.max_pending);
-	bpf_map__set_max_entries(skeleton->maps.tp_collected, setup.max_pending);
-	bpf_map__set_max_entries(skeleton->maps.tp_pieces, setup.max_pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_services, service_keys(setup));
+	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
+	bpf_map__set_max_entries(skeleton->maps.tp_pending, pending);
+	bpf_map__set_max_entries(skeleton->maps.tp_collected,
+				 pieces_room(skeleton->maps.tp_collected, setup.max_pending));
+	bpf_map__set_max_entries(skeleton->maps.tp_pieces,
+				 pieces_room(skeleton->maps.tp_pieces, setup.max_pending));
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
 	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
@@ -273,8 +288,14 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	programs.no_sender_ = setup.no_sender;
 	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
 	Status done = success();
-	for (size_t i = 1; i < setup.namespaces.size() && done && setup.no_handshake.empty(); i++)
-		done = programs.load_handshake(setup, setup.namespaces[i]);
+	for (size_t i = 1; i < setup.namespaces.size() && done && setup.no_handshake.empty(); i++) {
+		Result<Skeleton> copy = programs.load_handshake(setup, setup.namespaces[i]);
+
+		if (copy)
+			programs.more_.push_back(std::move(*copy));
+		else
+			done = copy.error();
+	}
 	if (done)
 		done = programs.fill(setup);
 	if (!done)
@@ -282,8 +303,18 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	return programs;
 }
 
+Status Programs::enter(const Setup &setup, size_t space)
+{
+	Result<Skeleton> copy = load_handshake(setup, setup.namespaces[space]);
+
+	if (!copy)
+		return copy.error();
+	more_[space - 1] = std::move(*copy);
+	return success();
+}
+
 /* One more copy of the program, on the same maps. */
-Status Programs::load_handshake(const Setup &setup, uint64_t netns)
+Result<Programs::Skeleton> Programs::load_handshake(const Setup &setup, uint64_t netns)
 {
 	Skeleton copy(tp_truepeer__open());
 	bpf_program *program;
@@ -303,13 +334,12 @@ Status Programs::load_handshake(const Setup &setup, uint64_t netns)
 	}
 	Status set = set_handshake(copy.get(), setup, netns);
 	if (!set)
-		return set;
+		return set.error();
 	set_common(copy.get(), setup);
 	int failed = tp_truepeer__load(copy.get());
 	if (failed)
 		return system_error("load BPF program", "tp_handshake", failed);
-	more_.push_back(std::move(copy));
-	return success();
+	return copy;
 }
 
 void Programs::give_up_handshake(const std::string &why)

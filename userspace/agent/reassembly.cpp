@@ -17,6 +17,12 @@ static constexpr size_t max_headers = 16384;
 /* Segments behind a gap, for each connection. */
 static constexpr size_t max_later = 64;
 
+/* Bytes of all connections; what lies behind gaps may have half of them. */
+static constexpr size_t max_memory = 64u << 20;
+
+/* What an entry of a map costs beside its content: its node, and what malloc() keeps. */
+static constexpr size_t node_overhead = 64;
+
 /*
  * The window announced with an acknowledgement, before scaling, which is not
  * known here: enough for a header's next piece without scaling, and no more than the
@@ -47,6 +53,15 @@ void Reassembler::add(Header &header, uint32_t offset, std::span<const uint8_t> 
 	}
 }
 
+size_t Reassembler::memory_of(const Header &header)
+{
+	size_t sum = node_overhead + sizeof(tp_flow) + sizeof(Header) + header.bytes.capacity();
+
+	for (const auto &[offset, bytes] : header.later)
+		sum += node_overhead + sizeof(bytes) + bytes.capacity();
+	return sum;
+}
+
 /* The segment as the client would have sent it in one piece. */
 Status Reassembler::pass_on(SegmentSender &sender, const tp_flow &flow, const Header &header)
 {
@@ -74,18 +89,31 @@ Status Reassembler::take(SegmentSender &sender, const tp_piece &piece,
 
 	if (offset > TP_MAX_HEADER)
 		return success();
-	if (!headers_.contains(flow) && headers_.size() >= max_headers)
-		return success(); /* the client sends it again */
-	Header &header = headers_[flow];
+	auto known = headers_.find(flow);
+	size_t have = known != headers_.end() && known->second.start == piece.start ?
+			      known->second.bytes.size() :
+			      0;
+	if ((known == headers_.end() && headers_.size() >= max_headers) ||
+	    memory_ + bytes.size() > (offset > have ? max_memory / 2 : max_memory)) {
+		lost_[piece.action.service]++; /* the client sends it again */
+		return success();
+	}
+	auto [place, fresh] = headers_.try_emplace(flow);
+	Header &header = place->second;
 
+	if (!fresh)
+		memory_ -= memory_of(header);
 	if (header.start != piece.start) { /* new, or the port's next connection */
 		header = {};
 		header.start = piece.start;
 	}
+	if (!header.whole) {
+		header.ack = piece.action.ack;
+		add(header, offset, bytes);
+	}
+	memory_ += memory_of(header);
 	if (header.whole)
 		return success();
-	header.ack = piece.action.ack;
-	add(header, offset, bytes);
 	if (piece.fin)
 		header.fin = offset + (uint32_t)bytes.size();
 
@@ -118,6 +146,7 @@ Status Reassembler::tick(const std::function<SegmentSender *(uint64_t netns)> &s
 
 		if (bpf_map_lookup_elem(pending, &it->first, &entry) ||
 		    entry.start != it->second.start || entry.state == TP_PENDING_REFUSED) {
+			memory_ -= memory_of(it->second);
 			it = headers_.erase(it);
 			continue;
 		}

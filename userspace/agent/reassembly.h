@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "agent/segments.h"
@@ -29,7 +30,11 @@ namespace tp
 class Reassembler
 {
 public:
-	/* One piece; `sender` acknowledges it or sends the whole header on. */
+	/*
+	 * One piece; `sender` acknowledges it or sends the whole header on.  Where all that wait
+	 * have used up the room that there is, the piece is lost, and counted: its client sends
+	 * it again.
+	 */
 	Status take(SegmentSender &sender, const tp_piece &piece, std::span<const uint8_t> bytes);
 
 	/*
@@ -37,6 +42,12 @@ public:
 	 * queue) and forgets connections that are no longer in `pending`.
 	 */
 	Status tick(const std::function<SegmentSender *(uint64_t netns)> &sender_for, int pending);
+
+	/* Bytes that are kept now, with what keeping them costs. */
+	size_t memory() const { return memory_; }
+
+	/* Pieces lost since the last call, by service. */
+	std::map<uint32_t, uint32_t> take_lost() { return std::exchange(lost_, {}); }
 
 private:
 	struct FlowLess {
@@ -55,9 +66,12 @@ private:
 	};
 
 	static void add(Header &header, uint32_t offset, std::span<const uint8_t> bytes);
+	static size_t memory_of(const Header &header);
 	static Status pass_on(SegmentSender &sender, const tp_flow &flow, const Header &header);
 
 	std::map<tp_flow, Header, FlowLess> headers_;
+	size_t memory_ = 0;                 /* bytes, of all headers_ */
+	std::map<uint32_t, uint32_t> lost_; /* pieces, by service */
 };
 
 } // namespace tp

@@ -8,9 +8,12 @@
 #define TP_AGENT_ROUTES_H
 
 #include <map>
+#include <optional>
 #include <string>
 
+#include "agent/followed.h"
 #include "agent/namespace.h"
+#include "agent/rtnetlink.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "bpf/abi.h"
@@ -18,23 +21,24 @@
 namespace tp
 {
 
-class Routes
+class Routes : public Followed
 {
 public:
 	/* `map`: tp_routes, borrowed.  `netns`: as the flows have it. */
 	static Result<Routes> open(const Namespace &space, uint64_t netns, int map);
 
-	/* Brings the map up to date. */
-	Status load();
+	/* Takes them out of the map. */
+	void clear();
+
+	void leave() override;
 
 	/* Whether any route has metrics that matter. */
 	bool any() const { return !entries_.empty(); }
 
-	int fd() const { return events_.get(); }
-	/* What fd() announced. */
-	Status handle();
-
 private:
+	/* Brings the map up to date. */
+	Result<Progress> read_some(Clock::time_point deadline) override;
+
 	struct KeyLess {
 		bool operator()(const tp_route_key &a, const tp_route_key &b) const;
 	};
@@ -44,13 +48,29 @@ private:
 	    : space_(&space), netns_(netns), map_(map)
 	{
 	}
-	Status read(int family, Entries &entries) const;
+	/*
+	 * Where no route has metrics, which is usual, none is kept, were there a million: so it is
+	 * first looked whether one has, and only then are they read.
+	 */
+	enum class Phase { look_ipv4, look_ipv6, read_ipv4, read_ipv6, write };
+
+	bool looks() const { return phase_ == Phase::look_ipv4 || phase_ == Phase::look_ipv6; }
+	int family() const;
+	void take(const nlmsghdr *message);
+	Result<bool> read_phase(Clock::time_point deadline);
+	void next_phase();
+	void start_again();
+	Status write();
 
 	const Namespace *space_;
 	uint64_t netns_;
 	int map_;
-	Fd events_;
 	Entries entries_; /* what is in the map */
+	/* while they are read */
+	Phase phase_ = Phase::look_ipv4;
+	std::optional<Dump> dump_;
+	bool metrics_ = false, certain_ = true;
+	Entries fresh_, of_family_;
 };
 
 } // namespace tp

@@ -12,7 +12,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
+#include "agent/rtnetlink.h"
 #include "base/address.h"
 
 namespace tp
@@ -63,20 +65,24 @@ static Request make_request(const tp_flow &flow, uint16_t type, uint16_t flags, 
 	return request;
 }
 
-/* The answer to the request: its payload's size, or the error it reports. */
-static Result<size_t> transact(int fd, const Request &request, void *answer, size_t size)
+/* So often is it asked again where the answer is lost. */
+static constexpr unsigned most_tries = 3;
+
+/* The answer to the request: its payload's size, or the error it reports; nothing: it is lost. */
+static Result<std::optional<size_t>> read_answer(int fd, const Request &request, void *answer,
+						 size_t size)
 {
-	alignas(nlmsghdr) char buffer[8192];
+	std::vector<char> buffer(8192);
 
-	if (send(fd, &request, sizeof(request), 0) < 0)
-		return system_error("ask", "sock_diag");
 	for (;;) {
-		ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
+		Result<size_t> got = receive_netlink(fd, buffer);
 
-		if (got < 0)
-			return system_error("read the answer of", "sock_diag");
-		for (auto *message = (nlmsghdr *)buffer; NLMSG_OK(message, (size_t)got);
-		     message = NLMSG_NEXT(message, got)) {
+		if (!got)
+			return got.error();
+		if (*got == 0)
+			return std::optional<size_t>();
+		for (auto *message = (nlmsghdr *)buffer.data(); NLMSG_OK(message, *got);
+		     message = NLMSG_NEXT(message, *got)) {
 			if (message->nlmsg_seq != request.header.nlmsg_seq)
 				continue; /* of an earlier request that timed out */
 			if (message->nlmsg_type == NLMSG_ERROR) {
@@ -84,15 +90,31 @@ static Result<size_t> transact(int fd, const Request &request, void *answer, siz
 
 				if (number)
 					return system_error("ask", "sock_diag", number);
-				return (size_t)0;
+				return std::optional<size_t>(0);
 			}
 			size_t length = NLMSG_PAYLOAD(message, 0);
 
 			if (size)
 				std::memcpy(answer, NLMSG_DATA(message), std::min(length, size));
-			return length;
+			return std::optional<size_t>(length);
 		}
 	}
+}
+
+/* To destroy a socket twice does no harm: its cookie is in the request. */
+static Result<size_t> transact(int fd, const Request &request, void *answer, size_t size)
+{
+	for (unsigned i = 0; i < most_tries; i++) {
+		if (send(fd, &request, sizeof(request), 0) < 0)
+			return system_error("ask", "sock_diag");
+		Result<std::optional<size_t>> got = read_answer(fd, request, answer, size);
+
+		if (!got)
+			return got.error();
+		if (*got)
+			return **got;
+	}
+	return system_error("read the answer of", "sock_diag", ENOBUFS);
 }
 
 Result<std::optional<uint64_t>> SockDiag::find(const tp_flow &flow)

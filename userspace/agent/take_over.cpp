@@ -45,7 +45,7 @@ static bool has_room(const std::string &dir, const Setup &setup)
 	uint32_t size = sizeof(info);
 
 	return map && bpf_obj_get_info_by_fd(map->get(), &info, &size) == 0 &&
-	       info.max_entries == setup.max_pending && info.value_size == sizeof(tp_pending);
+	       info.max_entries == lru_room(setup.max_pending) && info.value_size == sizeof(tp_pending);
 }
 
 using ServiceKey = std::tuple<uint64_t, std::string, uint16_t>;
@@ -58,7 +58,9 @@ static Result<ServiceTable> read_services(int fd)
 		fd, "tp_services", [&](const tp_service_key &key, tp_service service) {
 			std::string address((const char *)key.address, sizeof(key.address));
 
-			service.passed_on = 0; /* the programs' own remark */
+			service.passed_on = 0; /* the programs' own remarks */
+			service.passed_on_ns = 0;
+			service.served_since = 0;
 			table[{ key.netns, address, key.port }] =
 				std::string((const char *)&service, sizeof(service));
 		});

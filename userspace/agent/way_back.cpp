@@ -64,6 +64,13 @@ void restore_way_back(const Namespace &space)
 			(void)bool(write_number(path, 0));
 }
 
+Status WayBack::enter(const Namespace &space)
+{
+	Result<Inside> inside = Inside::enter(space);
+
+	return inside ? set_forwarding() : Status(inside.error());
+}
+
 Status WayBack::open(const Namespace &space)
 {
 	Result<Inside> inside = Inside::enter(space);

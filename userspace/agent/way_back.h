@@ -25,6 +25,8 @@ public:
 
 	/* In this namespace; borrowed.  Fails where /proc/sys cannot be written. */
 	Status open(const Namespace &space);
+	/* The namespace is another one now. */
+	static Status enter(const Namespace &space);
 	/* Somebody may have set it back: `sysctl net.ipv4.ip_forward=0` does. */
 	void tick();
 	/* The programs go on without the agent. */

@@ -20,6 +20,13 @@ bool Address::is_ipv4() const
 	return std::memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
+uint32_t family_of(const Network &network)
+{
+	bool ipv4 = network.bits >= 8 * sizeof(mapped_prefix) && network.address.is_ipv4();
+
+	return ipv4 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
+}
+
 std::string format_ipv4(const uint8_t *bytes)
 {
 	return fmt::format("{}.{}.{}.{}", bytes[0], bytes[1], bytes[2], bytes[3]);

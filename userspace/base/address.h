@@ -25,6 +25,9 @@ struct Network {
 	uint32_t bits;   /* over the 16 bytes: IPv4 /8 is 104 */
 };
 
+/* enum tp_family: an IPv6 network is none of IPv4-mapped addresses, however short its prefix. */
+uint32_t family_of(const Network &network);
+
 struct Listen {
 	Address address;
 	uint16_t port;

@@ -68,6 +68,10 @@ void add_counters(tp_counters &sum, const tp_counters &more)
 	sum.accept_queue_full += more.accept_queue_full;
 	sum.events_lost += more.events_lost;
 	sum.headers_lost += more.headers_lost;
+	sum.events_withheld += more.events_withheld;
+	sum.pieces_lost += more.pieces_lost;
+	for (int i = 0; i < TP_PASSED_MAX; i++)
+		sum.passed_on[i] += more.passed_on[i];
 }
 
 Result<tp_counters> read_counters(int fd, uint32_t service)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "base/policy.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 
 #include <cstring>
@@ -11,8 +10,6 @@
 
 namespace tp
 {
-
-static constexpr Network all_ipv4 = { { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } }, 96 };
 
 Result<uint32_t> parse_policy(std::string_view name, std::string what)
 {
@@ -55,36 +52,18 @@ static tp_policy_key key_of(uint32_t service, const Network &network)
 	tp_policy_key key = {};
 
 	key.prefixlen = 32 + network.bits;
-	key.service = htonl(service);
+	key.service = (uint16_t)service;
+	key.family = (uint16_t)family_of(network);
 	std::memcpy(key.address, network.address.bytes, 16);
 	return key;
 }
 
-static bool covers_all_ipv4(const Network &network)
-{
-	if (network.bits >= all_ipv4.bits)
-		return false;
-	for (uint32_t bit = 0; bit < network.bits; bit++)
-		if ((network.address.bytes[bit / 8] ^ all_ipv4.address.bytes[bit / 8]) &
-		    0x80 >> bit % 8)
-			return false;
-	return true;
-}
-
-/*
- * ::/0 and its like mean IPv6: in 16 bytes they also hold the IPv4-mapped addresses, which
- * a longer prefix takes out again first, unless there is a rule for 0.0.0.0/0.
- */
 Status set_policy(int map, uint32_t service, const Network &network, uint32_t policy)
 {
-	tp_policy_value value = { policy }, reject = { TP_POLICY_REJECT };
-	tp_policy_key key = key_of(service, network), ipv4 = key_of(service, all_ipv4);
-	int failed = 0;
+	tp_policy_value value = { policy };
+	tp_policy_key key = key_of(service, network);
+	int failed = bpf_map_update_elem(map, &key, &value, BPF_ANY);
 
-	if (covers_all_ipv4(network))
-		failed = bpf_map_update_elem(map, &ipv4, &reject, BPF_NOEXIST);
-	if (!failed || failed == -EEXIST)
-		failed = bpf_map_update_elem(map, &key, &value, BPF_ANY);
 	if (failed)
 		return system_error("set policy", format_network(key.address, network.bits), failed,
 				    failed == -ENOSPC ? "tp_policies is full" : "");

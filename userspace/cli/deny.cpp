@@ -21,7 +21,8 @@ static tp_denied_key key_of(const Network &network)
 {
 	tp_denied_key key = {};
 
-	key.prefixlen = network.bits;
+	key.prefixlen = 32 + network.bits;
+	key.family = family_of(network);
 	std::copy(std::begin(network.address.bytes), std::end(network.address.bytes), key.address);
 	return key;
 }
@@ -79,6 +80,24 @@ static Result<std::vector<Network>> read_networks(const DenyOptions &options, co
 	return networks;
 }
 
+/* What the list shows, and messages. */
+static std::string text_of(const tp_denied_key &key)
+{
+	return format_network(key.address, key.prefixlen - 32);
+}
+
+/*
+ * Whether there is an entry for exactly this network.  Not left to BPF_NOEXIST: tries of
+ * kernels of before December 2024 (commit eae6a075e953) take no notice of it, and would set the
+ * entry's counter back.
+ */
+static bool is_listed(int map, const tp_denied_key &key)
+{
+	tp_denied found;
+
+	return bpf_map_lookup_elem(map, &key, &found) == 0 && found.prefixlen == key.prefixlen;
+}
+
 static uint64_t realtime_ns()
 {
 	timespec now = {};
@@ -98,12 +117,13 @@ Status add_denied(const std::string &pin_dir, const DenyOptions &what)
 		return map.error();
 	for (const Network &network : *networks) {
 		tp_denied_key key = key_of(network);
-		tp_denied value = { realtime_ns(), 0 };
-		int failed = bpf_map_update_elem(map->get(), &key, &value, BPF_NOEXIST);
+		tp_denied value = { realtime_ns(), 0, key.prefixlen, 0 };
 
-		if (failed && failed != -EEXIST)
-			return system_error("deny add", format_network(key.address, key.prefixlen),
-					    failed, failed == -ENOSPC ? "tp_denied is full" : "");
+		if (is_listed(map->get(), key))
+			continue;
+		if (int failed = bpf_map_update_elem(map->get(), &key, &value, BPF_ANY))
+			return system_error("deny add", text_of(key), failed,
+					    failed == -ENOSPC ? "tp_denied is full" : "");
 	}
 	return success();
 }
@@ -123,11 +143,9 @@ Status remove_denied(const std::string &pin_dir, const DenyOptions &what)
 		int failed = bpf_map_delete_elem(map->get(), &key);
 
 		if (failed == -ENOENT)
-			missing += (missing.empty() ? "" : ", ") +
-				   format_network(key.address, key.prefixlen);
+			missing += (missing.empty() ? "" : ", ") + text_of(key);
 		else if (failed)
-			return system_error("deny remove",
-					    format_network(key.address, key.prefixlen), failed);
+			return system_error("deny remove", text_of(key), failed);
 	}
 	if (!missing.empty())
 		return Error{ ErrorCode::not_found, "deny remove", missing, "not in the list",
@@ -145,7 +163,7 @@ Status show_denied(const ViewOptions &options)
 		return map.error();
 	Status read = for_each_entry<tp_denied_key, tp_denied>(
 		map->get(), "tp_denied", [&](const tp_denied_key &key, const tp_denied &value) {
-			Json entry = { { "origin", format_network(key.address, key.prefixlen) },
+			Json entry = { { "origin", text_of(key) },
 				       { "since", format_time(value.added_ns) },
 				       { "refused", value.refused } };
 

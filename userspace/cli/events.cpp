@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer events: what became of each connection, as it happens. */
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -87,37 +89,104 @@ static uint32_t current_ring(const std::string &pin_dir)
 	return about.id;
 }
 
+/* Both histories of a pin directory: that of outcomes which anybody can cause has its own place. */
+class History
+{
+public:
+	static Result<History> open(const std::string &pin_dir)
+	{
+		History history;
+
+		for (const char *name : { "tp_events", "tp_events_early" }) {
+			/* the kernel maps a ring into memory only for those who may write, too */
+			Result<Fd> map = open_current(pin_dir, name, Access::write);
+
+			if (!map)
+				return map.error();
+			Result<EventRing> ring = EventRing::open(map->get(), Access::read);
+			if (!ring)
+				return ring.error();
+			history.rings_.push_back(std::move(*ring));
+		}
+		return history;
+	}
+
+	/* What has come since the last call, in the order of time; says what was missed. */
+	std::vector<tp_event> read()
+	{
+		std::vector<tp_event> events;
+		uint64_t lost = 0;
+
+		for (EventRing &ring : rings_)
+			lost += ring.read([&](const tp_event &event) { events.push_back(event); });
+		if (lost)
+			log("{} bytes of events were let go before they could be read", lost);
+		std::stable_sort(events.begin(), events.end(),
+				 [](const tp_event &a, const tp_event &b) {
+					 return a.time_ns < b.time_ns;
+				 });
+		return events;
+	}
+
+private:
+	std::vector<EventRing> rings_;
+};
+
+/* Of all services, how many outcomes have no event; 0 where that cannot be read any more. */
+static uint64_t count_withheld(const std::string &pin_dir,
+			       const std::map<uint32_t, Service> &services)
+{
+	Result<Fd> map = open_map(pin_dir, "tp_counters", Access::read);
+	uint64_t count = 0;
+
+	for (const auto &[id, service] : services) {
+		if (!map)
+			return 0;
+		Result<tp_counters> counters = read_counters(map->get(), id);
+		count += counters ? counters->events_withheld : 0;
+	}
+	return count;
+}
+
+static void show(const std::vector<tp_event> &events, const ViewOptions &options,
+		 const EventOptions &which, const std::map<uint32_t, Service> &services)
+{
+	for (const tp_event &event : events) {
+		Json object = to_json(event, services);
+
+		if (which.refused && !object["refused"].get<bool>())
+			continue;
+		if (options.json)
+			fmt::print("{}\n", object.dump());
+		else
+			print_line(object);
+	}
+}
+
 /* With follow: until another agent has pinned a new ring, or none is there any more. */
 static Status show_ring(const ViewOptions &options, const EventOptions &which)
 {
 	uint32_t id = current_ring(options.pin_dir);
-	/* the kernel maps a ring into memory only for those who may write, too */
-	Result<Fd> map = open_current(options.pin_dir, "tp_events", Access::write);
+	Result<History> history = History::open(options.pin_dir);
+	uint64_t withheld = 0;
 
-	if (!map)
-		return map.error();
+	if (!history)
+		return history.error();
 	Result<std::map<uint32_t, Service>> services = read_services(options.pin_dir);
 	if (!services)
 		return services.error();
-	Result<EventRing> ring = EventRing::open(map->get(), Access::read);
-	if (!ring)
-		return ring.error();
 	for (unsigned round = 0;; round++) {
-		bool last =
-			!which.follow || (round % 20 == 0 && current_ring(options.pin_dir) != id);
-		uint64_t lost = ring->read([&](const tp_event &event) {
-			Json object = to_json(event, *services);
+		bool second = round % 20 == 0;
+		bool last = !which.follow || (second && current_ring(options.pin_dir) != id);
 
-			if (which.refused && !object["refused"].get<bool>())
-				return;
-			if (options.json)
-				fmt::print("{}\n", object.dump());
-			else
-				print_line(object);
-		});
-
-		if (lost)
-			log("{} bytes of events were let go before they could be read", lost);
+		show(history->read(), options, which, *services);
+		uint64_t now = second || last ? count_withheld(options.pin_dir, *services) : 0;
+		if (now > withheld) {
+			log("{} of connections refused before a header not shown, there were too "
+			    "many (events_withheld)",
+			    count_text(now - withheld, "event"));
+			withheld = now;
+		}
 		if (std::fflush(stdout))
 			return system_error("write", "standard output");
 		if (last)

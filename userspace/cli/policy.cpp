@@ -2,8 +2,6 @@
 /* truepeer policy. */
 #include "base/policy.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -32,7 +30,7 @@ static Result<Json> read_policies(const std::string &pin_dir)
 	Status read = for_each_entry<tp_policy_key, tp_policy_value>(
 		map->get(), "tp_policies",
 		[&](const tp_policy_key &key, const tp_policy_value &value) {
-			auto service = services->find(ntohl(key.service));
+			auto service = services->find(key.service);
 
 			if (service != services->end())
 				list.push_back({ { "service", service->second.listen() },

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer status. */
-#include <arpa/inet.h>
-
 #include <cstring>
 #include <string_view>
 
@@ -11,6 +9,7 @@
 #include "agent/pins.h"
 #include "base/maps.h"
 #include "cli/commands.h"
+#include "cli/status_parts.h"
 #include "cli/table.h"
 #include "cli/view.h"
 #include "lib/names.h"
@@ -35,6 +34,8 @@ static Json counters_json(const tp_counters &counters)
 	out["accept_queue_full"] = counters.accept_queue_full;
 	out["events_lost"] = counters.events_lost;
 	out["headers_lost"] = counters.headers_lost;
+	out["events_withheld"] = counters.events_withheld;
+	out["pieces_lost"] = counters.pieces_lost;
 	return out;
 }
 
@@ -54,7 +55,7 @@ static Result<Json> read_networks(const std::string &dir, uint32_t id)
 		return map.error();
 	Status read = for_each_entry<tp_policy_key, tp_policy_value>(
 		map->get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
-			if (ntohl(key.service) == id)
+			if (key.service == id)
 				networks[format_network(key.address, key.prefixlen - 32)] =
 					policy_name(v.policy);
 		});
@@ -75,14 +76,15 @@ static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
 
 /*
  * The engine that new connections get, and why not a better one: because none of them
- * can, or because of what the last connection was like that the better one left.
+ * can, or because the better one has left the latest connection for what its listener is.
  */
 static Json engine_json(const Service &service, const tp_config &config)
 {
 	bool handshake = service.value.engines & 1u << TP_ENGINE_HANDSHAKE;
 	uint32_t passed_on = service.value.passed_on;
 	/* what is so for every connection, as long as the listener stays what it is */
-	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES;
+	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES &&
+		      !service.value.served_since;
 	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
 	Json out = { { "engine",
 		       engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE : TP_ENGINE_STREAM) },
@@ -97,8 +99,6 @@ static Json engine_json(const Service &service, const tp_config &config)
 				    strnlen(config.no_handshake, sizeof(config.no_handshake)));
 	else if (always)
 		out["why_not_handshake"] = passed_on_reason(passed_on);
-	else if (passed_on)
-		out["last_passed_to_stream"] = passed_on_reason(passed_on);
 	if (!sender)
 		out["why_not_sender"] = std::string(
 			config.no_sender, strnlen(config.no_sender, sizeof(config.no_sender)));
@@ -138,6 +138,7 @@ static Result<Json> service_json(const std::string &dir, uint32_t id, const Serv
 		return config.error();
 	Json out = { { "id", id }, { "listen", service.listen() } };
 	out.update(engine_json(service, *config));
+	add_left(service.value, *counters, out);
 	out.update(
 		Json{ { "engines", bits_json(service.value.engines, engine_name) },
 		      { "header_versions", bits_json(service.value.versions, nullptr) },
@@ -225,6 +226,10 @@ static Status add_current(const std::string &dir, Json &out)
 	out["servers"] = scope_name(config->scope);
 	out["connections"] = *connections;
 	out["pending"] = *pending;
+	Result<Json> namespaces = namespaces_json(dir);
+	if (!namespaces)
+		return namespaces.error();
+	out["namespaces"] = *namespaces;
 	out["services"] = Json::array();
 	tp_counters total = {};
 	for (const auto &[id, service] : *services) {
@@ -294,11 +299,11 @@ static void print_services(const Json &services)
 			  networks });
 		for (const auto &[key, label] :
 		     { std::pair("why_not_handshake", "not handshake: "),
-		       std::pair("why_not_sender", "not sender: "),
-		       std::pair("last_passed_to_stream", "last connection left to stream: ") })
+		       std::pair("why_not_sender", "not sender: ") })
 			if (service.contains(key))
 				notes += fmt::format("{}: {}{}\n", rows.back()[0], label,
 						     service[key].get<std::string>());
+		notes += left_note(rows.back()[0], service);
 	}
 	fmt::print("\n{}{}", format_table(rows), notes);
 }
@@ -353,6 +358,7 @@ Status show_status(const ViewOptions &options)
 					"a cgroup of the agent's container; others are not seen");
 		fmt::print("connections: {} live, {} without a socket yet\n",
 			   out["connections"].dump(), out["pending"].dump());
+		print_namespaces(out["namespaces"]);
 		print_services(out["services"]);
 		print_programs(out["programs"]);
 		print_counters(out["counters"]);

@@ -37,7 +37,11 @@ Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
 		return map.error();
 	Status read = for_each_entry<tp_service_key, tp_service>(
 		map->get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
-			services[value.id] = { key, value };
+			auto [entry, fresh] = services.try_emplace(value.id, key, value);
+
+			/* in several network namespaces: the one with the latest news */
+			if (!fresh && value.passed_on_ns > entry->second.value.passed_on_ns)
+				entry->second = { key, value };
 		});
 	if (!read)
 		return read.error();

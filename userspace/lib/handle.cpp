@@ -3,12 +3,16 @@
 #include "lib/handle.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "base/fd.h"
 #include "bpf/abi.h"
@@ -84,7 +88,7 @@ static int open_with_value(const char *dir, const char *name, uint32_t value_siz
 	return about.value_size == value_size ? TRUEPEER_OK : TRUEPEER_ERROR_INCOMPATIBLE;
 }
 
-static int open_dir(const char *dir, Pinned &out)
+static int open_dir(const char *dir, int (&out)[maps_of_dir])
 {
 	Fd origins, small, large;
 	int failed = check_layout(dir);
@@ -95,9 +99,12 @@ static int open_dir(const char *dir, Pinned &out)
 		failed = open_with_value(dir, "tp_headers", sizeof(tp_small_header), small);
 	if (!failed)
 		failed = open_with_value(dir, "tp_headers_large", sizeof(tp_large_header), large);
-	if (!failed)
-		out = { origins.release(), { small.release(), large.release() } };
-	return failed;
+	if (failed)
+		return failed;
+	out[map_origins] = origins.release();
+	out[map_headers] = small.release();
+	out[map_headers_large] = large.release();
+	return TRUEPEER_OK;
 }
 
 static int identify(const char *dir, Identity &out)
@@ -112,11 +119,9 @@ static int identify(const char *dir, Identity &out)
 
 static void close_maps(const Maps &maps)
 {
-	for (int i = 0; i < maps.count; i++) {
-		close(maps.dirs[i].origins);
-		close(maps.dirs[i].headers[0]);
-		close(maps.dirs[i].headers[1]);
-	}
+	for (int i = 0; i < maps.count; i++)
+		for (int fd : maps.fds[i])
+			close(fd);
 }
 
 static int open_maps(const char *pin_dir, Maps &out)
@@ -126,17 +131,103 @@ static int open_maps(const char *pin_dir, Maps &out)
 	int failed = identify(pin_dir, maps.current);
 
 	if (!failed)
-		failed = open_dir(pin_dir, maps.dirs[0]);
+		failed = open_dir(pin_dir, maps.fds[0]);
 	if (failed)
 		return failed;
 	maps.count = 1;
 	for (int n = 1; n <= max_maps && maps.count < max_maps; n++) {
 		snprintf(dir, sizeof(dir), "%s-draining-%d", pin_dir, n);
-		if (open_dir(dir, maps.dirs[maps.count]) == TRUEPEER_OK)
+		if (open_dir(dir, maps.fds[maps.count]) == TRUEPEER_OK)
 			maps.count++;
 	}
 	out = maps;
 	return TRUEPEER_OK;
+}
+
+/* ---- changing them while others look up ---------------------------------------- */
+
+/* Where the process is another: the thread that did it was not copied by fork(). */
+static bool is_here(uint64_t value)
+{
+	return (uint32_t)value == (uint32_t)getpid();
+}
+
+uint64_t State::begin() const
+{
+	for (;;) {
+		uint64_t value = value_.load(std::memory_order_acquire);
+
+		if (!(value & busy_mask))
+			return value;
+		if (!is_here(value))
+			return 0;
+		sched_yield();
+	}
+}
+
+bool State::changed_since(uint64_t begun) const
+{
+	std::atomic_thread_fence(std::memory_order_acquire);
+	return value_.load(std::memory_order_relaxed) != begun;
+}
+
+bool State::start_change()
+{
+	uint64_t value = value_.load(std::memory_order_acquire);
+
+	if (value & busy_mask && is_here(value)) {
+		begin();
+		return false;
+	}
+	uint64_t mine = ((value >> 32) + 1) << 32 | (uint32_t)getpid();
+	if (!value_.compare_exchange_strong(value, mine)) {
+		begin();
+		return false;
+	}
+	std::atomic_thread_fence(std::memory_order_release);
+	return true;
+}
+
+void State::end_change()
+{
+	value_.store(value_.load(std::memory_order_relaxed) & ~busy_mask,
+		     std::memory_order_release);
+}
+
+/* The descriptor becomes one for what `fresh` refers to, which it takes over. */
+static void replace(std::atomic<int> &slot, int fresh)
+{
+	int number = slot.load(std::memory_order_relaxed);
+
+	if (number < 0) {
+		slot.store(fresh, std::memory_order_relaxed);
+		return;
+	}
+	dup3(fresh, number, O_CLOEXEC);
+	close(fresh);
+}
+
+static void install(truepeer_handle &handle, const Maps &maps)
+{
+	for (int i = 0; i < maps.count; i++)
+		for (int j = 0; j < maps_of_dir; j++)
+			replace(handle.fds[i][j], maps.fds[i][j]);
+	/* the others must not hold on to maps that nobody needs */
+	for (int i = maps.count; i < max_maps; i++)
+		for (std::atomic<int> &slot : handle.fds[i])
+			if (slot >= 0)
+				dup3(handle.fds[0][map_origins], slot, O_CLOEXEC);
+	handle.device.store(maps.current.device, std::memory_order_relaxed);
+	handle.inode.store(maps.current.inode, std::memory_order_relaxed);
+	handle.count.store(maps.count, std::memory_order_relaxed);
+}
+
+static bool is_current(const truepeer_handle &handle, const Identity &now)
+{
+	uint64_t begun = handle.state.begin();
+	bool same = now == Identity{ handle.device, handle.inode };
+
+	return begun && same && !handle.state.changed_since(begun);
 }
 
 int refresh(truepeer_handle *handle)
@@ -147,19 +238,17 @@ int refresh(truepeer_handle *handle)
 
 	if (failed)
 		return failed;
-	pthread_rwlock_rdlock(&handle->lock);
-	bool same = now == handle->maps.current;
-	pthread_rwlock_unlock(&handle->lock);
-	if (same)
+	if (is_current(*handle, now))
 		return TRUEPEER_ERROR_NOT_FOUND;
 	failed = open_maps(handle->pin_dir, maps);
 	if (failed)
 		return failed;
-	pthread_rwlock_wrlock(&handle->lock);
-	Maps old = handle->maps;
-	handle->maps = maps;
-	pthread_rwlock_unlock(&handle->lock);
-	close_maps(old);
+	if (!handle->state.start_change()) {
+		close_maps(maps);
+		return TRUEPEER_OK;
+	}
+	install(*handle, maps);
+	handle->state.end_change();
 	return TRUEPEER_OK;
 }
 
@@ -179,15 +268,18 @@ TP_EXPORT int truepeer_open(const char *pin_dir, truepeer_handle **out)
 	int failed = tp::lib::open_maps(pin_dir, maps);
 	if (failed)
 		return failed;
-	auto *handle = (truepeer_handle *)calloc(1, sizeof(truepeer_handle));
-	if (!handle) {
+	void *memory = calloc(1, sizeof(truepeer_handle));
+	if (!memory) {
 		tp::lib::close_maps(maps);
 		errno = ENOMEM;
 		return TRUEPEER_ERROR_SYSTEM;
 	}
+	auto *handle = new (memory) truepeer_handle;
 	memcpy(handle->pin_dir, pin_dir, strlen(pin_dir) + 1);
-	pthread_rwlock_init(&handle->lock, nullptr);
-	handle->maps = maps;
+	for (auto &dir : handle->fds)
+		for (std::atomic<int> &slot : dir)
+			slot = -1;
+	tp::lib::install(*handle, maps);
 	*out = handle;
 	return TRUEPEER_OK;
 }
@@ -196,7 +288,9 @@ TP_EXPORT void truepeer_close(truepeer_handle *handle)
 {
 	if (!handle)
 		return;
-	tp::lib::close_maps(handle->maps);
-	pthread_rwlock_destroy(&handle->lock);
+	for (const auto &dir : handle->fds)
+		for (int fd : dir)
+			if (fd >= 0)
+				close(fd);
 	free(handle);
 }

@@ -8,10 +8,12 @@
 
 #include <truepeer/truepeer.h>
 
-#include <pthread.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #define TP_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -33,16 +35,15 @@ struct Identity {
 	}
 };
 
-/* Of one pin directory. */
-struct Pinned {
-	int origins;
-	int headers[2]; /* tp_headers, tp_headers_large */
-};
+/* Of each pin directory: tp_origins, tp_headers, tp_headers_large. */
+inline constexpr int maps_of_dir = 3;
+enum { map_origins = 0, map_headers = 1, map_headers_large = 2 };
 
+/* Opened, and the caller's. */
 struct Maps {
-	Identity current;
-	int count;
-	Pinned dirs[max_maps];
+	Identity current = {};
+	int count = 0;
+	int fds[max_maps][maps_of_dir];
 };
 
 /* The library's code for an error number, which errno has afterwards; of either sign. */
@@ -54,12 +55,51 @@ int error_of(int number);
  */
 int refresh(truepeer_handle *handle);
 
+/*
+ * A look-up takes no lock, for a fork() may leave one taken for ever: it reads `state`, does its
+ * work, and does it again if `state` has changed meanwhile.  Descriptors keep their numbers: what
+ * they refer to is replaced (dup3()), so that no other thread ever has one that is closed.
+ */
+class State
+{
+public:
+	/* Waits while another thread changes the maps; 0: one did so that this process lacks. */
+	uint64_t begin() const;
+	bool changed_since(uint64_t begun) const;
+
+	/* False: another thread has just changed them. */
+	bool start_change();
+	void end_change();
+
+private:
+	static constexpr uint64_t busy_mask = UINT32_MAX;
+
+	/* upper half: how often they were changed; lower: process that is doing so, 0: none */
+	std::atomic<uint64_t> value_ = 1ull << 32;
+};
+
+/*
+ * Hands out a struct of which this version knows `known` bytes and the caller `given`, either of
+ * which may be more: what only the caller knows becomes 0.  Returns how much it has got.
+ */
+inline uint32_t give(void *to, uint32_t given, const void *from, uint32_t known)
+{
+	uint32_t common = given < known ? given : known;
+
+	memcpy(to, from, common);
+	memset((char *)to + common, 0, given - common);
+	return common;
+}
+
 } // namespace tp::lib
 
 struct truepeer_handle {
 	char pin_dir[tp::lib::max_path];
-	pthread_rwlock_t lock; /* of maps */
-	tp::lib::Maps maps;
+	tp::lib::State state; /* of the rest */
+	std::atomic<dev_t> device;
+	std::atomic<ino_t> inode;
+	std::atomic<int> count;
+	std::atomic<int> fds[tp::lib::max_maps][tp::lib::maps_of_dir]; /* -1: never used */
 };
 
 #endif

@@ -7,12 +7,15 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "bpf/abi.h"
 
-/* The first version of struct truepeer_peer; smaller ones never existed. */
-static constexpr uint32_t first_size = sizeof(truepeer_peer);
+/* Of the first version of struct truepeer_peer; smaller ones never existed. */
+static constexpr uint32_t first_size = 552;
+static_assert(sizeof(truepeer_peer) >= first_size &&
+	      offsetof(truepeer_peer, local) + sizeof(truepeer_peer::local) == first_size);
 
 static tp_flow flow_of(const tp_peer &peer)
 {
@@ -32,30 +35,43 @@ struct Found {
 	tp_large_header header; /* the smaller one begins like it */
 };
 
-static int find_header(const tp::lib::Pinned &dir, Found &found)
+static int find_header(const truepeer_handle &handle, int dir, Found &found)
 {
+	using namespace tp::lib;
+
 	tp_flow flow = flow_of(found.peer);
-	int map = dir.headers[found.peer.kept == TP_KEPT_LARGE];
-	int number = bpf_map_lookup_elem(map, &flow, &found.header);
+	int map = found.peer.kept == TP_KEPT_LARGE ? map_headers_large : map_headers;
+	int number = bpf_map_lookup_elem(handle.fds[dir][map], &flow, &found.header);
 
 	if (number == -ENOENT) /* the connection ended just now */
 		found.peer.kept = TP_KEPT_NOT;
 	return number == -ENOENT ? 0 : number;
 }
 
+static int find_now(const truepeer_handle &handle, uint64_t cookie, Found &found)
+{
+	int number = -ENOENT, count = handle.count;
+
+	for (int i = 0; i < count && number == -ENOENT; i++) {
+		number = bpf_map_lookup_elem(handle.fds[i][tp::lib::map_origins], &cookie,
+					     &found.peer);
+		if (number == 0 && found.peer.kept)
+			number = find_header(handle, i, found);
+	}
+	return number;
+}
+
 static int find(truepeer_handle *handle, uint64_t cookie, Found &found)
 {
-	int number = -ENOENT;
+	uint64_t begun;
+	int number;
 
-	pthread_rwlock_rdlock(&handle->lock);
-	for (int i = 0; i < handle->maps.count && number == -ENOENT; i++) {
-		const tp::lib::Pinned &dir = handle->maps.dirs[i];
-
-		number = bpf_map_lookup_elem(dir.origins, &cookie, &found.peer);
-		if (number == 0 && found.peer.kept)
-			number = find_header(dir, found);
-	}
-	pthread_rwlock_unlock(&handle->lock);
+	do {
+		begun = handle->state.begin();
+		if (!begun) /* refresh() puts that right */
+			return TRUEPEER_ERROR_NOT_FOUND;
+		number = find_now(*handle, cookie, found);
+	} while (handle->state.changed_since(begun));
 	if (number == -ENOENT)
 		return TRUEPEER_ERROR_NOT_FOUND;
 	return number ? tp::lib::error_of(number) : TRUEPEER_OK;
@@ -108,13 +124,12 @@ static void fill_paths(truepeer_peer &out, const tp_large_header &header)
 	memcpy(((sockaddr_un &)out.destination).sun_path, header.header + start + length, length);
 }
 
-static void fill_peer(truepeer_peer &out, uint64_t cookie, const Found &found)
+static truepeer_peer make_peer(uint64_t cookie, const Found &found)
 {
 	const tp_peer &peer = found.peer;
 	bool named = peer.origin.family != TP_FAMILY_NONE;
+	truepeer_peer out = {};
 
-	out = {};
-	out.size = sizeof(out);
 	out.service = peer.service;
 	out.cookie = cookie;
 	out.syn_ns = peer.syn_ns;
@@ -130,6 +145,7 @@ static void fill_peer(truepeer_peer &out, uint64_t cookie, const Found &found)
 	fill_address(out.local, peer.local);
 	if (peer.origin.family == TP_FAMILY_UNIX && peer.kept)
 		fill_paths(out, found.header);
+	return out;
 }
 
 TP_EXPORT int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, truepeer_peer *peer)
@@ -141,8 +157,8 @@ TP_EXPORT int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, t
 	int failed = find_known(handle, cookie, found);
 	if (failed)
 		return failed;
-	/* a caller's larger struct, of a later version, keeps what is behind ours */
-	fill_peer(*peer, cookie, found);
+	truepeer_peer whole = make_peer(cookie, found);
+	peer->size = tp::lib::give(peer, peer->size, &whole, sizeof(whole));
 	return TRUEPEER_OK;
 }
 

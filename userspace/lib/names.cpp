@@ -113,6 +113,17 @@ const char *peer_state_name(unsigned state)
 	return name_of(names, state);
 }
 
+const char *passed_on_name(unsigned why)
+{
+	static const char *const names[] = {
+		"",          "mptcp",      "md5",     "save_syn",
+		"fast_open", "syncookies", "options", "time_wait",
+		"route",     "no_routing",
+	};
+
+	return name_of(names, why);
+}
+
 const char *passed_on_reason(unsigned why)
 {
 	static const char *const names[] = {

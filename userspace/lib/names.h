@@ -18,6 +18,7 @@ const char *command_name(unsigned command);     /* enum tp_command */
 const char *transport_name(unsigned transport); /* enum tp_transport */
 const char *family_name(unsigned family);       /* enum tp_family */
 const char *peer_state_name(unsigned state);    /* enum tp_peer_state */
+const char *passed_on_name(unsigned why);       /* ... */
 const char *passed_on_reason(unsigned why);     /* enum tp_passed_on, in words */
 
 } // namespace tp

@@ -13,7 +13,8 @@
  *
  * Thread safety: all functions may be called at any time from any thread, with the
  * same handle too; only truepeer_close() must not run while the handle is in use.
- * A handle survives fork(), and restarts of the agent.
+ * A handle survives restarts of the agent, and fork() at any time, whatever other threads do with
+ * it: both processes may go on using theirs.  A look-up allocates nothing and takes no lock.
  *
  * Byte order: addresses and ports are those of struct sockaddr, in network byte
  * order; all other numbers are in host byte order.
@@ -78,8 +79,9 @@ enum truepeer_engine {
 /*
  * One connection.  The first version of this struct is what is here; later ones
  * only add fields at the end.  Set size to sizeof(struct truepeer_peer) before each
- * call (TRUEPEER_PEER_INIT does); on success the library sets it to the number of bytes
- * it knows, and never writes behind the size it was given.
+ * call (TRUEPEER_PEER_INIT does).  On success the library sets it to the number of bytes that it
+ * has filled in: fewer where it is older than the caller, and what is left is 0 then.  It never
+ * writes behind the size that it was given.
  */
 struct truepeer_peer {
 	uint32_t size;

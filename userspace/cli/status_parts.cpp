@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/status_parts.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/maps.h"
+#include "lib/names.h"
+
+namespace tp
+{
+
+using Json = nlohmann::ordered_json;
+
+void add_left(const tp_service &service, const tp_counters &counters, Json &out)
+{
+	Json reasons = Json::object();
+
+	for (unsigned i = TP_PASSED_NOTHING + 1; i < TP_PASSED_MAX; i++)
+		if (counters.passed_on[i])
+			reasons[passed_on_name(i)] = counters.passed_on[i];
+	out["left_by_handshake"] = std::move(reasons);
+	if (service.passed_on)
+		out["last_left_by_handshake"] = {
+			{ "reason", passed_on_reason(service.passed_on) },
+			{ "seconds_ago", (boot_time_ns() - service.passed_on_ns) / 1000000000u },
+		};
+}
+
+std::string left_note(const std::string &listen, const Json &service)
+{
+	std::string counts;
+
+	if (!service.contains("last_left_by_handshake"))
+		return {};
+	for (const auto &[name, count] : service["left_by_handshake"].items())
+		counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", name, count.dump());
+	const Json &last = service["last_left_by_handshake"];
+	return fmt::format("{}: left by the handshake engine: {}; the last {} s ago: {}\n", listen,
+			   counts, last["seconds_ago"].dump(), last["reason"].get<std::string>());
+}
+
+Result<Json> namespaces_json(const std::string &dir)
+{
+	Result<Fd> map = open_map(dir, "tp_namespaces", Access::read);
+	Json list = Json::array();
+
+	if (!map)
+		return map.error();
+	Status read = for_each_entry<uint32_t, tp_namespace>(
+		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
+			list.push_back(
+				{ { "name", std::string(space.name, strnlen(space.name,
+									    sizeof(space.name))) },
+				  { "cookie", space.cookie },
+				  { "state", space.state == TP_NAMESPACE_GONE ? "gone" : "entered" },
+				  { "seconds", (boot_time_ns() - space.since_ns) / 1000000000u },
+				  { "times_entered", space.entered } });
+		});
+	if (!read)
+		return read.error();
+	return list;
+}
+
+void print_namespaces(const Json &namespaces)
+{
+	for (const Json &space : namespaces) {
+		if (space["name"] == "")
+			continue;
+		if (space["state"] == "gone")
+			fmt::print("network namespace {}: GONE for {} s; what takes its place is "
+				   "served as soon as it is there\n",
+				   space["name"].get<std::string>(), space["seconds"].dump());
+		else
+			fmt::print("network namespace {}: entered\n",
+				   space["name"].get<std::string>());
+	}
+}
+
+} // namespace tp

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parts of `truepeer status`: what the handshake engine left to others, and network namespaces. */
+#ifndef TP_CLI_STATUS_PARTS_H
+#define TP_CLI_STATUS_PARTS_H
+
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/result.h"
+#include "bpf/abi.h"
+
+namespace tp
+{
+
+/* What the handshake engine has left to the engines behind it: how many, why, when last. */
+void add_left(const tp_service &service, const tp_counters &counters, nlohmann::ordered_json &out);
+
+/* The same as a line for people; empty where it has left none. */
+std::string left_note(const std::string &listen, const nlohmann::ordered_json &service);
+
+/* Those of the services; the agent's own has an empty name. */
+Result<nlohmann::ordered_json> namespaces_json(const std::string &dir);
+
+/* A line for each name that was given. */
+void print_namespaces(const nlohmann::ordered_json &namespaces);
+
+} // namespace tp
+
+#endif
