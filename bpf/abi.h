@@ -143,7 +143,7 @@ struct tp_service {
 	__u64 header_timeout_ns;
 	__u32 versions;  /* bit 1 << version */
 	__u32 flags;     /* enum tp_service_flag */
-	__u32 passed_on;    /* enum tp_passed_on: why the handshake engine left the last one it did */
+	__u32 passed_on; /* enum tp_passed_on: why the handshake engine left the last one it did */
 	__u32 served_since; /* 1: it has served another one since */
 	__u64 passed_on_ns; /* when it left that one */
 };
@@ -364,9 +364,9 @@ struct tp_counters {
 	__u64 accept_queue_full; /* handshake: segments dropped because of it */
 	__u64 events_lost;       /* tp_events was full */
 	__u64 headers_lost;      /* tp_headers was full: accepted, but no TLVs to show */
-	__u64 events_withheld;   /* of outcomes that anybody can cause: too many for tp_events_early */
-	__u64 pieces_lost;       /* parts of headers that the agent had no room for */
-	__u64 passed_on[16];     /* by enum tp_passed_on; a power of two for the verifier */
+	__u64 events_withheld; /* of outcomes that anybody can cause: too many for tp_events_early */
+	__u64 pieces_lost;     /* parts of headers that the agent had no room for */
+	__u64 passed_on[16];   /* by enum tp_passed_on; a power of two for the verifier */
 };
 
 /*

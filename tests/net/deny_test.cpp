@@ -92,8 +92,7 @@ TEST_P(Deny, networks_are_of_one_family)
 
 		deny(w, { "add", "::/0", "::/95", "::/1" });
 		Client four = announce("203.0.113.7");
-		w.expect_session(0, w.c.ipv6 ? "[::ffff:203.0.113.7]:7" : "203.0.113.7:7",
-				 "hello");
+		w.expect_session(0, w.c.ipv6 ? "[::ffff:203.0.113.7]:7" : "203.0.113.7:7", "hello");
 		w.expect_refused(announce("2001:db8::7"), "denied");
 		deny(w, { "remove", "::/0", "::/95", "::/1" });
 		deny(w, { "add", "0.0.0.0/0" });

@@ -275,9 +275,8 @@ TEST_P(Library, threads_while_the_agent_is_restarted)
 			options.engine = w.c.engine;
 			options.listen = { w.service.text() };
 			w.agent = std::make_unique<Agent>(w.box, options);
-			EXPECT_TRUE(eventually([&, before = found.load()] {
-				return found > before + 100;
-			}));
+			EXPECT_TRUE(eventually(
+				[&, before = found.load()] { return found > before + 100; }));
 		}
 		end = true;
 		for (std::thread &thread : threads)

@@ -172,8 +172,7 @@ TEST_P(NamespaceChange, nothing_of_the_agent_keeps_the_old_one_alive)
 		NamedNetns container(box);
 
 		ip_batch("link add there type veth peer name here\n");
-		Finished moved =
-			run({ "ip", "link", "set", "there", "netns", container.path() });
+		Finished moved = run({ "ip", "link", "set", "there", "netns", container.path() });
 		ASSERT_EQ(moved.code, 0) << moved.err;
 		Agent agent = start(box, container);
 		expect_served(agent, container);

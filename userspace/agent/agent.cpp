@@ -213,7 +213,8 @@ struct Freed {
 };
 
 static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<Namespace> &spaces,
-			   int cgroup, const std::string &pin_dir, Enforcer &enforcer, PinLock &lock)
+			   int cgroup, const std::string &pin_dir, Enforcer &enforcer,
+			   PinLock &lock)
 {
 	std::vector<uint64_t> timeouts(setup.services.size(), setup.header_timeout_ns);
 	Result<Programs> programs = load_programs(setup, pin_dir, cgroup);

@@ -89,8 +89,8 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 
 		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable });
 	};
-	Result<bool> done = dump(RTM_GETLINK, &request, sizeof(request),
-				 { [&] { found.clear(); }, each });
+	Result<bool> done =
+		dump(RTM_GETLINK, &request, sizeof(request), { [&] { found.clear(); }, each });
 
 	if (!done)
 		return done.error();

@@ -41,9 +41,9 @@ bool Namespace::is_there() const
 {
 	struct stat named, entered;
 
-	return name.empty() || (fd && stat(name.c_str(), &named) == 0 &&
-				fstat(fd.get(), &entered) == 0 && named.st_dev == entered.st_dev &&
-				named.st_ino == entered.st_ino);
+	return name.empty() ||
+	       (fd && stat(name.c_str(), &named) == 0 && fstat(fd.get(), &entered) == 0 &&
+		named.st_dev == entered.st_dev && named.st_ino == entered.st_ino);
 }
 
 Result<Namespace> open_namespace(const std::string &path)

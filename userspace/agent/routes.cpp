@@ -149,8 +149,7 @@ Result<bool> Routes::read_phase(Clock::time_point deadline)
 
 void Routes::next_phase()
 {
-	phase_ = phase_ == Phase::look_ipv6 && !metrics_ ? Phase::write :
-							   (Phase)((int)phase_ + 1);
+	phase_ = phase_ == Phase::look_ipv6 && !metrics_ ? Phase::write : (Phase)((int)phase_ + 1);
 }
 
 /*

@@ -99,8 +99,7 @@ Result<bool> Dump::take(const Reader &reader, size_t length)
 			continue;
 		spoilt_ |= (m->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 		if (m->nlmsg_type == NLMSG_ERROR)
-			return system_error("ask", "rtnetlink",
-					    ((nlmsgerr *)NLMSG_DATA(m))->error);
+			return system_error("ask", "rtnetlink", ((nlmsgerr *)NLMSG_DATA(m))->error);
 		if (m->nlmsg_type == NLMSG_DONE) {
 			int number = 0; /* why it ends so early, if it does */
 

@@ -45,7 +45,8 @@ static bool has_room(const std::string &dir, const Setup &setup)
 	uint32_t size = sizeof(info);
 
 	return map && bpf_obj_get_info_by_fd(map->get(), &info, &size) == 0 &&
-	       info.max_entries == lru_room(setup.max_pending) && info.value_size == sizeof(tp_pending);
+	       info.max_entries == lru_room(setup.max_pending) &&
+	       info.value_size == sizeof(tp_pending);
 }
 
 using ServiceKey = std::tuple<uint64_t, std::string, uint16_t>;

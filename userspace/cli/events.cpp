@@ -121,10 +121,9 @@ public:
 			lost += ring.read([&](const tp_event &event) { events.push_back(event); });
 		if (lost)
 			log("{} bytes of events were let go before they could be read", lost);
-		std::stable_sort(events.begin(), events.end(),
-				 [](const tp_event &a, const tp_event &b) {
-					 return a.time_ns < b.time_ns;
-				 });
+		std::stable_sort(
+			events.begin(), events.end(),
+			[](const tp_event &a, const tp_event &b) { return a.time_ns < b.time_ns; });
 		return events;
 	}
 

@@ -297,9 +297,8 @@ static void print_services(const Json &services)
 			{ service["listen"].get<std::string>(), engine,
 			  fmt::format("{} s", service["header_timeout_seconds"].get<double>()),
 			  networks });
-		for (const auto &[key, label] :
-		     { std::pair("why_not_handshake", "not handshake: "),
-		       std::pair("why_not_sender", "not sender: ") })
+		for (const auto &[key, label] : { std::pair("why_not_handshake", "not handshake: "),
+						  std::pair("why_not_sender", "not sender: ") })
 			if (service.contains(key))
 				notes += fmt::format("{}: {}{}\n", rows.back()[0], label,
 						     service[key].get<std::string>());

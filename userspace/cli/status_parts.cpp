@@ -52,10 +52,11 @@ Result<Json> namespaces_json(const std::string &dir)
 	Status read = for_each_entry<uint32_t, tp_namespace>(
 		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
 			list.push_back(
-				{ { "name", std::string(space.name, strnlen(space.name,
-									    sizeof(space.name))) },
+				{ { "name", std::string(space.name,
+							strnlen(space.name, sizeof(space.name))) },
 				  { "cookie", space.cookie },
-				  { "state", space.state == TP_NAMESPACE_GONE ? "gone" : "entered" },
+				  { "state",
+				    space.state == TP_NAMESPACE_GONE ? "gone" : "entered" },
 				  { "seconds", (boot_time_ns() - space.since_ns) / 1000000000u },
 				  { "times_entered", space.entered } });
 		});
