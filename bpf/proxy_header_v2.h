@@ -46,6 +46,9 @@ static long tp_tlv_step(__u64 index, void *context)
 		if (length != 4 || w->crc_position)
 			goto bad;
 		w->crc_position = at;
+	} else if (type == TP_TLV_UNIQUE_ID) {
+		if (length > TP_MAX_UNIQUE_ID)
+			goto bad;
 	} else if (type == TP_TLV_SSL) {
 		if (length < 5) /* client (1) and verify (4) */
 			goto bad;

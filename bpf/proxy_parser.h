@@ -32,6 +32,7 @@ static inline long tp_loop(__u32 count, long (*step)(__u64, void *), void *conte
 #endif
 
 #define TP_V2_FIXED 16 /* signature, version and command, family, length */
+#define TP_MAX_UNIQUE_ID 128
 
 enum tp_tlv_type {
 	TP_TLV_ALPN = 0x01,

@@ -169,8 +169,9 @@ private:
 
 		for (unsigned n = below(4); n > 0; n--) {
 			if (below(4)) {
-				append(bytes, tlv(types[below(std::size(types))],
-						  random_bytes(below(30))));
+				append(bytes,
+				       tlv(types[below(std::size(types))],
+					   random_bytes(below(12) ? below(30) : 120 + below(16))));
 				continue;
 			}
 			Bytes ssl = random_bytes(5);

@@ -98,7 +98,8 @@ std::uint8_t reject_reason(const HeaderCase &c)
 		{ std::regex("command"), TP_OUT_BAD_COMMAND },
 		{ std::regex("family|transport"), TP_OUT_BAD_FAMILY },
 		{ std::regex("CRC32C mismatch"), TP_OUT_BAD_CRC },
-		{ std::regex("TLV .. overruns header|dangling .*|CRC32C TLV length != 4|SSL .*"),
+		{ std::regex("TLV .. overruns header|dangling .*|CRC32C TLV length != 4|SSL "
+			     ".*|UNIQUE_ID TLV .*"),
 		  TP_OUT_BAD_TLV },
 	};
 

@@ -132,6 +132,8 @@ bool walk(ByteSpan tlvs, std::size_t base, bool top, std::optional<std::size_t> 
 				return false;
 			crc = at;
 		}
+		if (top && tlvs[0] == 0x05 && value.size() > 128)
+			return false;
 		if (top && tlvs[0] == 0x20 &&
 		    (value.size() < 5 || !walk(value.subspan(5), at + 5, false, crc)))
 			return false;
