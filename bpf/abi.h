@@ -17,8 +17,11 @@
 
 #define TP_ABI_VERSION 4
 
-#define TP_MAX_HEADER 4096 /* a live service refuses longer headers (too_long) */
-#define TP_MAX_V1 107      /* the specification's limit for a v1 line, CRLF included */
+/* Of a header: a service refuses what is longer than its limit (too_long), which is one of these. */
+#define TP_MIN_LIMIT 536 /* what may come in one segment, specification section 2 */
+#define TP_DEFAULT_LIMIT 4096
+#define TP_MAX_HEADER 16384
+#define TP_MAX_V1 107 /* the specification's limit for a v1 line, CRLF included */
 #define TP_MAX_SERVICES 64
 #define TP_DEFAULT_TIMEOUT_NS 5000000000ull
 
@@ -141,11 +144,13 @@ struct tp_service {
 	__u32 id;      /* index into tp_counters */
 	__u32 engines; /* bit 1 << enum tp_engine */
 	__u64 header_timeout_ns;
-	__u32 versions;  /* bit 1 << version */
-	__u32 flags;     /* enum tp_service_flag */
-	__u32 passed_on; /* enum tp_passed_on: why the handshake engine left the last one it did */
+	__u32 versions;     /* bit 1 << version */
+	__u32 flags;        /* enum tp_service_flag */
+	__u32 passed_on;    /* enum tp_passed_on: why the handshake engine left the last one it did */
 	__u32 served_since; /* 1: it has served another one since */
 	__u64 passed_on_ns; /* when it left that one */
+	__u32 max_header;   /* bytes: TP_MIN_LIMIT to TP_MAX_HEADER */
+	__u32 pad;
 };
 
 enum tp_namespace_state {
@@ -248,7 +253,7 @@ struct tp_flow {
 	__u8 local[16];
 	__u16 remote_port;
 	__u16 local_port;
-	__u32 pad;
+	__u32 part; /* where a header is kept in parts: which, from 0 on; else 0 */
 };
 
 enum tp_peer_state {
@@ -291,7 +296,7 @@ struct tp_peer {
 enum tp_kept {
 	TP_KEPT_NOT = 0,
 	TP_KEPT_SMALL = 1, /* in tp_headers */
-	TP_KEPT_LARGE = 2, /* in tp_headers_large */
+	TP_KEPT_LARGE = 2, /* in tp_headers_large, in parts */
 };
 
 #define TP_SMALL_HEADER 240
@@ -303,8 +308,16 @@ struct tp_small_header {
 	__u32 pad;
 };
 
-struct tp_large_header {
-	__u8 header[TP_MAX_HEADER];
+/*
+ * A part of a longer one, and of one that is still coming in (tp_pieces).  With what the kernel
+ * keeps beside it, it fills 2 KiB: a header of 16 KiB in one entry would need eight pages in a row,
+ * which a host that has run for long may not have.
+ */
+#define TP_PART 1920
+#define TP_MAX_PARTS ((TP_MAX_HEADER + TP_PART - 1) / TP_PART)
+
+struct tp_header_part {
+	__u8 header[TP_PART]; /* zero behind the header's end */
 	__u64 kept_ns;
 	__u32 has_socket;
 	__u32 pad;
@@ -350,7 +363,7 @@ struct tp_pending {
 	__u8 rcv_wscale;        /* this host's */
 	__u8 birth_cpu;         /* CPU that is about to hand TCP the first segment (tp_cpu_tag()) */
 	__u32 interface;        /* by which answers to the client leave: its index */
-	__u32 pad;
+	__u32 max_header;       /* of all engines: as in tp_service */
 };
 
 /* tp_counters: per CPU, by service id. */
@@ -494,7 +507,7 @@ struct tp_config {
 TP_ASSERT(sizeof(struct tp_endpoint) == 20);
 TP_ASSERT(sizeof(struct tp_header) == 56);
 TP_ASSERT(sizeof(struct tp_service_key) == 32);
-TP_ASSERT(sizeof(struct tp_service) == 40);
+TP_ASSERT(sizeof(struct tp_service) == 48);
 TP_ASSERT(sizeof(struct tp_namespace) == 256);
 TP_ASSERT(sizeof(struct tp_policy_key) == 24);
 TP_ASSERT(sizeof(struct tp_route_key) == 32);
@@ -509,7 +522,7 @@ TP_ASSERT(sizeof(struct tp_denied_key) == 24);
 TP_ASSERT(sizeof(struct tp_denied) == 24);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);
 TP_ASSERT(sizeof(struct tp_small_header) == 256);
-TP_ASSERT(sizeof(struct tp_large_header) == TP_MAX_HEADER + 16);
+TP_ASSERT(sizeof(struct tp_header_part) == TP_PART + 16);
 TP_ASSERT(sizeof(struct tp_event) == 152);
 TP_ASSERT(sizeof(struct tp_agent_report) == 152);
 #undef TP_ASSERT

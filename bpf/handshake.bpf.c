@@ -87,21 +87,31 @@ static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp
 	return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
 }
 
-/* A part of a header: kept, acknowledged. */
+/* Bytes up to `end`, which are in `work`: kept, acknowledged. */
 static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segment *s,
-				   struct tp_pending *pending, struct tp_collected *collected,
-				   __u32 end)
+				   struct tp_pending *pending, struct tp_collected *work, __u32 end,
+				   __u8 state)
+{
+	int failed = tp_store_pieces(&s->flow, work, pending->seen, end);
+
+	if (failed == -TP_ENOMEM)
+		return TP_DROP_PACKET; /* for the moment: the client sends it again */
+	if (failed)
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_PENDING_FULL);
+	pending->state = state;
+	pending->seen = end;
+	return tp_acknowledge(skb, s, pending);
+}
+
+/* A part of a header. */
+static __always_inline int tp_wait(struct __sk_buff *skb, const struct tp_segment *s,
+				   struct tp_pending *pending, struct tp_collected *work, __u32 end)
 {
 	if (s->flags & TP_FIN && tp_optional(pending) && pending->seen == 0)
 		return tp_let_through(skb, s, pending);
 	if (s->flags & TP_FIN)
 		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
-	if (pending->seen == 0) {
-		if (bpf_map_update_elem(&tp_pieces, &s->flow, collected, BPF_ANY))
-			return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_PENDING_FULL);
-	}
-	pending->seen = end;
-	return tp_acknowledge(skb, s, pending);
+	return tp_keep(skb, s, pending, work, end, TP_PENDING_WAITING);
 }
 
 /* Behind what has been acknowledged, which no later copy can change. */
@@ -113,24 +123,15 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 	const struct tp_header *header;
 	struct tp_collected *place;
 
-	if (seen) {
-		place = bpf_map_lookup_elem(&tp_pieces, &s->flow);
-		asm volatile(""); /* one call for either map could not be inlined */
-	} else {
-		place = bpf_map_lookup_elem(&tp_work, &zero);
-	}
-	if (!place || seen >= TP_MAX_HEADER)
+	place = bpf_map_lookup_elem(&tp_work, &zero);
+	if (!place || seen >= TP_MAX_HEADER || (seen && tp_load_pieces(&s->flow, place, seen)))
 		return TP_DROP_PACKET;
-	if (length > TP_MAX_HEADER)
-		length = TP_MAX_HEADER;
-	if (tp_load(skb, s->payload + skip, &place->bytes[seen & (TP_MAX_HEADER - 1)], length))
+	end = tp_load_header(skb, s->payload + skip, place, seen, length);
+	if (!end)
 		return TP_DROP_PACKET;
-	end = seen + length;
-	if (end > TP_MAX_HEADER)
-		end = TP_MAX_HEADER;
 	tp_parse(&place->parser, place->bytes, end);
 	header = &place->parser.header;
-	refused = tp_check_header(header, pending->versions);
+	refused = tp_check_header(header, pending->versions, pending->max_header);
 	if (refused == TP_OUT_NO_HEADER)
 		pending->peer.protocol = tp_guess_protocol(place->bytes, end);
 	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) && seen == 0)
@@ -138,12 +139,10 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) &&
 	    !tp_check_origin(&pending->peer, 0, pending->flags)) {
 		/* only began like one: the agent sends in again what has been acknowledged */
-		pending->state = TP_PENDING_PASSED;
-		pending->seen = end;
-		return tp_acknowledge(skb, s, pending);
+		return tp_keep(skb, s, pending, place, end, TP_PENDING_PASSED);
 	}
 	if (!refused && header->verdict == TP_WAIT)
-		return tp_keep(skb, s, pending, place, end);
+		return tp_wait(skb, s, pending, place, end);
 	if (!refused && !tp_has_room())
 		refused = TP_OUT_MAP_FULL;
 	if (!refused)
@@ -155,7 +154,7 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 	pending->seen = header_bytes;
 	pending->state = TP_PENDING_DECIDED;
 	if (seen > 0)
-		bpf_map_delete_elem(&tp_pieces, &s->flow);
+		tp_forget_pieces(&s->flow);
 	return tp_deliver(skb, s, pending, header_bytes - offset, pending->peer.established_ns);
 }
 
@@ -231,7 +230,7 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 			tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY,
 				  0);
 		tp_forget_kept(&pending->peer);
-		bpf_map_delete_elem(&tp_pieces, &s->flow);
+		tp_forget_pieces(&s->flow);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
 		return TP_DROP_PACKET;
 	}

@@ -6,6 +6,7 @@
 #define TP_HANDSHAKE_ANSWER_BPF_H
 
 #include "handshake_offer.bpf.h"
+#include "handshake_pieces.bpf.h"
 #include "handshake_route.bpf.h"
 
 /* The clock of this host's timestamps, from a time in ns (CLOCK_BOOTTIME). */
@@ -74,7 +75,7 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 	pending->peer.reason = reason;
 	tp_report(&pending->peer, reason, 0);
 	pending->state = TP_PENDING_REFUSED;
-	bpf_map_delete_elem(&tp_pieces, &s->flow);
+	tp_forget_pieces(&s->flow);
 	if (skb->mark == tp_mark_sent_in)
 		return tp_ask_to_answer(s, pending,
 					flags & TP_RST ? TP_ACTION_RESET : TP_ACTION_FINISH, end);

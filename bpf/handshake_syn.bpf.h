@@ -184,7 +184,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	}
 	if (gone) { /* it may have left pieces */
 		tp_report_replaced(gone);
-		bpf_map_delete_elem(&tp_pieces, &s->flow);
+		tp_forget_pieces(&s->flow);
 	}
 	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1);
 	isn = (__u32)hash + (__u32)(fresh->peer.syn_ns >> 6);

@@ -263,7 +263,7 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 	if (length > 0) {
 		__u32 size = length - 1;
 
-		asm volatile("%0 &= 2047" : "+r"(size)); /* TP_MAX_MOVE - 1; see tp_load() */
+		asm volatile("%0 &= 2047" : "+r"(size)); /* TP_MAX_MOVE - 1; see tp_load_some() */
 		size++;
 		if (bpf_skb_load_bytes(skb, w->payload, moved, size))
 			return -1;

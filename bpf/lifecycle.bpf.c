@@ -127,7 +127,7 @@ static __always_inline void tp_forget_pending(const struct tp_flow *flow,
 {
 	/* only began like a header: the agent has sent in what was kept of it */
 	if (waited->state == TP_PENDING_PASSED && waited->seen > 0)
-		bpf_map_delete_elem(&tp_pieces, flow);
+		tp_forget_pieces(flow);
 	bpf_map_delete_elem(&tp_pending, flow);
 }
 

@@ -90,13 +90,17 @@ struct {
 	__type(value, __u64);
 } tp_sockets __weak SEC(".maps");
 
+#define TP_LOAD 4096 /* bytes that are copied out of a segment at a time */
+
 /*
- * Where a header is judged.  In map memory, as proxy_header.h asks; twice the
- * size, so that a piece of any length fits behind any offset.
+ * Where a header is judged.  In map memory, as proxy_header.h asks; with room behind it, so
+ * that what is copied at a time fits behind any offset.
  */
+#define TP_COLLECTED (TP_MAX_HEADER + TP_LOAD)
+
 struct tp_collected {
 	struct tp_piece piece; /* its length: bytes collected; sent on as it stands */
-	__u8 bytes[2 * TP_MAX_HEADER];
+	__u8 bytes[TP_COLLECTED];
 	struct tp_parser parser;
 };
 
@@ -171,8 +175,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 16384);
-	__type(key, struct tp_flow);
-	__type(value, struct tp_collected);
+	__type(key, struct tp_flow); /* with the part */
+	__type(value, struct tp_header_part);
 } tp_pieces __weak SEC(".maps");
 
 /* ... the connection of which TCP is being handed the first segment, on each CPU. */
@@ -244,9 +248,9 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, struct tp_flow);
-	__type(value, struct tp_large_header);
+	__uint(max_entries, 262144);
+	__type(key, struct tp_flow); /* with the part */
+	__type(value, struct tp_header_part);
 } tp_headers_large __weak SEC(".maps");
 
 /* What became of each connection; the agent keeps room in it, whoever wants may read. */

@@ -21,9 +21,10 @@ static __always_inline int tp_is_special(const __u8 *address)
 }
 
 /* Refuses what the service does not allow; TP_OUT_NONE: nothing against it. */
-static __always_inline __u32 tp_check_header(const struct tp_header *header, __u32 versions)
+static __always_inline __u32 tp_check_header(const struct tp_header *header, __u32 versions,
+					     __u32 max_header)
 {
-	if (header->bytes > TP_MAX_HEADER)
+	if (tp_is_too_long(header, max_header))
 		return TP_OUT_TOO_LONG;
 	if (header->verdict == TP_REJECT || header->verdict == TP_NO_HEADER)
 		return header->reason;
@@ -71,33 +72,89 @@ struct tp_clearing {
 static long tp_clear_step(__u64 index, void *context)
 {
 	struct tp_clearing *c = context;
-	__u32 word = (c->from / 8 + (__u32)index) & (TP_MAX_HEADER / 8 - 1);
+	__u32 word = c->from / 8 + (__u32)index;
 
+	asm volatile("" : "+r"(word));
+	if (word >= TP_COLLECTED / 8)
+		return 1;
 	c->words[word] &= index ? 0 : (1ull << c->from % 8 * 8) - 1;
 	return 0;
 }
 
+TP_VERIFIED_ONCE int tp_forget_parts(const struct tp_flow *flow, __u32 length)
+{
+	struct tp_flow key;
+
+	if (tp_missing(flow))
+		return 0;
+	key = *flow;
+	for (__u32 i = 0; i < TP_MAX_PARTS && i * TP_PART < length; i++) {
+		key.part = i;
+		bpf_map_delete_elem(&tp_headers_large, &key);
+	}
+	return 0;
+}
+
+/* They belong to a connection with a socket now. */
+TP_VERIFIED_ONCE int tp_mark_parts(const struct tp_flow *flow, __u32 length)
+{
+	struct tp_flow key;
+
+	if (tp_missing(flow))
+		return 0;
+	key = *flow;
+	for (__u32 i = 0; i < TP_MAX_PARTS && i * TP_PART < length; i++) {
+		struct tp_header_part *part;
+
+		key.part = i;
+		part = bpf_map_lookup_elem(&tp_headers_large, &key);
+		if (part)
+			part->has_socket = 1;
+	}
+	return 0;
+}
+
+/* Not inline, for the stack's sake. */
+static __attribute__((noinline)) int tp_keep_parts(const struct tp_flow *flow, __u8 *bytes,
+						   __u32 length, __u64 now_ns)
+{
+	struct tp_flow key = *flow;
+
+	/* the last first: what a part ends with is written over the beginning of the next */
+	for (int i = TP_MAX_PARTS - 1; i >= 0; i--) {
+		struct tp_header_part *part = (struct tp_header_part *)(bytes + i * TP_PART);
+
+		if ((__u32)i * TP_PART >= length)
+			continue;
+		part->kept_ns = now_ns;
+		part->has_socket = 0;
+		part->pad = 0;
+		key.part = (__u32)i;
+		if (bpf_map_update_elem(&tp_headers_large, &key, part, BPF_ANY)) {
+			tp_forget_parts(flow, length);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 /*
- * Keeps the header, of which `bytes` (map memory of 2 * TP_MAX_HEADER) holds more than it
+ * Keeps the header, of which `bytes` (map memory of TP_COLLECTED) holds more than it
  * should: what comes behind it is the client's business, and goes.
  */
 static __always_inline void tp_keep_header(struct tp_peer *peer, const struct tp_flow *flow,
 					   __u8 *bytes)
 {
 	int large = peer->header_bytes > TP_SMALL_HEADER;
-	__u32 room = large ? TP_MAX_HEADER : TP_SMALL_HEADER;
+	__u32 room =
+		large ? (peer->header_bytes + TP_PART - 1) / TP_PART * TP_PART : TP_SMALL_HEADER;
 	struct tp_clearing clearing = { (__u64 *)bytes, peer->header_bytes };
 	struct tp_counters *c;
 	long failed;
 
 	bpf_loop(room / 8 - peer->header_bytes / 8, tp_clear_step, &clearing, 0);
 	if (large) {
-		struct tp_large_header *kept = (struct tp_large_header *)bytes;
-
-		kept->kept_ns = peer->established_ns;
-		kept->has_socket = 0;
-		kept->pad = 0;
-		failed = bpf_map_update_elem(&tp_headers_large, flow, kept, BPF_ANY);
+		failed = tp_keep_parts(flow, bytes, peer->header_bytes, peer->established_ns);
 	} else {
 		struct tp_small_header *kept = (struct tp_small_header *)bytes;
 
@@ -174,16 +231,13 @@ static __always_inline int tp_is_peer_of(const struct tp_peer *peer, const struc
 static __always_inline void tp_mark_kept(const struct tp_peer *peer)
 {
 	struct tp_small_header *small;
-	struct tp_large_header *large;
 	struct tp_flow flow = {};
 
 	if (!peer->kept)
 		return;
 	tp_peer_flow(peer, &flow);
 	if (peer->kept == TP_KEPT_LARGE) {
-		large = bpf_map_lookup_elem(&tp_headers_large, &flow);
-		if (large)
-			large->has_socket = 1;
+		tp_mark_parts(&flow, peer->header_bytes);
 		return;
 	}
 	small = bpf_map_lookup_elem(&tp_headers, &flow);
@@ -199,9 +253,25 @@ static __always_inline void tp_forget_kept(const struct tp_peer *peer)
 		return;
 	tp_peer_flow(peer, &flow);
 	if (peer->kept == TP_KEPT_LARGE)
-		bpf_map_delete_elem(&tp_headers_large, &flow);
+		tp_forget_parts(&flow, peer->header_bytes);
 	else
 		bpf_map_delete_elem(&tp_headers, &flow);
+}
+
+/* What tp_pieces has of a header: parts, which follow one another without a gap. */
+TP_VERIFIED_ONCE int tp_forget_pieces(const struct tp_flow *flow)
+{
+	struct tp_flow key;
+
+	if (tp_missing(flow))
+		return -1;
+	key = *flow;
+	for (__u32 i = 0; i < TP_MAX_PARTS; i++) {
+		key.part = i;
+		if (bpf_map_delete_elem(&tp_pieces, &key))
+			break;
+	}
+	return 0;
 }
 
 #endif

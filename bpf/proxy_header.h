@@ -36,6 +36,12 @@
 		differ_ == 0;                                                                      \
 	})
 
+/* Whether the header is, or is going to be, longer than `limit`, whatever else is wrong with it. */
+static inline int tp_is_too_long(const struct tp_header *header, __u32 limit)
+{
+	return header->bytes > limit;
+}
+
 static inline void tp_parse(struct tp_parser *parser, const __u8 *bytes, __u32 available)
 {
 	static const char v1[] = "PROXY ";

@@ -20,6 +20,7 @@ static __always_inline void tp_set_pending(struct tp_pending *pending, const str
 	pending->versions = (__u8)service->versions;
 	pending->flags = (__u8)service->flags;
 	pending->header_timeout_ns = service->header_timeout_ns;
+	pending->max_header = service->max_header;
 }
 
 /* The client has given it up: its port begins another connection. */
@@ -41,14 +42,68 @@ static __always_inline int tp_optional(const struct tp_pending *pending)
 }
 
 /*
- * Copies `length` bytes, 1 to TP_MAX_HEADER, which the caller has checked.  The mask changes
+ * Copies `length` bytes, 1 to TP_LOAD, which the caller has checked.  The mask changes
  * nothing then: 6.1 forgets such a check when the register was stored in between.
  */
-static __always_inline long tp_load(struct __sk_buff *skb, __u32 offset, __u8 *to, __u32 length)
+static __always_inline long tp_load_some(struct __sk_buff *skb, __u32 offset, __u8 *to,
+					 __u32 length)
 {
 	length--;
 	asm volatile("%0 &= 4095" : "+r"(length));
 	return bpf_skb_load_bytes(skb, offset, to, length + 1);
+}
+
+/* The whole header's length, as far as its first `available` bytes tell: 0. */
+static __always_inline __u32 tp_announced_length(const __u8 *bytes, __u32 available)
+{
+	if (available < TP_V2_FIXED || bytes[0] != '\r')
+		return 0;
+	return TP_V2_FIXED + ((__u32)bytes[14] << 8 | bytes[15]);
+}
+
+/*
+ * Copies what comes next of a header, of which `work` holds `at` bytes: `length` more at most, and
+ * no more than it takes.  Returns how many there are then; 0: failed.
+ */
+TP_VERIFIED_ONCE int tp_load_header(struct __sk_buff *skb, __u32 offset, struct tp_collected *work,
+				    __u32 at, __u32 length)
+{
+	__u8 *bytes;
+
+	if (tp_missing(work) || at >= TP_MAX_HEADER)
+		return 0;
+	bytes = work->bytes;
+	if (length > TP_MAX_HEADER - at)
+		length = TP_MAX_HEADER - at;
+	for (int i = 0; i < TP_MAX_HEADER / TP_LOAD && length > 0; i++) {
+		__u32 part = length > TP_LOAD ? TP_LOAD : length;
+
+		if (tp_load_some(skb, offset, &bytes[at & (TP_MAX_HEADER - 1)], part))
+			return 0;
+		at += part;
+		offset += part;
+		length -= part;
+		if (at >= tp_announced_length(bytes, at))
+			break;
+	}
+	return (int)at;
+}
+
+/* Copies `length` bytes, 1 to TP_MAX_HEADER, to where a header would be. */
+TP_VERIFIED_ONCE int tp_load(struct __sk_buff *skb, __u32 offset, struct tp_collected *work,
+			     __u32 length)
+{
+	if (tp_missing(work))
+		return -1;
+	for (int i = 0; i < TP_MAX_HEADER / TP_LOAD && length > 0; i++) {
+		__u32 part = length > TP_LOAD ? TP_LOAD : length;
+
+		if (tp_load_some(skb, offset, work->bytes + i * TP_LOAD, part))
+			return -1;
+		offset += part;
+		length -= part;
+	}
+	return 0;
 }
 
 struct tp_segment {

@@ -50,7 +50,7 @@ static __always_inline int tp_sender_judge(struct sk_msg_md *msg, struct tp_coll
 	if (length > (__u64)(end - data))
 		length = (__u32)(end - data);
 	length--;
-	asm volatile("%0 &= 4095" : "+r"(length));
+	asm volatile("%0 &= 16383" : "+r"(length)); /* TP_MAX_HEADER - 1 */
 	if (bpf_probe_read_kernel(work->bytes, length + 1, data))
 		return -1;
 	work->piece.length = length + 1;
@@ -89,9 +89,10 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	if (tp_sender_judge(msg, work, TP_FIRST_LOOK))
 		return tp_sender_refuse(sender, pending, sk, TP_OUT_INTERNAL);
 	if (header->verdict == TP_WAIT && size > TP_FIRST_LOOK &&
-	    tp_sender_judge(msg, work, TP_MAX_HEADER))
+	    !tp_is_too_long(header, pending->max_header) &&
+	    tp_sender_judge(msg, work, header->bytes))
 		return tp_sender_refuse(sender, pending, sk, TP_OUT_INTERNAL);
-	refused = tp_check_header(header, pending->versions);
+	refused = tp_check_header(header, pending->versions, pending->max_header);
 	if (refused == TP_OUT_NO_HEADER) {
 		pending->peer.protocol = tp_guess_protocol(work->bytes, work->piece.length);
 		if (tp_optional(pending)) {

@@ -71,7 +71,7 @@ static __always_inline int tp_strip(struct __sk_buff *skb, struct tp_peer *peer,
 static __always_inline int tp_collect(struct __sk_buff *skb, struct tp_peer *peer, __u64 cookie)
 {
 	struct tp_collected *c = bpf_map_lookup_elem(&tp_collected, &cookie);
-	__u32 room, length = skb->len, before, refused;
+	__u32 length = skb->len, before, end, refused;
 	const struct tp_header *header;
 	struct tp_service *service;
 	struct tp_flow flow = {};
@@ -93,12 +93,11 @@ static __always_inline int tp_collect(struct __sk_buff *skb, struct tp_peer *pee
 		return tp_poison(peer, cookie, before ? TP_OUT_TRUNCATED : TP_OUT_EMPTY);
 	if (before >= TP_MAX_HEADER)
 		return tp_poison(peer, cookie, TP_OUT_TOO_LONG);
-	room = TP_MAX_HEADER - before;
-	if (length > room)
-		length = room;
-	if (tp_load(skb, 0, &c->bytes[before & (TP_MAX_HEADER - 1)], length))
+	end = tp_load_header(skb, 0, c, before, length);
+	if (!end)
 		return tp_poison(peer, cookie, TP_OUT_INTERNAL);
-	c->piece.length = before + length;
+	c->piece.length = end;
+	length = end - before;
 	tp_parse(&c->parser, c->bytes, c->piece.length);
 	header = &c->parser.header;
 
@@ -106,7 +105,7 @@ static __always_inline int tp_collect(struct __sk_buff *skb, struct tp_peer *pee
 	service = tp_find_service(&flow);
 	if (!service)
 		return tp_poison(peer, cookie, TP_OUT_INTERNAL);
-	refused = tp_check_header(header, service->versions);
+	refused = tp_check_header(header, service->versions, service->max_header);
 	if (refused == TP_OUT_NO_HEADER)
 		peer->protocol = tp_guess_protocol(c->bytes, c->piece.length);
 	if (!refused && header->verdict == TP_WAIT)

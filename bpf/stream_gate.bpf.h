@@ -34,7 +34,7 @@ static __attribute__((noinline)) int tp_gate_fast_open(struct __sk_buff *skb,
 		return 1;
 	if (size == 0)
 		return 0;
-	if (tp_load(skb, s->tcp + sizeof(struct tcphdr), work->bytes, size))
+	if (tp_load(skb, s->tcp + sizeof(struct tcphdr), work, size))
 		return 1;
 	work->piece.length = 0; /* where the next option is: in memory that the verifier ignores */
 	for (int i = 0; i < 40; i++) {
@@ -130,7 +130,7 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 		return TP_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
-	if (work && tp_load(skb, s->payload, work->bytes, length) == 0)
+	if (work && tp_load(skb, s->payload, work, length) == 0)
 		tp_send_piece(s, pending->peer.service, pending->start, work, length,
 			      TP_ACTION_SEGMENT);
 	return TP_DROP;
@@ -232,7 +232,7 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
 	    skb->mark == tp_mark_sent_in || !tp_reassembled())
 		return TP_DROP;
-	if (length > 0 && tp_load(skb, s->payload, work->bytes, length))
+	if (length > 0 && tp_load(skb, s->payload, work, length))
 		return TP_DROP;
 	tp_send_piece(s, service, 0, work, length, TP_ACTION_SEGMENT);
 	return TP_DROP;

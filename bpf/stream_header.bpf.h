@@ -60,8 +60,11 @@ static __always_inline void tp_send_piece(const struct tp_segment *s, __u32 serv
 	work->piece.start = start;
 	work->piece.length = length;
 	work->piece.fin = s->flags & TP_FIN && length == s->length;
-	/* at most TP_MAX_HEADER: for the verifier of 6.1, as in tp_load() */
-	asm volatile("%0 &= 8191" : "+r"(length));
+	if (length > 0) { /* at most TP_MAX_HEADER: for the verifier of 6.1, as in tp_load_some() */
+		length--;
+		asm volatile("%0 &= 16383" : "+r"(length));
+		length++;
+	}
 	if (bpf_ringbuf_output(&tp_actions, &work->piece, sizeof(work->piece) + length, 0) == 0)
 		return;
 	c = tp_service_counters(service);
@@ -164,13 +167,17 @@ static __always_inline int tp_gate_data(struct __sk_buff *skb, const struct tp_s
 		return TP_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
-	if (length == 0 || tp_load(skb, s->payload, work->bytes, length))
-		return TP_DROP;
-	if (s->seq != pending->start) /* only the first byte on makes sense */
+	if (s->seq != pending->start) { /* only the first byte on makes sense */
+		if (length == 0 || tp_load(skb, s->payload, work, length))
+			return TP_DROP;
 		return tp_gate_partial(s, pending, work, length);
+	}
+	length = tp_load_header(skb, s->payload, work, 0, length);
+	if (length == 0)
+		return TP_DROP;
 	tp_parse(&work->parser, work->bytes, length);
 	header = &work->parser.header;
-	refused = tp_check_header(header, pending->versions);
+	refused = tp_check_header(header, pending->versions, pending->max_header);
 	if (refused == TP_OUT_NO_HEADER && tp_optional(pending))
 		return tp_let_pass(s, pending);
 	if (refused == TP_OUT_NO_HEADER)

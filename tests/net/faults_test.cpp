@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bpf/abi.h"
 #include "support.h"
 #include "support_answer.h"
 
@@ -60,35 +61,46 @@ TEST_P(Faults, live_connections_up_to_the_limit)
 	});
 }
 
-/* tp_headers is as large; a connection that finds no room there has everything but its TLVs. */
+/* A connection that finds no room for its header there has everything but its TLVs. */
 TEST_P(Faults, kept_headers_up_to_the_limit)
 {
 	WorldOptions options = { .start_server = false, .check_totals = false };
 
 	live(options, [&](World &w) {
 		int map = bpf_obj_get((w.agent->pin_dir() + "/tp_headers_large").c_str());
-		std::vector<char> key(48), value(4096 + 16);
+		tp_header_part value = {};
 		AnswerServer server(w.service);
-		V2 h;
+		tp_flow key = {};
+		uint32_t most = 0;
+		auto expect_lost = [&](size_t size, uint64_t n) {
+			Client client = w.connect();
+			V2 h;
 
-		h.source = w.origin_host;
-		h.source_port = 77;
-		h.destination = w.destination_host;
-		h.tlvs = { { 0xf0, std::string(300, 'x') } };
-		value[4096 + 8] = 1; /* has_socket: the agent does not sweep it */
-		for (uint32_t i = 0; i < 65536; i++) {
-			memcpy(key.data() + 8, &i, sizeof(i));
-			if (bpf_map_update_elem(map, key.data(), value.data(), BPF_ANY))
+			h.source = w.origin_host;
+			h.source_port = 77;
+			h.destination = w.destination_host;
+			h.tlvs = { { 0xf0, std::string(size, 'x') } };
+			ASSERT_TRUE(client.send(h.bytes() + "hello\n"));
+			EXPECT_EQ(client.receive_all(5s).bytes, answer_to("hello", w.origin(77)));
+			EXPECT_TRUE(w.agent->counts("headers_lost", n));
+		};
+
+		value.has_socket = 1; /* the agent does not sweep it */
+		for (;; most++) {
+			memcpy(key.remote, &most, sizeof(most));
+			if (bpf_map_update_elem(map, &key, &value, BPF_ANY))
 				break;
 		}
-		Client client = w.connect();
-		ASSERT_TRUE(client.send(h.bytes() + "hello\n"));
-		EXPECT_EQ(client.receive_all(5s).bytes, answer_to("hello", w.origin(77)));
-		EXPECT_TRUE(w.agent->counts("headers_lost", 1));
-		for (uint32_t i = 0; i < 65536; i++) {
-			memcpy(key.data() + 8, &i, sizeof(i));
-			bpf_map_delete_elem(map, key.data());
+		EXPECT_EQ(most, 262144u);
+		expect_lost(300, 1);
+		/* room for two of its three parts: nothing of it stays */
+		for (uint32_t i = 0; i < most; i++) {
+			memcpy(key.remote, &i, sizeof(i));
+			bpf_map_delete_elem(map, &key);
+			if (i == 1)
+				expect_lost(4000, 2);
 		}
+		EXPECT_EQ(w.agent->entries("tp_headers_large"), 0u);
 		close(map);
 	});
 }

@@ -57,19 +57,25 @@ void check(const HeaderCase &c, const Output &output)
 {
 	static const char *const verdicts[] = { "accept", "accept-real", "wait", "reject",
 						"no-header" };
-	const test::Expectation want = test::expectation(c);
-	const tp_header &header = want.header;
+	test::Expectation want = test::expectation(c);
+	tp_header &header = want.header;
 	Json json = Json::parse(output.text, nullptr, false);
 
+	bool accepted = c.accepted() && header.bytes <= TP_DEFAULT_LIMIT;
+	if (header.bytes > TP_DEFAULT_LIMIT) { // the table says what the bytes mean
+		header.verdict = TP_REJECT;
+		header.reason = TP_OUT_TOO_LONG;
+		header.address_end = 0;
+	}
 	ASSERT_TRUE(json.is_object()) << output.text;
 	EXPECT_EQ(json.value("verdict", ""), verdicts[header.verdict]);
-	EXPECT_EQ(output.exit_code, c.accepted() ? 0 : 1);
+	EXPECT_EQ(output.exit_code, accepted ? 0 : 1);
 	EXPECT_EQ(json.value("header_bytes", 0u), header.bytes) << output.text;
 	EXPECT_EQ(json.contains("reason"), header.reason != TP_OUT_NONE) << output.text;
 	EXPECT_EQ(json.contains("origin"), header.verdict == TP_ACCEPT) << output.text;
 	EXPECT_EQ(json.contains("destination"), header.verdict == TP_ACCEPT) << output.text;
 	EXPECT_EQ(json.contains("tlvs"), header.address_end != 0) << output.text;
-	if (c.accepted()) {
+	if (accepted) {
 		EXPECT_EQ(json.value("version", 0), header.version);
 		EXPECT_EQ(json.value("command", ""), header.command ? "proxy" : "local");
 	}
@@ -106,6 +112,35 @@ INSTANTIATE_TEST_SUITE_P(HeaderCases, Decode, testing::ValuesIn(test::header_cas
 TEST(DecodeTable, IsWhole)
 {
 	EXPECT_EQ(test::header_cases().size(), test::header_case_count);
+}
+
+// A LOCAL header of `size` bytes, most of them zero.
+std::string long_header(std::size_t size)
+{
+	std::string header("\r\n\r\n\0\r\nQUIT\n\x20\0", 14);
+
+	header += static_cast<char>((size - 16) >> 8);
+	header += static_cast<char>(size - 16);
+	return header + std::string(size - 16, '\0');
+}
+
+TEST(DecodeLimit, IsThatOfAService)
+{
+	for (const auto &[options, limit] :
+	     { std::pair("", 4096), std::pair("--max-header 536", 536),
+	       std::pair("--max-header 16384", 16384) }) {
+		Output longest = decode(long_header(static_cast<std::size_t>(limit)), options);
+		Output longer = decode(long_header(static_cast<std::size_t>(limit) + 1), options);
+
+		EXPECT_EQ(longest.exit_code, 0) << longest.text;
+		EXPECT_EQ(longer.exit_code, 1) << longer.text;
+		Json json = Json::parse(longer.text, nullptr, false);
+		EXPECT_EQ(json.value("verdict", ""), "reject");
+		EXPECT_EQ(json.value("reason", ""), "too_long");
+		EXPECT_EQ(json.value("header_bytes", 0), limit + 1);
+	}
+	EXPECT_EQ(decode("", "--max-header 535").exit_code, 2);
+	EXPECT_EQ(decode("", "--max-header 16385").exit_code, 2);
 }
 
 TEST(DecodeUsage, OddHexadecimalIsAUsageError)

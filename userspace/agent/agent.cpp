@@ -121,6 +121,7 @@ static Result<Setup> read_options(const RunOptions &options)
 			      "the programs have to tell the two apart" };
 	setup.mark = options.mark;
 	setup.mark_sent_in = options.mark_sent_in;
+	setup.max_header = options.max_header;
 	return setup;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/maps.h"
 #include "base/result.h"
+#include "bpf/abi.h"
 
 namespace tp
 {
@@ -24,8 +25,9 @@ struct RunOptions {
 	double header_timeout = 5;
 	uint32_t max_pending = 16384; /* for each service */
 	uint32_t max_connections = 245760;
-	std::vector<std::string> interfaces; /* empty: all */
-	std::vector<std::string> namespaces; /* beside the agent's own */
+	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
+	std::vector<std::string> interfaces;    /* empty: all */
+	std::vector<std::string> namespaces;    /* beside the agent's own */
 	std::string cgroup;
 	std::string pin_dir = default_pin_dir;
 	std::string group;

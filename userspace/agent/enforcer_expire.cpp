@@ -2,9 +2,6 @@
 /* What is over its time: looked for in the maps, a part of them per call. */
 #include "agent/enforcer.h"
 
-#include <array>
-#include <memory>
-
 #include "agent/pending.h"
 #include "base/kept_header.h"
 
@@ -28,9 +25,6 @@ static constexpr unsigned origins_every = 5;
 
 /* How long a connection that ended before anybody asked for its name keeps that. */
 static constexpr uint64_t unasked_ns = 10'000'000'000ull;
-
-/* sizeof(struct tp_collected), which only BPF programs see whole. */
-static constexpr size_t pieces_value = 16384;
 
 /* Of the header, as far as it has come. */
 static uint32_t sent_bytes(const tp_pending &entry)
@@ -107,13 +101,12 @@ void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending &en
 	if (!here || !here->sender)
 		return;
 	if (entry.state == TP_PENDING_PASSED && entry.seen > 0) {
-		auto piece = std::make_unique<std::array<uint8_t, pieces_value>>();
+		Result<std::vector<uint8_t>> pieces =
+			read_parts(maps.pieces, "tp_pieces", flow, entry.seen);
 
-		if (entry.seen > TP_MAX_HEADER ||
-		    bpf_map_lookup_elem(maps.pieces, &flow, piece->data()))
+		if (!pieces || pieces->size() != entry.seen)
 			return;
-		bytes.assign(piece->begin() + sizeof(tp_piece),
-			     piece->begin() + sizeof(tp_piece) + entry.seen);
+		bytes = std::move(*pieces);
 	}
 	report(here->sender->send({
 		.source = flow.remote,
@@ -194,7 +187,7 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 		} else if (must_have_header(entry) && age(entry, now) > entry.header_timeout_ns) {
 			reporter.report(entry.peer, TP_OUT_TIMEOUT);
 			end_pending(pending, flow, entry);
-			bpf_map_delete_elem(maps.pieces, &flow);
+			remove_parts(maps.pieces, flow);
 		} else if (age(entry, now) > forgotten_ns || has_lost_listener(flow, entry, now)) {
 			/* the client has reset it, or the listener is gone */
 			tp_outcome outcome = age(entry, now) > forgotten_ns ? TP_OUT_TIMEOUT :
@@ -203,7 +196,7 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 
 			reporter.report(entry.peer, outcome);
 			bpf_map_delete_elem(pending, &flow);
-			bpf_map_delete_elem(maps.pieces, &flow);
+			remove_parts(maps.pieces, flow);
 		} else if (needs_nudge(entry, now)) {
 			nudge(maps, flow, entry);
 		}

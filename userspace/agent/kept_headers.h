@@ -21,7 +21,7 @@ private:
 	int small_, large_;
 	unsigned ticks_ = 0;
 	HashScan<tp_flow, tp_small_header> small_scan_;
-	HashScan<tp_flow, tp_large_header> large_scan_;
+	HashScan<tp_flow, tp_header_part> large_scan_;
 };
 
 } // namespace tp

@@ -69,6 +69,7 @@ Status Programs::fill(const Setup &setup)
 		service.header_timeout_ns = setup.header_timeout_ns;
 		service.versions = setup.versions;
 		service.flags = setup.flags;
+		service.max_header = setup.max_header;
 		for (const PolicyRule &rule : setup.policies)
 			if (done && concerns(rule, listen))
 				done = set_policy(policies(), id, rule.network, rule.policy);

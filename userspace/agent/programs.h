@@ -35,6 +35,7 @@ struct Setup {
 	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
 	uint32_t max_pending = 16384; /* all services together; tp_pending has lru_room() for it */
 	uint32_t max_connections = 245760;
+	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
 	bool netns_aware = false;
 	CgroupPlace cgroup;                    /* that the programs are attached to */
 	std::vector<uint64_t> namespaces;      /* of the services: cookies; { 0 } if not aware */

@@ -103,10 +103,16 @@ uint32_t lru_room(uint32_t wanted)
 /* The most that headers in pieces may take, each with its place in tp_pieces. */
 static constexpr uint32_t pieces_memory = 256u << 20;
 
-/* All of them at once are a rare thing: an attack, or every client behind one slow line. */
-static uint32_t pieces_room(const bpf_map *pieces, uint32_t max_pending)
+/*
+ * For all that may wait at once, each with a header as long as it may be, as far as the memory goes.  All
+ * of them at once are a rare thing: an attack, or every client behind one slow line.
+ */
+static uint32_t pieces_room(const Setup &setup)
 {
-	return std::min(max_pending, pieces_memory / bpf_map__value_size(pieces));
+	uint64_t parts = (setup.max_header + TP_PART - 1) / TP_PART;
+
+	return (uint32_t)std::min<uint64_t>(setup.max_pending * parts,
+					    pieces_memory / sizeof(tp_header_part));
 }
 
 static void set_ports(tp_truepeer *skeleton, const Setup &setup)
@@ -193,10 +199,10 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_services, service_keys(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, pending);
+	/* 32 KB each, as the kernel allots them; hardly any connection needs one */
 	bpf_map__set_max_entries(skeleton->maps.tp_collected,
-				 pieces_room(skeleton->maps.tp_collected, setup.max_pending));
-	bpf_map__set_max_entries(skeleton->maps.tp_pieces,
-				 pieces_room(skeleton->maps.tp_pieces, setup.max_pending));
+				 std::min(setup.max_pending / 2, pieces_memory / 32768));
+	bpf_map__set_max_entries(skeleton->maps.tp_pieces, pieces_room(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
 	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);

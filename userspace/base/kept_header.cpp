@@ -19,25 +19,57 @@ tp_flow flow_of(const tp_peer &peer)
 	return flow;
 }
 
+Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size)
+{
+	std::vector<uint8_t> bytes;
+	tp_header_part part;
+
+	for (flow.part = 0; flow.part < TP_MAX_PARTS && bytes.size() < size; flow.part++) {
+		int failed = bpf_map_lookup_elem(map, &flow, &part);
+
+		if (failed == -ENOENT)
+			return std::vector<uint8_t>();
+		if (failed)
+			return system_error("read map", name, failed);
+		bytes.insert(bytes.end(), std::begin(part.header), std::end(part.header));
+	}
+	bytes.resize(std::min(bytes.size(), size));
+	return bytes;
+}
+
+void remove_parts(int map, tp_flow flow)
+{
+	for (flow.part = 0; flow.part < TP_MAX_PARTS; flow.part++)
+		if (bpf_map_delete_elem(map, &flow))
+			break;
+}
+
+static Result<std::vector<uint8_t>> read_small(int map, const tp_flow &flow, size_t size)
+{
+	tp_small_header value;
+	int failed = bpf_map_lookup_elem(map, &flow, &value);
+
+	if (failed == -ENOENT)
+		return std::vector<uint8_t>();
+	if (failed)
+		return system_error("read map", "tp_headers", failed);
+	return std::vector<uint8_t>(value.header,
+				    value.header + std::min(size, sizeof(value.header)));
+}
+
 Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &peer)
 {
 	bool large = peer.kept == TP_KEPT_LARGE;
 	const char *name = large ? "tp_headers_large" : "tp_headers";
-	std::vector<uint8_t> value(large ? sizeof(tp_large_header) : sizeof(tp_small_header));
-	tp_flow flow = flow_of(peer);
 
 	if (!peer.kept)
 		return std::vector<uint8_t>();
 	Result<Fd> map = open_map(dir, name, Access::read);
 	if (!map)
 		return map.error();
-	int failed = bpf_map_lookup_elem(map->get(), &flow, value.data());
-	if (failed == -ENOENT) /* the connection has just ended */
-		return std::vector<uint8_t>();
-	if (failed)
-		return system_error("read map", name, failed);
-	value.resize(std::min<size_t>(peer.header_bytes, large ? TP_MAX_HEADER : TP_SMALL_HEADER));
-	return value;
+	/* not found: the connection has just ended */
+	return large ? read_parts(map->get(), name, flow_of(peer), peer.header_bytes) :
+		       read_small(map->get(), flow_of(peer), peer.header_bytes);
 }
 
 } // namespace tp

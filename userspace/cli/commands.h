@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "bpf/abi.h"
 
 namespace tp
 {
@@ -28,8 +29,13 @@ struct DenyOptions {
 	std::string file; /* one network a line; -: standard input */
 };
 
+struct DecodeOptions {
+	bool hex = false; /* the input is text */
+	uint32_t max_header = TP_DEFAULT_LIMIT;
+};
+
 /* The exit code: 0 for accept and accept-real, 1 for the other verdicts. */
-Result<int> decode(bool hex);
+Result<int> decode(const DecodeOptions &options);
 
 Status show_connections(const ViewOptions &options);
 Status show_connection(const ViewOptions &options, const std::string &cookie);

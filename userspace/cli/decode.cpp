@@ -106,7 +106,8 @@ static Json explain(const tp_header &header, Bytes bytes)
 	}
 	if (header.verdict == TP_ACCEPT)
 		put_endpoints(out, header, bytes);
-	if (header.bytes && (accepted || header.verdict == TP_WAIT))
+	if (header.bytes &&
+	    (accepted || header.verdict == TP_WAIT || header.reason == TP_OUT_TOO_LONG))
 		out["header_bytes"] = header.bytes;
 	if (header.verdict == TP_ACCEPT && header.address_end)
 		out["tlvs"] = explain_tlvs(
@@ -114,14 +115,16 @@ static Json explain(const tp_header &header, Bytes bytes)
 	return out;
 }
 
-Result<int> decode(bool hex)
+Result<int> decode(const DecodeOptions &options)
 {
-	Result<std::vector<uint8_t>> input = hex ? read_hex() : read_input(max_input);
+	Result<std::vector<uint8_t>> input = options.hex ? read_hex() : read_input(max_input);
 	tp_parser parser;
 
 	if (!input)
 		return input.error();
 	tp_parse(&parser, input->data(), (uint32_t)input->size());
+	if (tp_is_too_long(&parser.header, options.max_header)) /* a service looks no further */
+		tp_set_verdict(&parser, TP_REJECT, TP_OUT_TOO_LONG);
 	fmt::print("{}\n", explain(parser.header, *input).dump());
 	return parser.header.verdict == TP_ACCEPT || parser.header.verdict == TP_ACCEPT_REAL ? 0 :
 											       1;

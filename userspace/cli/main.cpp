@@ -21,8 +21,8 @@ struct Arguments {
 	ViewOptions view;
 	EventOptions events;
 	DenyOptions deny;
+	DecodeOptions decode;
 	std::string cookie, service, network, policy;
-	bool hex = false;
 };
 
 /* What is to be done, by subcommand. */
@@ -143,6 +143,15 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 	actions[events] = [&] { return report(show_events(arguments.view, arguments.events)); };
 }
 
+void add_max_header(CLI::App *command, uint32_t &bytes)
+{
+	command->add_option("--max-header", bytes,
+			    "the longest header that is accepted, version 2 (a line: 107)")
+		->type_name("BYTES")
+		->check(CLI::Range(TP_MIN_LIMIT, TP_MAX_HEADER))
+		->capture_default_str();
+}
+
 CLI::App *add_run(CLI::App &app, RunOptions &run)
 {
 	CLI::App *command = app.add_subcommand("run", "attach and serve until SIGINT or SIGTERM");
@@ -181,6 +190,7 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->type_name("SECONDS")
 		->check(CLI::Range(3.0, 86400.0))
 		->capture_default_str();
+	add_max_header(command, run.max_header);
 	command->add_option("--max-pending", run.max_pending,
 			    "connections that may wait for their header, for each service")
 		->type_name("N")
@@ -251,11 +261,12 @@ int run_command(int argc, char **argv)
 		app.add_subcommand("unload", "remove what a stopped agent left pinned");
 	bool always_json = false;
 
-	decoding->add_flag("--hex", arguments.hex, "the input is hexadecimal text");
+	decoding->add_flag("--hex", arguments.decode.hex, "the input is hexadecimal text");
 	decoding->add_flag("--json", always_json, "one JSON object on a line (what decode prints)");
+	add_max_header(decoding, arguments.decode.max_header);
 	add_pin_dir(unloading, arguments.view.pin_dir);
 	actions[run] = [&] { return report(run_agent(arguments.run)); };
-	actions[decoding] = [&] { return report(decode(arguments.hex)); };
+	actions[decoding] = [&] { return report(decode(arguments.decode)); };
 	actions[unloading] = [&] { return report(unload(arguments.view.pin_dir)); };
 
 	try {

@@ -142,6 +142,7 @@ static Result<Json> service_json(const std::string &dir, uint32_t id, const Serv
 	out.update(
 		Json{ { "engines", bits_json(service.value.engines, engine_name) },
 		      { "header_versions", bits_json(service.value.versions, nullptr) },
+		      { "max_header_bytes", service.value.max_header },
 		      { "header_timeout_seconds", (double)service.value.header_timeout_ns / 1e9 },
 		      { "networks", *networks },
 		      { "counters", counters_json(*counters) } });

@@ -98,7 +98,7 @@ static int open_dir(const char *dir, int (&out)[maps_of_dir])
 	if (!failed)
 		failed = open_with_value(dir, "tp_headers", sizeof(tp_small_header), small);
 	if (!failed)
-		failed = open_with_value(dir, "tp_headers_large", sizeof(tp_large_header), large);
+		failed = open_with_value(dir, "tp_headers_large", sizeof(tp_header_part), large);
 	if (failed)
 		return failed;
 	out[map_origins] = origins.release();

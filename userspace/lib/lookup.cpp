@@ -32,16 +32,42 @@ static tp_flow flow_of(const tp_peer &peer)
 /* A connection, and its header where that was kept. */
 struct Found {
 	tp_peer peer;
-	tp_large_header header; /* the smaller one begins like it */
+	uint8_t header[TP_MAX_PARTS * TP_PART];
 };
+
+static int find_small(int map, const tp_flow &flow, Found &found)
+{
+	tp_small_header value;
+	int number = bpf_map_lookup_elem(map, &flow, &value);
+
+	if (number == 0)
+		memcpy(found.header, value.header, sizeof(value.header));
+	return number;
+}
+
+static int find_parts(int map, tp_flow flow, Found &found)
+{
+	tp_header_part value;
+	int number = 0;
+
+	for (; flow.part * TP_PART < found.peer.header_bytes && number == 0; flow.part++) {
+		number = flow.part < TP_MAX_PARTS ? bpf_map_lookup_elem(map, &flow, &value) :
+						    -ENOENT;
+		if (number == 0)
+			memcpy(found.header + flow.part * TP_PART, value.header, TP_PART);
+	}
+	return number;
+}
 
 static int find_header(const truepeer_handle &handle, int dir, Found &found)
 {
 	using namespace tp::lib;
 
 	tp_flow flow = flow_of(found.peer);
-	int map = found.peer.kept == TP_KEPT_LARGE ? map_headers_large : map_headers;
-	int number = bpf_map_lookup_elem(handle.fds[dir][map], &flow, &found.header);
+	const auto &maps = handle.fds[dir];
+	int number = found.peer.kept == TP_KEPT_LARGE ?
+			     find_parts(maps[map_headers_large], flow, found) :
+			     find_small(maps[map_headers], flow, found);
 
 	if (number == -ENOENT) /* the connection ended just now */
 		found.peer.kept = TP_KEPT_NOT;
@@ -115,13 +141,13 @@ static void fill_address(sockaddr_storage &out, const tp_endpoint &endpoint)
 }
 
 /* Where the specification puts the paths, section 2.2: behind the first 16 bytes. */
-static void fill_paths(truepeer_peer &out, const tp_large_header &header)
+static void fill_paths(truepeer_peer &out, const uint8_t *header)
 {
 	static constexpr size_t start = 16, length = 108;
 
 	static_assert(sizeof(((sockaddr_un *)nullptr)->sun_path) == length);
-	memcpy(((sockaddr_un &)out.origin).sun_path, header.header + start, length);
-	memcpy(((sockaddr_un &)out.destination).sun_path, header.header + start + length, length);
+	memcpy(((sockaddr_un &)out.origin).sun_path, header + start, length);
+	memcpy(((sockaddr_un &)out.destination).sun_path, header + start + length, length);
 }
 
 static truepeer_peer make_peer(uint64_t cookie, const Found &found)
@@ -174,10 +200,10 @@ TP_EXPORT int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void
 		return failed;
 	size_t room = *size, length = found.peer.kept ? found.peer.header_bytes : 0;
 	*size = length;
-	if (length > room || length > sizeof(found.header.header))
+	if (length > room || length > sizeof(found.header))
 		return TRUEPEER_ERROR_INVALID;
 	if (length)
-		memcpy(buffer, found.header.header, length);
+		memcpy(buffer, found.header, length);
 	return TRUEPEER_OK;
 }
 

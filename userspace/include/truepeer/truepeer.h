@@ -136,7 +136,8 @@ int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *pe
 
 /*
  * Copies the connection's header, as it was sent (PROXY protocol specification, section 2.2),
- * into `buffer`.  *size is the room there, in bytes (4096 is always enough), and afterwards the
+ * into `buffer`.  *size is the room there, in bytes (16384 is always enough; more than
+ * 4096 are needed only where the agent was started with a larger --max-header), and afterwards the
  * header's length, also where the room is too small: that is INVALID.  Headers are kept only
  * where they have more to say than struct truepeer_peer: TLVs or AF_UNIX addresses; of other
  * connections *size becomes 0, and the result is TRUEPEER_OK.  Otherwise the result is as for

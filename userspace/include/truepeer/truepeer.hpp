@@ -141,7 +141,7 @@ public:
 	/* The header as it was sent; empty where it has no TLVs and no AF_UNIX addresses. */
 	Result<Header> header(std::uint64_t cookie) const
 	{
-		std::vector<std::uint8_t> bytes(4096);
+		std::vector<std::uint8_t> bytes(16384);
 		std::size_t size = bytes.size();
 		int failed = truepeer_get_header(handle_.get(), cookie, bytes.data(), &size);
 
