@@ -83,9 +83,10 @@ enum tp_outcome {
 	TP_OUT_DENIED = 23,       /* the origin is in tp_denied */
 	TP_OUT_PENDING_FULL = 24, /* the oldest goes when there are too many without a header */
 	TP_OUT_MAP_FULL = 25,
-	TP_OUT_NO_LISTENER = 26, /* closed between SYN and header */
-	TP_OUT_INTERNAL = 27,    /* a helper failed that should not */
-	TP_OUT_MAX = 28,
+	TP_OUT_NO_LISTENER = 26,  /* closed between SYN and header */
+	TP_OUT_INTERNAL = 27,     /* a helper failed that should not */
+	TP_OUT_IPV6_ON_IPV4 = 28, /* IPv6 origin, AF_INET listener, and no name that may be shown */
+	TP_OUT_MAX = 29,
 };
 
 /* What the first bytes look like where there is no header. */
@@ -187,6 +188,14 @@ enum tp_passed_on {
 enum tp_service_flag {
 	/* refuse origins that are loopback, unspecified, multicast, or in tp_own_addresses */
 	TP_SERVICE_NO_SPECIAL = 1,
+	/*
+	 * IPv6 origins on AF_INET sockets: refused, or shown under a pseudo address.  Neither: shown
+	 * as the proxy, unless that is loopback or in tp_own_addresses: then refused.
+	 */
+	TP_SERVICE_IPV6_REFUSE = 2,
+	TP_SERVICE_IPV6_PSEUDO = 4,
+	/* in tp_pending alone: the listener is an AF_INET socket */
+	TP_PENDING_ON_IPV4 = 128,
 };
 
 /*
@@ -220,7 +229,7 @@ struct tp_denied {
 	__u32 pad;
 };
 
-/* tp_own_addresses: this host's, where services refuse them as origins. */
+/* tp_own_addresses: this host's, where services do not show them as a client's. */
 struct tp_own_key {
 	__u64 netns; /* cookie */
 	__u8 address[16];

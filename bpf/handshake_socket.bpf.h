@@ -153,6 +153,13 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	listener = sk->state == BPF_TCP_LISTEN ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (!listener)
 		goto out;
+	/* another listener than the SYN's, of the other family: it decides on the name */
+	if (sk->family == TP_FAMILY_IPV4 && pending->state == TP_PENDING_DECIDED &&
+	    tp_has_no_name(&pending->peer, pending->flags | TP_PENDING_ON_IPV4)) {
+		tp_forget_kept(&pending->peer);
+		verdict = tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_IPV6_ON_IPV4);
+		goto out;
+	}
 	if (tp_queue_is_full(listener)) { /* nothing is acknowledged yet: it comes again */
 		tp_count_queue_full(pending->peer.service);
 		goto out;

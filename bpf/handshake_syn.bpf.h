@@ -186,7 +186,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		tp_report_replaced(gone);
 		tp_forget_pieces(&s->flow);
 	}
-	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1);
+	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1, listening->family);
 	isn = (__u32)hash + (__u32)(fresh->peer.syn_ns >> 6);
 	fresh->peer.engine = TP_ENGINE_HANDSHAKE;
 	fresh->interface = skb->ifindex;
@@ -207,7 +207,8 @@ static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_
 	if (!scratch)
 		return TP_DROP_PACKET;
 	__builtin_memset(&scratch->fresh, 0, sizeof(scratch->fresh));
-	tp_set_pending(&scratch->fresh, &s->flow, service, TP_POLICY_REJECT, s->seq + 1);
+	tp_set_pending(&scratch->fresh, &s->flow, service, TP_POLICY_REJECT, s->seq + 1,
+		       TP_FAMILY_NONE);
 	scratch->fresh.peer.engine = TP_ENGINE_HANDSHAKE;
 	return tp_turn_away_syn(skb, s, &scratch->fresh, way, TP_OUT_UNTRUSTED);
 }

@@ -53,6 +53,19 @@ static __always_inline int tp_is_denied(const __u8 *address)
 	return denied != NULL;
 }
 
+/*
+ * An IPv6 origin on an AF_INET socket: the name that is shown instead must not be one that
+ * servers trust for being this host's.
+ */
+static __always_inline int tp_has_no_name(const struct tp_peer *peer, __u32 flags)
+{
+	if (!(flags & TP_PENDING_ON_IPV4) || peer->origin.family != TP_FAMILY_IPV6 ||
+	    flags & TP_SERVICE_IPV6_PSEUDO || tp_is_ipv4(peer->origin.address))
+		return 0;
+	return flags & TP_SERVICE_IPV6_REFUSE || tp_is_special(peer->proxy.address) ||
+	       tp_is_own(peer->netns, peer->proxy.address);
+}
+
 /* Whether the origin may come here; TP_OUT_NONE: it may. */
 static __always_inline __u32 tp_check_origin(const struct tp_peer *peer, int announced, __u32 flags)
 {
@@ -61,7 +74,9 @@ static __always_inline __u32 tp_check_origin(const struct tp_peer *peer, int ann
 	if (announced && flags & TP_SERVICE_NO_SPECIAL &&
 	    (tp_is_special(peer->origin.address) || tp_is_own(peer->netns, peer->origin.address)))
 		return TP_OUT_SPECIAL_ORIGIN;
-	return tp_is_denied(peer->origin.address) ? TP_OUT_DENIED : TP_OUT_NONE;
+	if (tp_is_denied(peer->origin.address))
+		return TP_OUT_DENIED;
+	return tp_has_no_name(peer, flags) ? TP_OUT_IPV6_ON_IPV4 : TP_OUT_NONE;
 }
 
 struct tp_clearing {

@@ -7,7 +7,8 @@
  * struct socket.  Writing SO_RCVLOWAT here makes TCP look at the queue, so that
  * the program runs and the answer is the origin the first time already.
  */
-#include "common.bpf.h"
+#include "origin.bpf.h"
+#include "pseudo_address.h"
 
 static __always_inline void tp_set_lowat(struct bpf_sock_addr *ctx, int bytes)
 {
@@ -56,9 +57,17 @@ static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct
 	if (!tp_is_ipv4(origin->address)) {
 		/* does not fit an AF_INET socket: the library knows it */
 		struct tp_counters *c = tp_service_counters(peer->service);
+		struct tp_flow flow = {};
+		struct tp_service *service;
 
 		if (c)
 			c->peername_family++;
+		tp_peer_flow(peer, &flow);
+		service = tp_find_service(&flow);
+		if (service && service->flags & TP_SERVICE_IPV6_PSEUDO) {
+			ctx->user_ip4 = bpf_htonl(tp_pseudo_ipv4(peer->origin.address));
+			ctx->user_port = bpf_htons(peer->origin.port);
+		}
 		return;
 	}
 	ctx->user_ip4 = *(__u32 *)&origin->address[12];

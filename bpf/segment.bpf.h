@@ -10,7 +10,7 @@
 /* A connection whose SYN has come, as far as that tells. */
 static __always_inline void tp_set_pending(struct tp_pending *pending, const struct tp_flow *flow,
 					   const struct tp_service *service, __u32 policy,
-					   __u32 start)
+					   __u32 start, __u32 listener_family)
 {
 	pending->peer.service = service->id;
 	pending->peer.syn_ns = bpf_ktime_get_boot_ns();
@@ -19,6 +19,8 @@ static __always_inline void tp_set_pending(struct tp_pending *pending, const str
 	pending->policy = (__u8)policy;
 	pending->versions = (__u8)service->versions;
 	pending->flags = (__u8)service->flags;
+	if (listener_family == TP_FAMILY_IPV4)
+		pending->flags |= TP_PENDING_ON_IPV4;
 	pending->header_timeout_ns = service->header_timeout_ns;
 	pending->max_header = service->max_header;
 }

@@ -8,13 +8,13 @@
 
 #include "abi.h"
 
-struct tp_siphash {
+struct tp_siphash_state {
 	__u64 v0, v1, v2, v3;
 };
 
 #define TP_ROTATE(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
 
-static inline __attribute__((always_inline)) void tp_siphash_round(struct tp_siphash *s)
+static inline __attribute__((always_inline)) void tp_siphash_round(struct tp_siphash_state *s)
 {
 	s->v0 += s->v1;
 	s->v1 = TP_ROTATE(s->v1, 13);
@@ -32,7 +32,8 @@ static inline __attribute__((always_inline)) void tp_siphash_round(struct tp_sip
 	s->v2 = TP_ROTATE(s->v2, 32);
 }
 
-static inline __attribute__((always_inline)) void tp_siphash_word(struct tp_siphash *s, __u64 word)
+static inline __attribute__((always_inline)) void tp_siphash_word(struct tp_siphash_state *s,
+								  __u64 word)
 {
 	s->v3 ^= word;
 	tp_siphash_round(s);
@@ -44,7 +45,7 @@ static inline __attribute__((always_inline)) void tp_siphash_word(struct tp_siph
 static inline __attribute__((always_inline)) __u64 tp_siphash(__u64 key0, __u64 key1,
 							      const __u64 *message, __u32 words)
 {
-	struct tp_siphash s = {
+	struct tp_siphash_state s = {
 		key0 ^ 0x736f6d6570736575ull,
 		key1 ^ 0x646f72616e646f6dull,
 		key0 ^ 0x6c7967656e657261ull,

@@ -111,8 +111,9 @@ static __always_inline int tp_collect(struct __sk_buff *skb, struct tp_peer *pee
 	if (!refused && header->verdict == TP_WAIT)
 		return tp_strip(skb, peer, cookie, length);
 	if (!refused)
-		refused = tp_take_header(peer, &flow, c, tp_find_policy(service->id, flow.remote),
-					 service->flags);
+		refused = tp_take_header(
+			peer, &flow, c, tp_find_policy(service->id, flow.remote),
+			service->flags | (skb->family == TP_FAMILY_IPV4 ? TP_PENDING_ON_IPV4 : 0));
 	if (refused)
 		return tp_poison(peer, cookie, (__u8)refused);
 	tp_mark_kept(peer);

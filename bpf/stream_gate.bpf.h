@@ -63,8 +63,8 @@ static __always_inline int tp_offers_fast_open(struct bpf_sock *sk)
 }
 
 /* Not inline: its stack and the parser's together are more than a program may have. */
-static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s,
-						 const struct tp_service *service)
+static __attribute__((noinline)) int
+tp_gate_syn(const struct tp_segment *s, const struct tp_service *service, __u32 listener_family)
 {
 	__u32 zero = 0, policy = tp_find_policy(service->id, s->flow.remote);
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
@@ -74,7 +74,7 @@ static __attribute__((noinline)) int tp_gate_syn(const struct tp_segment *s,
 		return TP_DROP;
 	new = (struct tp_pending *)work->bytes;
 	__builtin_memset(new, 0, sizeof(*new));
-	tp_set_pending(new, &s->flow, service, policy, s->seq + 1);
+	tp_set_pending(new, &s->flow, service, policy, s->seq + 1, listener_family);
 	new->peer.engine = TP_ENGINE_STREAM;
 	if (policy == TP_POLICY_REJECT) {
 		/* as for a closed port: RST with what the SYN expects */
@@ -316,7 +316,8 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		    tp_find_policy(service->id, s.flow.remote) != TP_POLICY_SKIP &&
 		    tp_gate_fast_open(skb, &s))
 			return TP_DROP;
-		return tp_gate_is_blind_syn(skb, &s) ? TP_PASS : tp_gate_syn(&s, service);
+		return tp_gate_is_blind_syn(skb, &s) ? TP_PASS :
+						       tp_gate_syn(&s, service, sk->family);
 	}
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (!pending)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Whose name the application sees, whichever way it asks: rows M31, M32, M39. */
+/* Whose name the application sees, whichever way it asks: rows M31, M39. */
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -262,18 +262,6 @@ TEST_P(NameForms, M31_dual_stack_listener_with_an_ipv6_origin_behind_ipv4)
 {
 	expect_names({ "::", server_ipv4, v2_header("2001:db8::9", 4242, "2001:db8::1", 80),
 		       "[2001:db8::9]:4242", "[2001:db8::9]:4242", "accepted_v2_proxy" });
-}
-
-TEST_P(NameForms, M32_ipv6_origin_on_an_ipv4_socket)
-{
-	expect_names({ server_ipv4, server_ipv4, v2_header("2001:db8::9", 4242, "2001:db8::1", 80),
-		       "", "[2001:db8::9]:4242", "accepted_v2_proxy" });
-}
-
-TEST_P(NameForms, M32_ipv6_origin_in_a_v1_line_on_an_ipv4_socket)
-{
-	expect_names({ server_ipv4, server_ipv4, v1_header("2001:db8::9", 4242, "2001:db8::1", 80),
-		       "", "[2001:db8::9]:4242", "accepted_v1_proxy" });
 }
 
 TEST_P(NameForms, ipv4_mapped_origin_of_a_v1_line)

@@ -112,6 +112,10 @@ static Result<Setup> read_options(const RunOptions &options)
 		setup.versions |= 1u << version;
 	if (options.refuse_special_origins)
 		setup.flags |= TP_SERVICE_NO_SPECIAL;
+	if (options.ipv6_on_ipv4 == "refuse")
+		setup.flags |= TP_SERVICE_IPV6_REFUSE;
+	else if (options.ipv6_on_ipv4 == "pseudo")
+		setup.flags |= TP_SERVICE_IPV6_PSEUDO;
 	setup.max_pending = (uint32_t)std::min<uint64_t>(
 		(uint64_t)options.max_pending * setup.services.size(), 1u << 24);
 	setup.max_connections = options.max_connections;

@@ -22,6 +22,7 @@ struct RunOptions {
 	std::string header = "require";
 	std::vector<unsigned> versions = { 1, 2 };
 	bool refuse_special_origins = false;
+	std::string ipv6_on_ipv4 = "proxy";
 	double header_timeout = 5;
 	uint32_t max_pending = 16384; /* for each service */
 	uint32_t max_connections = 245760;

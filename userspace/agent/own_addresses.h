@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The addresses of this host, which no origin may have (--refuse-special-origins). */
+/*
+ * The addresses of this host: no origin may have one of them (--refuse-special-origins), and no
+ * connection is shown under them that is another's (--ipv6-on-ipv4).
+ */
 #ifndef TP_AGENT_OWN_ADDRESSES_H
 #define TP_AGENT_OWN_ADDRESSES_H
 

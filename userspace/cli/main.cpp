@@ -185,6 +185,11 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		"--refuse-special-origins", run.refuse_special_origins,
 		"refuse origins that are loopback, unspecified or multicast addresses, or "
 		"this host's own");
+	command->add_option("--ipv6-on-ipv4", run.ipv6_on_ipv4,
+			    "what an IPv4 server sees of an IPv6 client: the proxy (refused where "
+			    "that is this host), nothing, or an address of 240.0.0.0/4")
+		->check(CLI::IsMember({ "proxy", "refuse", "pseudo" }))
+		->capture_default_str();
 	command->add_option("--header-timeout", run.header_timeout,
 			    "time for the whole header, at least 3")
 		->type_name("SECONDS")

@@ -51,9 +51,10 @@ const char *outcome_name(unsigned outcome)
 		"map_full",
 		"no_listener",
 		"internal",
+		"ipv6_on_ipv4",
 	};
 
-	static_assert(TP_OUT_INTERNAL + 1 == TP_OUT_MAX, "a new outcome needs a name here");
+	static_assert(TP_OUT_IPV6_ON_IPV4 + 1 == TP_OUT_MAX, "a new outcome needs a name here");
 	return name_of(names, outcome);
 }
 
