@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The handshake engine's place: interfaces, network namespaces, VLANs, other programs. */
 #include <bpf/bpf.h>
-#include <fcntl.h>
 #include <linux/bpf.h>
 #include <net/if.h>
-#include <sched.h>
 
 #include <stdexcept>
 #include <thread>
 
+#include "support_lab.h"
 #include "support_raw_world.h"
 
 namespace live
@@ -179,27 +178,6 @@ TEST_P(HandshakeLink, interface_that_does_not_exist)
 }
 
 /* ---- network namespaces ------------------------------------------------------------ */
-
-/* Makes the thread a guest of a network namespace. */
-class Guest
-{
-public:
-	explicit Guest(int netns) : own_(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC))
-	{
-		if (own_ < 0 || setns(netns, CLONE_NEWNET))
-			throw std::runtime_error("enter network namespace");
-	}
-	~Guest()
-	{
-		EXPECT_EQ(setns(own_, CLONE_NEWNET), 0);
-		close(own_);
-	}
-	Guest(const Guest &) = delete;
-	Guest &operator=(const Guest &) = delete;
-
-private:
-	int own_;
-};
 
 TEST_P(HandshakeLink, server_in_another_namespace)
 {

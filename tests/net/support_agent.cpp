@@ -21,10 +21,15 @@ namespace live
 Agent::Agent(const Sandbox &box, const AgentOptions &options)
     : pin_dir_(options.pin_dir.empty() ? box.pin_dir() : options.pin_dir)
 {
-	std::vector<std::string> arguments = {
-		build_path("truepeer"), "run",       "--engine", options.engine, "--cgroup",
-		box.cgroup(),           "--pin-dir", pin_dir_
-	};
+	std::vector<std::string> arguments = { build_path("truepeer"),
+					       "run",
+					       "--engine",
+					       options.engine,
+					       "--cgroup",
+					       options.cgroup.empty() ? box.cgroup() :
+									options.cgroup,
+					       "--pin-dir",
+					       pin_dir_ };
 	std::vector<std::string> trust = options.trust;
 
 	if (trust.empty())

@@ -21,6 +21,7 @@ struct AgentOptions {
 	std::vector<std::string> trust = {}; /* empty: what support_lo.h calls trusted */
 	std::vector<std::string> more = {};  /* further arguments */
 	std::string pin_dir = {};            /* empty: the sandbox's */
+	std::string cgroup = {};             /* empty: the sandbox's */
 };
 
 /* The kernel's numbers of what an agent has loaded. */

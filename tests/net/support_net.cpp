@@ -121,6 +121,10 @@ Socket listen_on(const Endpoint &local, const ListenOptions &options)
 		set_option(s.fd(), SOL_SOCKET, SO_REUSEPORT, 1);
 	if (local.family() == AF_INET6)
 		set_option(s.fd(), IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only);
+	if (options.transparent && local.family() == AF_INET6)
+		set_option(s.fd(), IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
+	else if (options.transparent)
+		set_option(s.fd(), IPPROTO_IP, IP_TRANSPARENT, 1);
 	if (bind(s.fd(), (const sockaddr *)&local.storage, local.size) ||
 	    listen(s.fd(), options.backlog))
 		give_up("listen: " + local.text());

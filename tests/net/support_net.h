@@ -64,6 +64,7 @@ struct ListenOptions {
 	int backlog = 128;
 	bool reuse_port = false;
 	bool ipv6_only = false;
+	bool transparent = false; /* also for addresses that are not this host's */
 };
 
 /* A blocking listening socket; accept() on it fails with EAGAIN after 10 s, scaled. */

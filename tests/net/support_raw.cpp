@@ -120,7 +120,7 @@ std::string RawWire::clients(bool ipv6) const
 	return ipv6 ? "fd77:" + number_ + ":1::/64" : "10." + number_ + ".128.0/17";
 }
 
-void RawWire::note(const char *direction, const Segment &s)
+void Line::note(const char *direction, const Segment &s)
 {
 	bool out = *direction == '>';
 
@@ -132,7 +132,7 @@ void RawWire::note(const char *direction, const Segment &s)
 		log_.pop_front();
 }
 
-std::string RawWire::log() const
+std::string Line::log() const
 {
 	std::string text = "\non the wire (> to the server):\n";
 

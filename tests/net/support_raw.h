@@ -22,12 +22,37 @@ namespace live
 /* `ip` with these commands, one a line; throws std::runtime_error. */
 void ip_batch(const std::string &commands, int netns = -1);
 
+/* What carries a client's segments, and what the tests ask of it. */
+class Line
+{
+public:
+	virtual ~Line() = default;
+
+	virtual void send(const Segment &s) = 0;
+	/*
+	 * The first segment that came and is wanted, those that came before and
+	 * have not been taken included.
+	 */
+	using Wanted = std::function<bool(const Segment &)>;
+	virtual std::optional<Segment> receive(const Wanted &wanted, Ms timeout) = 0;
+	virtual void forget(const Wanted &unwanted) = 0;
+	virtual std::string client(bool ipv6, unsigned index = 9) const = 0; /* an address */
+	std::string log() const; /* what went over it last, for messages */
+
+protected:
+	void note(const char *direction, const Segment &s);
+
+private:
+	std::deque<std::string> log_;
+	Clock::time_point start_ = Clock::now();
+};
+
 /*
  * The way between a server's namespace and the clients.  Number n gives it the
  * interface tp<n>, 10.<n>.0.1 and fd77:<n>::1; clients are at 10.<n>.128.0/17 and
  * fd77:<n>:1::/64, and strangers at 10.<n>.64.0/18 and fd77:<n>:2::/64.
  */
-class RawWire
+class RawWire : public Line
 {
 public:
 	/* `netns`: the server's, -1 for the caller's own. */
@@ -35,7 +60,7 @@ public:
 
 	std::string interface() const { return "tp" + number_; }
 	std::string server(bool ipv6) const;
-	std::string client(bool ipv6, unsigned index = 9) const;
+	std::string client(bool ipv6, unsigned index = 9) const override;
 	std::string stranger(bool ipv6) const;
 	std::string clients(bool ipv6) const; /* their network, for --trust */
 	std::string gateway(bool ipv6) const;
@@ -44,30 +69,24 @@ public:
 		Checksum checksum = Checksum::whole;
 		uint16_t gso_size = 0; /* a super-packet, to be cut into these */
 	};
-	void send(const Segment &s) { send(s, {}); }
+	void send(const Segment &s) override { send(s, {}); }
 	void send(const Segment &s, const How &how);
 
 	/*
-	 * The first segment that came and is wanted, those that came before and
-	 * have not been taken included.  A segment with a wrong checksum or with
-	 * wrong Ethernet addresses is a failure of the test.
+	 * A segment with a wrong checksum or with wrong Ethernet addresses is a failure of
+	 * the test.
 	 */
-	using Wanted = std::function<bool(const Segment &)>;
-	std::optional<Segment> receive(const Wanted &wanted, Ms timeout);
-	void forget(const Wanted &unwanted);
-	std::string log() const; /* what went over the wire last, for messages */
+	std::optional<Segment> receive(const Wanted &wanted, Ms timeout) override;
+	void forget(const Wanted &unwanted) override;
 
 private:
 	void read_all();
-	void note(const char *direction, const Segment &s);
 
 	std::string number_;
 	Netns far_;
 	Socket socket_;
 	int index_ = 0;
 	std::deque<Segment> received_;
-	std::deque<std::string> log_;
-	Clock::time_point start_ = Clock::now();
 };
 
 /* As Linux sends them. */
@@ -87,12 +106,12 @@ struct RawClientOptions {
 class RawClient
 {
 public:
-	RawClient(RawWire &wire, const Endpoint &server, const RawClientOptions &options = {});
+	RawClient(Line &wire, const Endpoint &server, const RawClientOptions &options = {});
 	~RawClient();
 	RawClient(const RawClient &) = delete;
 	RawClient &operator=(const RawClient &) = delete;
 
-	RawWire &wire() const { return wire_; }
+	Line &wire() const { return wire_; }
 	uint16_t port() const { return port_; }
 	const std::string &host() const { return host_; }
 	std::string text() const { return endpoint(host_, port_).text(); }
@@ -123,7 +142,7 @@ public:
 	void finish() { data({}, flag::ack | flag::fin); }
 
 	/* A segment of this connection; this timeout and those that follow are scaled. */
-	std::optional<Segment> expect(const RawWire::Wanted &wanted, Ms timeout = 2s);
+	std::optional<Segment> expect(const Line::Wanted &wanted, Ms timeout = 2s);
 	/* An acknowledgement of all before `number`. */
 	std::optional<Segment> expect_ack(uint32_t number, Ms timeout = 2s);
 	std::optional<Segment> expect_reset(Ms timeout = 2s);
@@ -137,7 +156,7 @@ private:
 	void learn(const Segment &s);
 	void reset();
 
-	RawWire &wire_;
+	Line &wire_;
 	Endpoint server_;
 	std::string host_;
 	uint16_t port_;

@@ -24,7 +24,7 @@ static uint16_t next_port()
 	return port == 60000 ? port = 20000 : ++port;
 }
 
-RawClient::RawClient(RawWire &wire, const Endpoint &server, const RawClientOptions &options)
+RawClient::RawClient(Line &wire, const Endpoint &server, const RawClientOptions &options)
     : wire_(wire), server_(server),
       host_(options.host.empty() ? wire.client(server.family() == AF_INET6) : options.host),
       port_(options.port ? options.port : next_port()),
@@ -165,7 +165,7 @@ void RawClient::learn(const Segment &s)
 		acknowledged_ = s.ack;
 }
 
-std::optional<Segment> RawClient::expect(const RawWire::Wanted &wanted, Ms timeout)
+std::optional<Segment> RawClient::expect(const Line::Wanted &wanted, Ms timeout)
 {
 	auto s = wire_.receive([&](const Segment &r) { return mine(r) && wanted(r); },
 			       scaled(timeout));

@@ -124,6 +124,11 @@ static std::string remove_traces(const std::string &name)
 		close(kill_file);
 	}
 	bool gone = eventually([&] {
+		std::error_code none;
+
+		for (const auto &entry : std::filesystem::directory_iterator(cgroup, none))
+			if (entry.is_directory(none)) /* a test's own, one level of them */
+				rmdir(entry.path().c_str());
 		reason = rmdir(cgroup.c_str()) ? errno : 0;
 		return reason == 0 || reason == ENOENT;
 	});

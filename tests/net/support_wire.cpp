@@ -50,13 +50,13 @@ static void ip(const std::string &commands, int netns = -1)
 		throw std::runtime_error("ip: " + finished.err);
 }
 
-static void set_feature(const char *device, uint32_t command, bool on)
+void set_feature(const std::string &device, uint32_t command, bool on)
 {
 	ethtool_value value = { command, on };
 	ifreq request = {};
 	Socket any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 
-	strncpy(request.ifr_name, device, IFNAMSIZ - 1);
+	strncpy(request.ifr_name, device.c_str(), IFNAMSIZ - 1);
 	request.ifr_data = (char *)&value;
 	if (ioctl(any.fd(), SIOCETHTOOL, &request))
 		give_up("set feature " + std::to_string(command) + " of " + device);

@@ -73,6 +73,9 @@ private:
 	Thread threads_[2];
 };
 
+/* An offload (ETHTOOL_SRXCSUM, ...) of a device of the calling thread's namespace. */
+void set_feature(const std::string &device, uint32_t command, bool on);
+
 /* Runs `body` in a thread whose sockets belong to that network namespace. */
 void in_netns(int netns, const std::function<void()> &body);
 
