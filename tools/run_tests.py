@@ -8,7 +8,8 @@ hang costs one test and processes can run side by side.  What a crash
 kept from running is run again.  Those of the Node module run a file at a time (node_tests.py).
 What took longest in the last run goes first.  The kernel
 matrix (tests/vm), whose machines have a clock of their own, and clang-tidy and clang-format
-(tools/lint) run beside all of it with the CPU time that is left.
+(tools/lint) run beside all of it with the CPU time that is left.  What the lab's tests tell
+(lab_table.py) is printed as one table before the last line, and kept in build/tests/lab-table.txt.
 
 Every planned test has one result; a crash, a time-out, a program without a
 test, an exit code that disagrees with the results are failures.
@@ -26,6 +27,7 @@ import tempfile
 import threading
 import time
 
+import lab_table
 import leftovers
 import node_tests
 from gtest_report import before_crash, between, list_tests, read_report
@@ -48,6 +50,7 @@ class Results:
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
         self.seconds = {}
+        self.cells = []  # of the lab's table
         self.lock = threading.Lock()
 
     def add(self, name, status, detail=""):
@@ -89,6 +92,7 @@ class Job:
         with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
             report = pathlib.Path(folder, "report.json")
             code, output, hung = self.execute(report)
+            results.cells += lab_table.cells(output)
             try:
                 outcome = read_report(report.read_text())
             except (OSError, ValueError):
@@ -328,6 +332,10 @@ def main():
     remember(results.seconds)
     times.report()
 
+    if results.cells:
+        table = lab_table.text(results.cells)
+        (BUILD / "tests/lab-table.txt").write_text(table)
+        print(table, end="")
     for name, why in results.skipped:
         print(f"SKIPPED  {name}: {' '.join(why.split())}")
     for name in results.failed:
