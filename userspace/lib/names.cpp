@@ -117,8 +117,8 @@ const char *peer_state_name(unsigned state)
 const char *passed_on_name(unsigned why)
 {
 	static const char *const names[] = {
-		"",           "mptcp",   "md5",       "save_syn", "fast_open",
-		"syncookies", "options", "time_wait", "route",    "no_routing",
+		"",        "mptcp",     "md5",   "save_syn",   "fast_open", "syncookies",
+		"options", "time_wait", "route", "no_routing", "firewall",  "conntrack",
 	};
 
 	return name_of(names, why);
