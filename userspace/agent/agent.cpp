@@ -19,6 +19,7 @@
 #include "agent/loop.h"
 #include "agent/namespace.h"
 #include "agent/pins.h"
+#include "agent/orphan_pieces.h"
 #include "agent/own_addresses.h"
 #include "agent/programs.h"
 #include "agent/reporter.h"
@@ -268,6 +269,7 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 	Evictions evictions({ programs->pending(), programs->origins(), programs->counters() },
 			    setup.services.size());
 	KeptHeaders kept(programs->headers(), programs->large_headers());
+	OrphanPieces orphans(programs->pieces(), programs->pending());
 	Enforcer::Maps maps = { programs->pending(), programs->origins(), programs->pieces() };
 	done = loop->run([&] {
 		(void)bool(programs->refresh(enforcer.reassembles())); /* else: the way without */
@@ -275,6 +277,7 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 		served.tick();
 		evictions.tick(reporter);
 		kept.tick();
+		orphans.tick();
 		events->trim();
 		way_back.tick();
 		early->trim();
