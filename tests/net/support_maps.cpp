@@ -73,6 +73,7 @@ bool is_configuration(const std::string &name)
 		"tp_denied",        /* `truepeer deny` */
 		"tp_own_addresses", /* the host's, where services refuse them as origins */
 		"tp_routes",        /* the host's, with metrics */
+		"tp_paths", /* a bounded cache: what netfilter has let through, by client and listener */
 	};
 
 	return names.count(name) != 0;
