@@ -670,7 +670,18 @@ struct bpf_tcp_req_attrs {
 	u8 reserved[3];
 };
 
-struct nf_hook_entries;
+struct nf_hook_ops {
+	int priority;
+} __attribute__((preserve_access_index));
+
+struct nf_hook_entry {
+	void *priv;
+} __attribute__((preserve_access_index));
+
+struct nf_hook_entries {
+	u16 num_hook_entries;
+	struct nf_hook_entry hooks[0];
+} __attribute__((preserve_access_index));
 
 struct netns_nf {
 	struct nf_hook_entries *hooks_ipv4[5];

@@ -145,9 +145,9 @@ struct tp_service {
 	__u32 id;      /* index into tp_counters */
 	__u32 engines; /* bit 1 << enum tp_engine */
 	__u64 header_timeout_ns;
-	__u32 versions;     /* bit 1 << version */
-	__u32 flags;        /* enum tp_service_flag */
-	__u32 passed_on;    /* enum tp_passed_on: why the handshake engine left the last one it did */
+	__u32 versions;  /* bit 1 << version */
+	__u32 flags;     /* enum tp_service_flag */
+	__u32 passed_on; /* enum tp_passed_on: why the handshake engine left the last one it did */
 	__u32 served_since; /* 1: it has served another one since */
 	__u64 passed_on_ns; /* when it left that one */
 	__u32 max_header;   /* bytes: TP_MIN_LIMIT to TP_MAX_HEADER */
@@ -182,7 +182,8 @@ enum tp_passed_on {
 	TP_PASSED_NO_ROUTING = 9, /* net.ipv4.conf.lo.forwarding (IPv6: net.ipv6...) is 0 */
 	TP_PASSED_FIREWALL = 10,  /* netfilter has not let its packets through yet, or lately */
 	TP_PASSED_CONNTRACK = 11, /* net.netfilter.nf_conntrack_tcp_loose is 0 */
-	TP_PASSED_MAX = 12,
+	TP_PASSED_NAT = 12, /* netfilter translates addresses: it lets go of assigned sockets */
+	TP_PASSED_MAX = 13,
 };
 
 enum tp_service_flag {

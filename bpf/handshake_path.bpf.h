@@ -13,16 +13,28 @@
  * scratch->probing says so.
  */
 static __always_inline __u32 tp_ask_netfilter(struct __sk_buff *skb, const struct tp_segment *s,
-					      struct tp_scratch *scratch)
+					      struct tp_scratch *scratch, const struct net *net)
 {
+	int is_ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
+	__u64 now = bpf_ktime_get_boot_ns(), hooks = tp_hooks(net, is_ipv4);
 	struct tp_path *path;
-	__u64 now;
 
 	tp_path_key(skb, &s->flow, &scratch->path);
 	path = bpf_map_lookup_elem(&tp_paths, &scratch->path);
-	now = bpf_ktime_get_boot_ns();
-	if (!path || !tp_is_fresh(path->syn_ns, now))
-		return TP_PASSED_FIREWALL; /* this one will tell */
+	if (!path || path->hooks != hooks) {
+		__builtin_memset(&scratch->probe, 0, sizeof(scratch->probe));
+		scratch->probe.hooks = hooks;
+		scratch->probe.translates = tp_translates(net, is_ipv4);
+		scratch->probe.syn_seq = s->seq;
+		bpf_map_update_elem(&tp_paths, &scratch->path, &scratch->probe, BPF_ANY);
+		return scratch->probe.translates ? TP_PASSED_NAT : TP_PASSED_FIREWALL;
+	}
+	if (path->translates)
+		return TP_PASSED_NAT;
+	if (!tp_is_fresh(path->syn_ns, now)) { /* this one will tell */
+		path->syn_seq = s->seq;
+		return TP_PASSED_FIREWALL;
+	}
 	if (tp_is_fresh(path->probe_ns, now))
 		return TP_PASSED_NOTHING;
 	path->probe_seq = bpf_get_prandom_u32();

@@ -129,7 +129,7 @@ static __always_inline __u32 tp_is_stopped(struct __sk_buff *skb, const struct t
 	if (skb->ifindex == TP_LOOPBACK ||
 	    !tp_is_filtered(net, skb->protocol == bpf_htons(ETH_P_IP)))
 		return TP_PASSED_NOTHING;
-	return tp_is_strict(net) ? TP_PASSED_CONNTRACK : tp_ask_netfilter(skb, s, scratch);
+	return tp_is_strict(net) ? TP_PASSED_CONNTRACK : tp_ask_netfilter(skb, s, scratch, net);
 }
 
 /* `sk`: what the SYN meets; `listening`: the listener behind it. */

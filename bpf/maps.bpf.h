@@ -198,10 +198,13 @@ struct tp_path_key {
 };
 
 struct tp_path {
-	__u64 syn_ns;   /* a SYN */
+	__u64 hooks;    /* which those were: they have not changed since */
+	__u64 syn_ns;   /* the SYN with this number */
 	__u64 probe_ns; /* the segment without SYN that these numbers tell */
+	__u32 syn_seq;
 	__u32 probe_seq;
 	__u32 probe_ack;
+	__u32 translates; /* one of the hooks is NAT's */
 };
 
 struct {

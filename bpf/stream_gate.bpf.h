@@ -311,7 +311,7 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		return draining == TP_DRAINING_HOLD && s.flags & TP_SYN ? TP_DROP : TP_PASS;
 	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
 		if (net && tp_is_filtered(net, skb->protocol == bpf_htons(ETH_P_IP)))
-			tp_path_note_syn(skb, &s.flow);
+			tp_path_note_syn(skb, &s);
 		if (tp_offers_fast_open(sk) &&
 		    tp_find_policy(service->id, s.flow.remote) != TP_POLICY_SKIP &&
 		    tp_gate_fast_open(skb, &s))

@@ -64,6 +64,29 @@ TEST_P(Netfilter, rules_that_let_connections_through)
 	});
 }
 
+/* The segment that makes the socket is a bare acknowledgement then. */
+TEST_P(Netfilter, headers_that_come_alone)
+{
+	raw(automatic(), [](RawWorld &w) {
+		nft("table inet t {\n"
+		    "  chain in { type filter hook input priority 0; policy accept;\n"
+		    "    ct state invalid drop; }\n"
+		    "}\n");
+		engine_of_next(w);
+		engine_of_next(w);
+		for (size_t i = 0; i < 3; i++) {
+			RawClient client(w.wire, w.service);
+
+			ASSERT_TRUE(client.open()) << w.wire.log();
+			client.data(w.header(2, client.port()));
+			ASSERT_TRUE(client.expect_ack(client.next())) << w.wire.log();
+			client.data("hello");
+			w.expect_session(2 + i, w.origin(client.port()), "hello");
+			EXPECT_EQ(w.engine_of(client), "handshake");
+		}
+	});
+}
+
 TEST_P(Netfilter, connections_that_must_begin_with_a_syn)
 {
 	raw(automatic(), [](RawWorld &w) {
@@ -94,6 +117,25 @@ TEST_P(Netfilter, strict_conntrack)
 		engine_of_next(w);
 		engine_of_next(w);
 		EXPECT_EQ(engine_of_next(w), "handshake");
+	});
+}
+
+/* NAT takes the socket of a segment that early demux, or this engine, has found: another engine serves. */
+TEST_P(Netfilter, addresses_of_others_are_translated)
+{
+	raw(automatic(), [](RawWorld &w) {
+		for (int i = 0; i < 2; i++)
+			EXPECT_EQ(engine_of_next(w), "handshake") << "without rules";
+		nft("table inet t {\n"
+		    "  chain pre { type nat hook prerouting priority -100;\n"
+		    "    tcp dport 80 redirect to :8081; }\n"
+		    "}\n");
+		for (int i = 0; i < 5; i++)
+			EXPECT_NE(engine_of_next(w), "handshake");
+		EXPECT_NE(why_not(w).find("NAT"), std::string::npos) << why_not(w);
+		nft("delete table inet t\n");
+		EXPECT_EQ(engine_of_next(w), "handshake");
+		w.expect_only("accepted_v2_proxy", 8);
 	});
 }
 

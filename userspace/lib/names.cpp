@@ -117,8 +117,9 @@ const char *peer_state_name(unsigned state)
 const char *passed_on_name(unsigned why)
 {
 	static const char *const names[] = {
-		"",        "mptcp",     "md5",   "save_syn",   "fast_open", "syncookies",
-		"options", "time_wait", "route", "no_routing", "firewall",  "conntrack",
+		"",           "mptcp",     "md5",       "save_syn", "fast_open",
+		"syncookies", "options",   "time_wait", "route",    "no_routing",
+		"firewall",   "conntrack", "nat",
 	};
 
 	return name_of(names, why);
@@ -141,6 +142,8 @@ const char *passed_on_reason(unsigned why)
 		"netfilter rules: a client's SYN and a segment without one have to reach the "
 		"listener first",
 		"net.netfilter.nf_conntrack_tcp_loose is 0",
+		"netfilter translates addresses (NAT), and the kernel takes no connection from the "
+		"engine then",
 	};
 
 	return name_of(names, why);
