@@ -84,7 +84,7 @@ static __always_inline __u64 tp_hooks(const struct net *net, int is_ipv4)
  * differs from the socket's, to undo what early demux did before translation; a request socket from BPF has no
  * port yet (nf_nat_ipv4_local_in(), nf_nat_inet_port_was_mangled()).  The client would be reset.
  */
-static __always_inline __u32 tp_translates(const struct net *net, int is_ipv4)
+static __always_inline __u32 tp_has_nat(const struct net *net, int is_ipv4)
 {
 	__u64 list = tp_hook_list(net, is_ipv4, TP_NF_LOCAL_IN), from;
 	struct nf_hook_entries *entries = (struct nf_hook_entries *)list;
