@@ -86,6 +86,10 @@ static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pe
 		/* a client that waits for the server to speak, where no header is needed */
 		if (tp_optional(pending) && tp_expired(pending) && !held)
 			return tp_let_pass(s, pending);
+		/* a keep-alive probe behind pieces that the agent has acknowledged */
+		if (!held && pending->seen > 0 && offset + 1 == pending->seen && tp_reassembled())
+			tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, s->ack,
+			       pending->start + pending->seen, 0);
 		return TP_DROP;
 	}
 	if (held) /* and lost */

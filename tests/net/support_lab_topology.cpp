@@ -316,7 +316,8 @@ const std::vector<Topology> &topologies()
 			{ "veth pair", Way::straight, build_veth },
 			{ "router between", Way::straight, [](Site &s) { build_router(s); } },
 			{ "three on an Ethernet", Way::straight, three_on_an_ethernet },
-			{ "bridge and its ports", Way::straight, bridge_on_the_host },
+			/* a bridge brings hooks of netfilter with it, where the kernel has br_netfilter */
+			{ "bridge and its ports", Way::any, bridge_on_the_host },
 			{ "two routers", Way::crooked, two_routers },
 			{ "two routers, one Ethernet", Way::any, two_routers_on_one_ethernet },
 			{ "direct server return", Way::any, direct_server_return },
