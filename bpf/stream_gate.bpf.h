@@ -183,18 +183,37 @@ static __attribute__((noinline)) int tp_look_now(struct __sk_buff *skb, const st
 }
 
 /*
- * A SYN with another number than that of the connection under way, which has its request: TCP
- * answers it with a challenge ACK (RFC 5961, section 4), and the connection goes on.
+ * Where the connection is, from the agent.  The request socket would say so, too, but with a timestamp that
+ * is newer than its SYN-ACK's, and from Linux 6.15 on TCP makes no socket of a segment that echoes such a one.
  */
-static __always_inline int tp_gate_is_blind_syn(struct __sk_buff *skb, const struct tp_segment *s)
+static __always_inline int tp_gate_acknowledge(const struct tp_segment *s,
+					       const struct tp_pending *pending,
+					       const struct tp_now *now)
+{
+	/* what the sender engine has seen has not come here */
+	__u32 seen = pending->peer.engine == TP_ENGINE_STREAM ? pending->seen : 0;
+
+	tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, now->ack,
+	       pending->start + seen, 0);
+	return TP_DROP;
+}
+
+/*
+ * A SYN with another number than that of the connection under way, which has its request, is answered
+ * with a challenge ACK (RFC 5961, section 4), and the connection goes on.  -1: it is none.
+ */
+static __attribute__((noinline)) int tp_gate_blind_syn(struct __sk_buff *skb,
+						       const struct tp_segment *s)
 {
 	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	struct tp_now now;
 
 	if (!pending || pending->state == TP_PENDING_REFUSED || pending->start == s->seq + 1)
-		return 0;
+		return -1;
 	tp_look_now(skb, s, &now);
-	return now.state == BPF_TCP_NEW_SYN_RECV && now.start == pending->start;
+	if (now.state != BPF_TCP_NEW_SYN_RECV || now.start != pending->start)
+		return -1;
+	return tp_gate_acknowledge(s, pending, &now);
 }
 
 /*
@@ -206,7 +225,7 @@ static __always_inline int tp_gate_is_genuine(const struct tp_segment *s, const 
 	return now->state != BPF_TCP_NEW_SYN_RECV || !now->ack || s->ack == now->ack;
 }
 
-/* A keep-alive probe before anything has come (RFC 9293, section 3.8.4): the request answers it. */
+/* A keep-alive probe before anything has come (RFC 9293, section 3.8.4). */
 static __always_inline int tp_gate_is_probe(const struct tp_segment *s,
 					    const struct tp_pending *pending,
 					    const struct tp_now *now)
@@ -316,8 +335,9 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		    tp_find_policy(service->id, s.flow.remote) != TP_POLICY_SKIP &&
 		    tp_gate_fast_open(skb, &s))
 			return TP_DROP;
-		return tp_gate_is_blind_syn(skb, &s) ? TP_PASS :
-						       tp_gate_syn(&s, service, sk->family);
+		int verdict = tp_gate_blind_syn(skb, &s);
+
+		return verdict >= 0 ? verdict : tp_gate_syn(&s, service, sk->family);
 	}
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (!pending)
@@ -352,8 +372,10 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		struct tp_now now;
 
 		tp_look_now(skb, &s, &now);
-		if (!tp_gate_is_genuine(&s, &now) || tp_gate_is_probe(&s, pending, &now))
-			return TP_PASS; /* TCP answers: with a reset, or an acknowledgement */
+		if (!tp_gate_is_genuine(&s, &now))
+			return TP_PASS; /* TCP answers with a reset */
+		if (tp_gate_is_probe(&s, pending, &now))
+			return tp_gate_acknowledge(&s, pending, &now);
 		pending->ack = s.ack;
 	}
 	if (s.length == 0)

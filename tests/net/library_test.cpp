@@ -199,7 +199,7 @@ TEST_P(Library, fork_while_other_threads_look_up)
 		Client client = w.connect();
 		truepeer_handle *handle = nullptr;
 		std::atomic<bool> end = false;
-		std::vector<std::thread> threads;
+		std::vector<std::jthread> threads;
 		std::vector<pid_t> children;
 		int start[2];
 
@@ -219,7 +219,7 @@ TEST_P(Library, fork_while_other_threads_look_up)
 		for (int i = 0; i < 40; i++)
 			children.push_back(fork_looker(handle, cookie, start));
 		end = true;
-		for (std::thread &thread : threads)
+		for (std::jthread &thread : threads)
 			thread.join();
 		/* the connection is served by what its agent has left behind */
 		EXPECT_EQ(w.agent->process().wait(0ms), std::nullopt);
@@ -250,7 +250,7 @@ TEST_P(Library, threads_while_the_agent_is_restarted)
 		truepeer_handle *handle = nullptr;
 		std::atomic<bool> end = false;
 		std::atomic<unsigned> wrong = 0, found = 0;
-		std::vector<std::thread> threads;
+		std::vector<std::jthread> threads;
 		Client client = w.connect();
 
 		ASSERT_TRUE(client.send(w.header(2) + "hello"));
@@ -279,7 +279,7 @@ TEST_P(Library, threads_while_the_agent_is_restarted)
 				[&, before = found.load()] { return found > before + 100; }));
 		}
 		end = true;
-		for (std::thread &thread : threads)
+		for (std::jthread &thread : threads)
 			thread.join();
 		/* while one directory takes another's place the connection is in neither */
 		EXPECT_LT(wrong, found / 10 + 100);

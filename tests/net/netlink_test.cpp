@@ -76,7 +76,7 @@ TEST(Netlink, a_dump_that_is_interrupted_is_read_again)
 		ASSERT_GE(before.names.size(), 200u);
 		std::atomic<bool> end = false;
 		unsigned wrong = 0, rounds = 0;
-		std::thread flapper([&] {
+		std::jthread flapper([&] {
 			run({ "ip", "-batch", "-" }, { .input = flapping });
 			end = true;
 		});

@@ -33,7 +33,7 @@ static Socket open_tun(const Host &host, const std::string &device)
 TunCable::TunCable(const Host &a, const Host &b, const std::string &device)
     : ends_{ open_tun(a, device), open_tun(b, device) }
 {
-	thread_ = std::thread([this] {
+	thread_ = std::jthread([this] {
 		static char bytes[1 << 16];
 		pollfd ready[2] = { { ends_[0].fd(), POLLIN, 0 }, { ends_[1].fd(), POLLIN, 0 } };
 

@@ -24,7 +24,7 @@ public:
 private:
 	Socket ends_[2];
 	std::atomic<bool> stopping_ = false;
-	std::thread thread_;
+	std::jthread thread_;
 };
 
 /* One network, while it is there.  By family: [0] IPv4, [1] IPv6. */
