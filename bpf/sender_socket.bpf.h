@@ -22,10 +22,14 @@ static __always_inline struct tp_pending *tp_find_own(struct bpf_sock_ops *ctx,
 {
 	__u32 start = ctx->snd_nxt;
 
-	for (__u32 i = 0; i < TP_MAX_NAMESPACES && i < tp_namespace_count; i++) {
-		struct tp_namespace *space = bpf_map_lookup_elem(&tp_namespaces, &i);
+	for (__u64 i = 0; i < TP_MAX_NAMESPACES && i < tp_namespace_count; i++) {
+		__u32 index = (__u32)i;
+		struct tp_namespace *space;
 		struct tp_pending *pending;
 
+		/* counted on the stack alone, the rounds look alike to verifiers before Linux 6.13 */
+		asm volatile("" : "+r"(i));
+		space = bpf_map_lookup_elem(&tp_namespaces, &index);
 		if (!space)
 			return NULL;
 		flow->netns = space->cookie;

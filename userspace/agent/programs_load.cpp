@@ -9,6 +9,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <regex>
 #include <sstream>
 
 #include "agent/programs.h"
@@ -56,6 +57,15 @@ static std::string kernel_words(const Error &error)
 			last = line;
 	}
 	return last.empty() ? error.reason : error.reason + ": " + last;
+}
+
+/* The program that the kernel did not take; empty: it was something else that failed. */
+static std::string failed_program()
+{
+	static const std::regex refused("prog '([^']*)': BPF program load failed");
+	std::smatch found;
+
+	return std::regex_search(libbpf_output, found, refused) ? found[1].str() : "";
 }
 
 /* Whether the running kernel has this function for programs, as far as its BTF tells. */
@@ -239,9 +249,11 @@ static std::string why_not_loaded(const Error &error, const std::string &program
 	if (program == "tp_handshake" && kernel_lacks("bpf_sk_assign_tcp_reqsk"))
 		return "this kernel lacks what it needs: Linux 6.9 or later, with "
 		       "CONFIG_SYN_COOKIES";
-	if (libbpf_output.find("'" + program + "'") != std::string::npos)
+	std::string failed = failed_program();
+	if (failed == program)
 		log("{}", end_of_output());
-	return fmt::format("the kernel does not take {}: {}", program, error.reason);
+	return fmt::format("the kernel does not take {}: {}", failed.empty() ? program : failed,
+			   error.reason);
 }
 
 /*
