@@ -48,11 +48,42 @@ static __always_inline void tp_take_option(struct tp_scratch *syn, __u32 at, __u
 	}
 }
 
+struct tp_options {
+	struct tp_scratch *syn;
+	__u32 allowed;
+};
+
+static long tp_option_step(__u64 index, void *context)
+{
+	const struct tp_options *options = context;
+	struct tp_scratch *syn = options->syn;
+	__u32 at = syn->at;
+	__u8 kind, length;
+
+	(void)index;
+	if (at >= syn->end)
+		return 1;
+	kind = syn->bytes[at & 63];
+	if (kind == TCPOPT_EOL)
+		return 1;
+	if (kind == TCPOPT_NOP) {
+		syn->at = at + 1;
+		return 0;
+	}
+	length = syn->bytes[(at + 1) & 63];
+	if (length < 2 || at + length > syn->end)
+		return 1;
+	tp_take_option(syn, at, kind, length, options->allowed);
+	syn->at = at + length;
+	return 0;
+}
+
 /* Reads the TCP options behind the header at `tcp`, those that `allowed` has. */
 TP_VERIFIED_ONCE int tp_read_options(struct __sk_buff *skb, __u32 tcp, __u32 payload, __u32 allowed)
 {
 	__u32 size = payload - tcp - sizeof(struct tcphdr);
 	struct tp_scratch *syn = tp_get_scratch();
+	struct tp_options options;
 
 	if (!syn || size > TP_MAX_OPTIONS)
 		return -1;
@@ -67,25 +98,9 @@ TP_VERIFIED_ONCE int tp_read_options(struct __sk_buff *skb, __u32 tcp, __u32 pay
 	asm volatile("%0 &= 63" : "+r"(size));
 	if (size == 0 || bpf_skb_load_bytes(skb, tcp + sizeof(struct tcphdr), syn->bytes, size))
 		return -1;
-	for (int i = 0; i < TP_MAX_OPTIONS; i++) {
-		__u32 at = syn->at;
-		__u8 kind, length;
-
-		if (at >= syn->end)
-			break;
-		kind = syn->bytes[at & 63];
-		if (kind == TCPOPT_EOL)
-			break;
-		if (kind == TCPOPT_NOP) {
-			syn->at = at + 1;
-			continue;
-		}
-		length = syn->bytes[(at + 1) & 63];
-		if (length < 2 || at + length > syn->end)
-			break;
-		tp_take_option(syn, at, kind, length, allowed);
-		syn->at = at + length;
-	}
+	options.syn = syn;
+	options.allowed = allowed;
+	bpf_loop(TP_MAX_OPTIONS, tp_option_step, &options, 0);
 	return 0;
 }
 
@@ -194,17 +209,19 @@ static __always_inline __u8 tp_tos(struct __sk_buff *skb, struct tcp_sock *liste
 	return tos;
 }
 
+/* By a de Bruijn sequence: without branches, each of which would double the verifier's work behind it. */
+static const __u8 tp_log2s[32] = { 0, 9,  1,  10, 13, 21, 2,  29, 11, 14, 16, 18, 22, 25, 3, 30,
+				   8, 12, 20, 28, 15, 17, 24, 7,  19, 27, 23, 6,  26, 5,  4, 31 };
+
+/* Of the highest bit that is set; 0 for 0. */
 static __always_inline __u32 tp_log2(__u32 x)
 {
-	__u32 bits = 0;
-
-	for (int step = 16; step; step >>= 1) {
-		if (x >> step) {
-			bits += step;
-			x >>= step;
-		}
-	}
-	return bits;
+	x |= x >> 1;
+	x |= x >> 2;
+	x |= x >> 4;
+	x |= x >> 8;
+	x |= x >> 16;
+	return tp_log2s[x * 0x07c4acddu >> 27];
 }
 
 /* The initial window and its scale. */
