@@ -911,6 +911,7 @@ struct inet_request_sock {
 
 struct tcp_request_sock {
 	struct inet_request_sock req;
+	u64 snt_synack;
 	u32 rcv_isn;
 	u32 snt_isn;
 	u32 rcv_nxt;

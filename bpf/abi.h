@@ -102,6 +102,7 @@ enum tp_engine {
 	TP_ENGINE_HANDSHAKE = 1,
 	TP_ENGINE_SENDER = 2,
 	TP_ENGINE_STREAM = 3,
+	TP_ENGINE_TRANSLATE = 4,
 };
 
 /* By source network, longest prefix first (the vocabulary of go-proxyproto). */
@@ -339,6 +340,7 @@ enum tp_pending_state {
 	TP_PENDING_PASSED = 2,  /* no header, and the policy lets it through */
 	TP_PENDING_EARLY = 3,   /* the header is collected on the socket itself */
 	TP_PENDING_REFUSED = 4,
+	TP_PENDING_CLAIMED = 5, /* translate: one CPU is writing down what it has decided */
 };
 
 /* What SYN and SYN-ACK agreed on (handshake engine). */
@@ -361,7 +363,7 @@ struct tp_pending {
 	__u8 versions; /* as in tp_service */
 	__u8 flags;    /* enum tp_service_flag */
 	__u64 header_timeout_ns;
-	/* the rest: handshake engine */
+	/* the rest: handshake engine; rtt_ms and window: translate, too */
 	__u32 timestamp_offset; /* from the clock to this host's timestamps */
 	__u32 answered_ms;      /* clock (ms) when the SYN-ACK was sent */
 	__u32 rtt_ms;           /* until its acknowledgement, at least 1; 0: not known yet */
@@ -374,7 +376,35 @@ struct tp_pending {
 	__u8 birth_cpu;         /* CPU that is about to hand TCP the first segment (tp_cpu_tag()) */
 	__u32 interface;        /* by which answers to the client leave: its index */
 	__u32 max_header;       /* of all engines: as in tp_service */
+	__u32 synack_timestamp; /* translate: what this host's SYN-ACK said; 0: none */
+	__u8 has_request;       /* translate: TCP has a request socket, not a SYN cookie */
+	__u8 pad[3];
 };
+
+enum tp_translation_state {
+	TP_TRANSLATION_LIVE = 0,
+	TP_TRANSLATION_ENDED = 1, /* without a socket, but TCP may still speak for it */
+};
+
+/* tp_translations: by flow, the connections whose numbers are translated. */
+struct tp_translation {
+	__u32 header_bytes; /* by which the client's sequence numbers are ahead of TCP's */
+	__u32 rcv_nxt;      /* TP_TRANSLATION_ENDED: what TCP acknowledged last */
+	__u64 ended_ns;
+	__u32 start;      /* TCP's number of the first byte behind the header */
+	__u8 state;       /* enum tp_translation_state */
+	__u8 header_told; /* TCP's remark that the header is old has been taken out of its answer */
+	__u8 pad[2];
+};
+
+/* tp_ended: queue of ended connections, the oldest first; their translation outlives them. */
+struct tp_ended {
+	struct tp_flow flow;
+	__u64 ended_ns; /* tells one connection of the flow from the next */
+};
+
+/* Longer than TIME_WAIT, which is 60 s on every kernel. */
+#define TP_ENDED_NS 61000000000ull
 
 /* tp_counters: per CPU, by service id. */
 struct tp_counters {
@@ -524,7 +554,9 @@ TP_ASSERT(sizeof(struct tp_route_key) == 32);
 TP_ASSERT(sizeof(struct tp_route) == 24);
 TP_ASSERT(sizeof(struct tp_flow) == 48);
 TP_ASSERT(sizeof(struct tp_peer) == 128);
-TP_ASSERT(sizeof(struct tp_pending) == 184);
+TP_ASSERT(sizeof(struct tp_pending) == 192);
+TP_ASSERT(sizeof(struct tp_translation) == 24);
+TP_ASSERT(sizeof(struct tp_ended) == 56);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 88);
 TP_ASSERT(sizeof(struct tp_config) == 680);

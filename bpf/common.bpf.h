@@ -22,7 +22,10 @@ const volatile __u32 tp_mark_sent_in __weak SEC(".rodata") = TP_DEFAULT_MARK_SEN
 /* `port` in host byte order. */
 static __always_inline int tp_is_service_port(__u16 port)
 {
-	return tp_ports[port / 64] >> port % 64 & 1;
+	__u32 index = port;
+
+	asm volatile("%0 &= 65535" : "+r"(index)); /* 6.1 does not see that a swapped port has 16 bits */
+	return tp_ports[index / 64] >> index % 64 & 1;
 }
 
 static __always_inline __u32 tp_accepted_outcome(const struct tp_peer *peer)

@@ -16,7 +16,7 @@
 #include "handshake_syn.bpf.h"
 
 /* Written by the loader. */
-const volatile __u64 tp_netns SEC(".rodata") = 0; /* cookie of this program's namespace */
+const volatile __u64 tp_netns __weak SEC(".rodata") = 0; /* cookie of this program's namespace */
 
 #define TP_MAX_UNACKNOWLEDGED 65536 /* bytes that the client may have sent before its reset */
 

@@ -5,12 +5,8 @@
 #ifndef TP_HANDSHAKE_SOCKET_BPF_H
 #define TP_HANDSHAKE_SOCKET_BPF_H
 
+#include "cgroup.bpf.h"
 #include "handshake_answer.bpf.h"
-
-/* Written by the loader. */
-const volatile __u64
-	tp_cgroup_id SEC(".rodata") = 0; /* that sockops and the gate are attached to */
-const volatile __u32 tp_cgroup_level SEC(".rodata") = 0; /* how far below the root */
 
 /* To be released.  Without the client's port no connection is found, only a listener. */
 static __always_inline struct bpf_sock *tp_find_socket(struct __sk_buff *skb,

@@ -213,24 +213,11 @@ static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_
 	return tp_turn_away_syn(skb, s, &scratch->fresh, way, TP_OUT_UNTRUSTED);
 }
 
-/* Whether a listener is below the cgroup that the other programs are attached to. */
 static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
-	struct cgroup *cgroup, *ancestor;
-	const void *ancestors;
 
-	if (!listener)
-		return 0;
-	cgroup = listener->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
-	if (!cgroup || cgroup->level < (int)tp_cgroup_level)
-		return 0;
-	/* an array without a size: its elements are out of the verifier's sight */
-	ancestors = (const char *)cgroup + bpf_core_field_offset(cgroup->ancestors);
-	if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-				  ancestors + tp_cgroup_level * sizeof(ancestor)))
-		return 0;
-	return BPF_CORE_READ(ancestor, kn, id) == tp_cgroup_id;
+	return listener && tp_is_below_cgroup(&listener->inet_conn.icsk_inet.sk);
 }
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)

@@ -7,8 +7,7 @@
 #ifndef TP_HANDSHAKE_WRITE_BPF_H
 #define TP_HANDSHAKE_WRITE_BPF_H
 
-#include "segment.bpf.h"
-#include "compat.bpf.h"
+#include "checksum.bpf.h"
 
 /* Payload of up to this size is moved to the place of the header in front of it. */
 #define TP_MAX_MOVE 2048
@@ -110,29 +109,6 @@ static __always_inline struct tp_writing *tp_new_writing(void)
 	return &scratch->writing;
 }
 
-static __always_inline __u32 tp_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u32)((sum & 0xffff) + (sum >> 16));
-}
-
-/* The pseudo header's sum: addresses (either way round), protocol, length. */
-static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct tp_segment *s,
-					   __u32 tcp_length)
-{
-	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons((__u16)tcp_length);
-	const __u32 *remote = (const __u32 *)s->flow.remote;
-	const __u32 *local = (const __u32 *)s->flow.local;
-
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return sum + remote[3] + local[3];
-	for (int i = 0; i < 4; i++)
-		sum += (__u64)remote[i] + local[i];
-	return sum;
-}
-
 /* The IP header, in front of the TCP header at `tcp`; returns its size. */
 static __always_inline __u32 tp_make_ip(struct __sk_buff *skb, const struct tp_segment *s,
 					const struct tp_writing *w, __u8 *tcp, __u32 tcp_length)
@@ -198,67 +174,6 @@ static __always_inline __u64 tp_sum(const __u8 *bytes, __u32 length)
 		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)(bytes + at), part, 0);
 	}
 	return sum;
-}
-
-#define TP_SUMMED 512 /* at once: what bpf_csum_diff() takes */
-#define TP_MAX_SUMMED 16384
-
-struct tp_summing {
-	struct __sk_buff *skb;
-	struct tp_collected *work;
-	__u64 sum;
-	__u32 tcp;
-	__u32 length;
-	__u32 failed;
-};
-
-static long tp_sum_step(__u64 index, void *context)
-{
-	struct tp_summing *summing = context;
-	struct tp_collected *work = summing->work;
-	__u32 at = (__u32)index * TP_SUMMED, part = summing->length - at;
-
-	if (at >= summing->length)
-		return 1;
-	if (part > TP_SUMMED)
-		part = TP_SUMMED;
-	part--;
-	asm volatile("%0 &= 511" : "+r"(part));
-	part++;
-	if (bpf_skb_load_bytes(summing->skb, summing->tcp + at, work->bytes, part)) {
-		summing->failed = 1;
-		return 1;
-	}
-	*(__u32 *)(work->bytes + part) = 0;
-	summing->sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)work->bytes, (part + 3) & 0x3fc, 0);
-	return 0;
-}
-
-/*
- * Whether a segment's checksum is wrong.  TCP, which would find out, never sees what is
- * answered here, and what is rewritten gets a new one.  Most devices have checked it, or
- * GRO has; then this costs nothing.
- */
-TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s)
-{
-	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
-	__u32 summed = (__u32)BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed), zero = 0, length;
-	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
-	struct tp_summing summing = {};
-
-	if (tp_missing(s) || !work)
-		return 1;
-	if (summed == TP_CHECKSUM_PARTIAL || summed == TP_CHECKSUM_UNNECESSARY)
-		return 0;
-	length = s->payload - s->tcp + s->length;
-	summing.skb = skb;
-	summing.work = work;
-	summing.tcp = s->tcp;
-	summing.length = length;
-	summing.sum = tp_pseudo_sum(skb, s, length);
-	/* longer ones are GRO's, which has looked */
-	bpf_loop(TP_MAX_SUMMED / TP_SUMMED, tp_sum_step, &summing, 0);
-	return summing.failed || tp_fold(summing.sum) != 0xffff;
 }
 
 /*

@@ -10,6 +10,7 @@
  * SO_RCVLOWAT of lag + 1 makes readiness exact again.
  */
 #include "sender_socket.bpf.h"
+#include "translation.bpf.h"
 
 static __always_inline void tp_set_rcvlowat(struct bpf_sock_ops *ctx, int bytes)
 {
@@ -71,6 +72,11 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 				 policy == TP_POLICY_REJECT ? TP_OUT_UNTRUSTED : TP_OUT_INTERNAL);
 		return 0;
 	}
+	if (service->engines & 1u << TP_ENGINE_TRANSLATE && policy != TP_POLICY_SKIP) {
+		/* the gate lets none of these through */
+		tp_refuse_socket(flow, peer, cookie, TP_OUT_INTERNAL);
+		return 0;
+	}
 	if (policy != TP_POLICY_REQUIRE) {
 		/* optional headers are decided before there is a socket or not at all */
 		tp_report(peer, tp_passed_outcome(policy), cookie);
@@ -105,6 +111,27 @@ static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp
 	waited->seen = pending->seen;
 	return tp_is_peer_of(peer, flow) && bpf_map_lookup_elem(&tp_pending, flow) == pending ? 0 :
 												-1;
+}
+
+/* A translated connection: its header must be decided, and there must be room. */
+static __always_inline void tp_translated_established(struct bpf_sock_ops *ctx,
+						      const struct tp_flow *flow,
+						      const struct tp_waited *waited,
+						      struct tp_peer *peer, __u64 cookie)
+{
+	__u8 reason;
+
+	if (peer->state == TP_PEER_REFUSED)
+		return;
+	if (waited->state != TP_PENDING_DECIDED)
+		reason = TP_OUT_INTERNAL;
+	else if (tp_begin_translation(flow, waited->seen, ctx->rcv_nxt))
+		reason = TP_OUT_MAP_FULL;
+	else
+		return;
+	tp_forget_kept(peer);
+	peer->kept = TP_KEPT_NOT;
+	tp_refuse_socket(flow, peer, cookie, reason);
 }
 
 /* What became of it while it waited; -1: not, or no more, a connection of ours. */
@@ -156,7 +183,10 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 		if (tp_unannounced(&flow, &peer, cookie))
 			return;
 	}
-	native = peer.engine == TP_ENGINE_HANDSHAKE || peer.engine == TP_ENGINE_SENDER;
+	if (known && peer.engine == TP_ENGINE_TRANSLATE)
+		tp_translated_established(ctx, &flow, &waited, &peer, cookie);
+	native = peer.engine == TP_ENGINE_HANDSHAKE || peer.engine == TP_ENGINE_SENDER ||
+		 (peer.engine == TP_ENGINE_TRANSLATE && peer.state == TP_PEER_KNOWN);
 	tp_set_callbacks(ctx, BPF_SOCK_OPS_STATE_CB_FLAG, 0);
 	if (!native)
 		tp_stream_established(ctx, &peer);
@@ -196,6 +226,27 @@ static __always_inline int tp_is_orphan(struct bpf_sock_ops *ctx)
 }
 
 /*
+ * Where the client has acknowledged the end, TCP says no more; otherwise it goes on answering
+ * for it, in TIME_WAIT, or at most for what comes late.
+ */
+static __always_inline void tp_translated_closed(struct bpf_sock_ops *ctx)
+{
+	struct tp_translation *t;
+	struct tp_flow flow = {};
+
+	tp_sockops_flow(ctx, &flow);
+	t = bpf_map_lookup_elem(&tp_translations, &flow);
+	if (!t || t->state != TP_TRANSLATION_LIVE)
+		return;
+	if (ctx->args[0] == BPF_TCP_LAST_ACK) {
+		bpf_map_delete_elem(&tp_translations, &flow);
+		return;
+	}
+	t->rcv_nxt = ctx->rcv_nxt;
+	tp_keep_ended(&flow, t);
+}
+
+/*
  * A client may reset its connection before the server has accepted it.  The server gets it all
  * the same, and asks whose it was: the peer-name program answers, and takes the entry away;
  * where nobody asks, the agent does.
@@ -205,6 +256,8 @@ static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
 
+	if (!peer || peer->engine == TP_ENGINE_TRANSLATE)
+		tp_translated_closed(ctx);
 	if (!peer || peer->state == TP_PEER_CLOSED)
 		return;
 	tp_forget_kept(peer);

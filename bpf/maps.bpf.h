@@ -214,6 +214,22 @@ struct {
 	__type(value, struct tp_path);
 } tp_paths __weak SEC(".maps");
 
+/* Translate engine: connections that have had a socket, and by how much their numbers differ. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 524288);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_translation);
+} tp_translations __weak SEC(".maps");
+
+/* ... of those, the ones that have ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 262144);
+	__type(value, struct tp_ended);
+} tp_ended __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

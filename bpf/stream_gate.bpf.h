@@ -309,6 +309,8 @@ static __always_inline int tp_gate_unknown(struct __sk_buff *skb, const struct t
 	return tp_gate_late(skb, s, service->id, now.interface);
 }
 
+#include "translate_gate.bpf.h"
+
 static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -318,7 +320,13 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	__u32 draining;
 	struct net *net;
 
-	if (!sk || sk->state != BPF_TCP_LISTEN || tp_read_segment(skb, 0, &s))
+	if (!sk)
+		return TP_PASS;
+	if (tp_is_for_service(skb, sk)) {
+		net = tp_listener_net(sk);
+		return tp_gate_live(skb, net ? net->net_cookie : 0);
+	}
+	if (sk->state != BPF_TCP_LISTEN || tp_read_segment(skb, 0, &s))
 		return TP_PASS;
 	net = tp_listener_net(sk);
 	s.flow.netns = net ? net->net_cookie : 0;
@@ -335,10 +343,14 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		    tp_find_policy(service->id, s.flow.remote) != TP_POLICY_SKIP &&
 		    tp_gate_fast_open(skb, &s))
 			return TP_DROP;
+		if (service->engines & 1u << TP_ENGINE_TRANSLATE)
+			return tp_gate_translate_syn(&s, service, sk->family);
 		int verdict = tp_gate_blind_syn(skb, &s);
 
 		return verdict >= 0 ? verdict : tp_gate_syn(&s, service, sk->family);
 	}
+	if (service->engines & 1u << TP_ENGINE_TRANSLATE)
+		return tp_gate_translate(skb, &s, service);
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (!pending)
 		return tp_gate_unknown(skb, &s, service);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * TCP checksums of segments that a tc program has at hand.
+ */
+#ifndef TP_CHECKSUM_BPF_H
+#define TP_CHECKSUM_BPF_H
+
+#include "segment.bpf.h"
+#include "compat.bpf.h"
+
+/*
+ * TP_CHECKSUM_*: how far the segment's checksum is checked, or computed.  The context is the
+ * kernel's own struct sk_buff; bpf_cast_to_kern_ctx(), which says so, came with Linux 6.2.
+ */
+static __always_inline __u32 tp_summed(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel_skb = (struct sk_buff *)skb;
+
+	return (__u32)BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) & 3;
+}
+
+static __always_inline __u32 tp_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u32)((sum & 0xffff) + (sum >> 16));
+}
+
+/* The pseudo header's sum: addresses (either way round), protocol, length. */
+static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct tp_segment *s,
+					   __u32 tcp_length)
+{
+	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons((__u16)tcp_length);
+	const __u32 *remote = (const __u32 *)s->flow.remote;
+	const __u32 *local = (const __u32 *)s->flow.local;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return sum + remote[3] + local[3];
+	for (int i = 0; i < 4; i++)
+		sum += (__u64)remote[i] + local[i];
+	return sum;
+}
+
+/*
+ * Whether a segment's checksum is wrong.  TCP, which would find out, never sees what is
+ * answered here, and what is rewritten gets a new one.  Most devices have checked it, or
+ * GRO has; then this costs nothing.
+ */
+TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	__u32 summed = tp_summed(skb), zero = 0, length;
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+	__u64 sum;
+
+	if (tp_missing(s) || !work)
+		return 1;
+	if (summed == TP_CHECKSUM_PARTIAL || summed == TP_CHECKSUM_UNNECESSARY)
+		return 0;
+	length = s->payload + s->length - s->tcp;
+	sum = tp_pseudo_sum(skb, s, length);
+	/* longer ones are GRO's, which has looked */
+	for (__u32 at = 0; at < 16384 && at < length; at += 512) {
+		__u32 part = length - at;
+
+		if (part > 512)
+			part = 512;
+		part--;
+		asm volatile("%0 &= 511" : "+r"(part));
+		part++;
+		if (bpf_skb_load_bytes(skb, s->tcp + at, work->bytes, part))
+			return 1;
+		*(__u32 *)(work->bytes + part) = 0;
+		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)work->bytes, (part + 3) & 0x3fc, 0);
+	}
+	return tp_fold(sum) != 0xffff;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The gate of the translate engine's services: what its tc programs have not let through does not
+ * pass, be it that they are not on the interface any more, or that they could not read it.
+ */
+#ifndef TP_TRANSLATE_GATE_BPF_H
+#define TP_TRANSLATE_GATE_BPF_H
+
+#include "stream_header.bpf.h"
+#include "translation.bpf.h"
+
+/*
+ * A segment for a connection that has its socket: with the client's own numbers its bytes would
+ * get to wrong places of the stream.
+ */
+static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 netns)
+{
+	struct tp_segment s = {};
+
+	if (tp_read_segment(skb, 0, &s))
+		return TP_PASS;
+	s.flow.netns = netns;
+	return bpf_map_lookup_elem(&tp_translations, &s.flow) ? TP_DROP : TP_PASS;
+}
+
+/* Whether it is for one of those: the port is the listener's, too. */
+static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	return tp_translates && sk->state != BPF_TCP_LISTEN && !tp_is_translated(skb) &&
+	       tp_is_service_port((__u16)sk->src_port);
+}
+
+/* The client's SYN, which makes no entry here: the SYN-ACK does. */
+static __always_inline int tp_gate_translate_syn(const struct tp_segment *s,
+						 const struct tp_service *service,
+						 __u32 listener_family)
+{
+	return tp_find_policy(service->id, s->flow.remote) == TP_POLICY_REJECT ?
+		       tp_gate_syn(s, service, listener_family) :
+		       TP_PASS;
+}
+
+/*
+ * A connection that is waiting: of its segments TCP may have those that say nothing new, to
+ * acknowledge them, and when its header is decided all that have been translated.
+ */
+static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct tp_segment *s,
+					   struct tp_pending *pending)
+{
+	__u32 zero = 0, length = s->length, end = s->seq + length + !!(s->flags & TP_FIN);
+	int translated = tp_is_translated(skb);
+	struct tp_collected *work;
+
+	switch (pending->state) {
+	case TP_PENDING_PASSED:
+		return TP_PASS;
+	case TP_PENDING_DECIDED:
+		return translated && (pending->has_request || s->seq == pending->start) ? TP_PASS :
+											  TP_DROP;
+	case TP_PENDING_WAITING:
+		break;
+	default:
+		return TP_DROP;
+	}
+	if (translated)
+		return pending->has_request && s->seq != pending->start &&
+				       (__s32)(end - pending->start) <= 0 ?
+			       TP_PASS :
+			       TP_DROP;
+	/* put together from fragments: the agent sends it in again, where tc can read it */
+	work = bpf_map_lookup_elem(&tp_work, &zero);
+	if (!work || length == 0 || skb->mark == tp_mark_sent_in ||
+	    s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
+		return TP_DROP;
+	if (length > TP_MAX_HEADER)
+		length = TP_MAX_HEADER;
+	if (tp_load(skb, s->payload, work, length) == 0)
+		tp_send_piece(s, pending->peer.service, pending->start, work, length,
+			      TP_ACTION_SEGMENT);
+	return TP_DROP;
+}
+
+/* A connection that nobody knows: its handshake was not seen, or the map has let it go. */
+static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_segment *s,
+					 const struct tp_service *service)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+	struct tp_now now;
+
+	tp_look_now(skb, s, &now);
+	switch (now.state) {
+	case 0:
+	case BPF_TCP_LISTEN: /* a SYN cookie may make a socket of it */
+	case BPF_TCP_TIME_WAIT:
+	case BPF_TCP_NEW_SYN_RECV:
+		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);
+		return TP_DROP;
+	}
+	return tp_gate_late(skb, s, service->id, now.interface);
+}
+
+static __always_inline int tp_gate_translate(struct __sk_buff *skb, const struct tp_segment *s,
+					     const struct tp_service *service)
+{
+	struct tp_pending *pending;
+	struct tp_translation *t;
+
+	if (s->flags & TP_RST)
+		return TP_PASS;
+	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE)
+		return tp_gate_waiting(skb, s, pending);
+	t = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	/* with its socket by now: TCP finds it.  Ended: TCP answers, as for any old segment */
+	if (t && t->state == TP_TRANSLATION_LIVE)
+		return tp_is_translated(skb) ? TP_PASS : TP_DROP;
+	return tp_gate_stray(skb, s, service);
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The translate engine's connections that have had a socket: what tc, gate and sockops programs
+ * share about them.
+ */
+#ifndef TP_TRANSLATION_BPF_H
+#define TP_TRANSLATION_BPF_H
+
+#include "common.bpf.h"
+
+/* Written by the loader: some service has the translate engine. */
+const volatile __u8 tp_translates __weak SEC(".rodata") = 0;
+
+/*
+ * How the gate, and a second interface that the packet passes, know that its numbers are TCP's
+ * own already: the upper half of skb->priority, which is nobody's on a packet's way in.  Of what
+ * leaves a packet's meta data alone the mark belongs to the administrator, and tc_index is
+ * overwritten by classifiers that come later.
+ */
+#define TP_PRIORITY_MASK 0xffff0000u
+#define TP_PRIORITY_TRANSLATED 0x74700000u
+
+static __always_inline int tp_is_translated(const struct __sk_buff *skb)
+{
+	return (skb->priority & TP_PRIORITY_MASK) == TP_PRIORITY_TRANSLATED;
+}
+
+static __always_inline void tp_set_translated(struct __sk_buff *skb)
+{
+	__u32 priority = (skb->priority & ~TP_PRIORITY_MASK) | TP_PRIORITY_TRANSLATED;
+
+	asm volatile(""
+		     : "+r"(priority)); /* or half of the field is stored, which is not allowed */
+	skb->priority = priority;
+}
+
+/* TCP may speak for it a while yet: TIME_WAIT, answers to what is late. */
+static __always_inline void tp_keep_ended(const struct tp_flow *flow, struct tp_translation *t)
+{
+	struct tp_ended ended = { .flow = *flow, .ended_ns = bpf_ktime_get_boot_ns() };
+
+	t->ended_ns = ended.ended_ns;
+	t->state = TP_TRANSLATION_ENDED;
+	if (bpf_map_push_elem(&tp_ended, &ended, 0))
+		bpf_map_delete_elem(&tp_translations, flow); /* better than for ever */
+}
+
+/* Takes the oldest away, if its time is over or `now`. */
+static __always_inline int tp_drop_ended(int now)
+{
+	struct tp_ended ended;
+	struct tp_translation *t;
+	__u64 time = bpf_ktime_get_boot_ns();
+
+	if (bpf_map_peek_elem(&tp_ended, &ended) || (!now && time - ended.ended_ns < TP_ENDED_NS))
+		return -1;
+	if (bpf_map_pop_elem(&tp_ended, &ended))
+		return -1;
+	if (!now && time - ended.ended_ns < TP_ENDED_NS) /* another CPU took the first */
+		return (int)bpf_map_push_elem(&tp_ended, &ended, 0);
+	t = bpf_map_lookup_elem(&tp_translations, &ended.flow);
+	if (t && t->state == TP_TRANSLATION_ENDED && t->ended_ns == ended.ended_ns)
+		bpf_map_delete_elem(&tp_translations, &ended.flow);
+	return 0;
+}
+
+/* The connection has its socket; -1: there is no room. */
+static __always_inline int tp_begin_translation(const struct tp_flow *flow, __u32 header_bytes,
+						__u32 start)
+{
+	struct tp_translation t = { .header_bytes = header_bytes, .start = start };
+
+	if (bpf_map_update_elem(&tp_translations, flow, &t, BPF_ANY) == 0)
+		return 0;
+	/* those that have ended give way */
+	for (int i = 0; i < 4; i++)
+		if (tp_drop_ended(1))
+			break;
+	return bpf_map_update_elem(&tp_translations, flow, &t, BPF_ANY) ? -1 : 0;
+}
+
+#endif
