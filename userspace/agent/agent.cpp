@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "agent/cgroup.h"
+#include "agent/ended.h"
 #include "agent/enforcer.h"
 #include "agent/evictions.h"
 #include "agent/handshake.h"
@@ -151,10 +152,11 @@ static void say_ready(const RunOptions &options, const Programs &programs,
 
 	for (const Interfaces &one : interfaces)
 		count += one.count();
-	std::string engine = programs.no_handshake().empty() ?
-				     "handshake on " + count_text(count, "interface") :
-			     programs.no_sender().empty() ? "sender and stream" :
-							    "stream";
+	std::string engine =
+		programs.translates()           ? "translate on " + count_text(count, "interface") :
+		programs.no_handshake().empty() ? "handshake on " + count_text(count, "interface") :
+		programs.no_sender().empty()    ? "sender and stream" :
+						  "stream";
 	if (options.engine == "auto" && !programs.no_handshake().empty())
 		log("engine {}, not handshake: {}", engine, programs.no_handshake());
 	std::string line =
@@ -270,6 +272,7 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 			    setup.services.size());
 	KeptHeaders kept(programs->headers(), programs->large_headers());
 	OrphanPieces orphans(programs->pieces(), programs->pending());
+	EndedTranslations ended(programs->translations(), programs->ended());
 	Enforcer::Maps maps = { programs->pending(), programs->origins(), programs->pieces() };
 	done = loop->run([&] {
 		(void)bool(programs->refresh(enforcer.reassembles())); /* else: the way without */
@@ -278,6 +281,7 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 		evictions.tick(reporter);
 		kept.tick();
 		orphans.tick();
+		ended.tick();
 		events->trim();
 		way_back.tick();
 		early->trim();
@@ -336,6 +340,9 @@ Status run_agent(const RunOptions &options)
 	setup->cgroup = locate_cgroup(cgroup->fd.get());
 	setup->no_handshake = why_no_handshake(options, *privileges, setup->cgroup);
 	setup->no_sender = why_no_sender(options, *privileges);
+	setup->translate = options.engine == "translate";
+	if (setup->translate && !privileges->perfmon)
+		return no_engine_error(options.engine, "it needs CAP_PERFMON");
 	if (options.engine == "handshake" && !setup->no_handshake.empty())
 		return no_engine_error(options.engine, setup->no_handshake);
 	if (options.engine == "sender" && !setup->no_sender.empty())

@@ -39,7 +39,7 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry
 	 * anybody be told in a namespace that has gone; the entry goes all the same, because its
 	 * outcome has been counted.
 	 */
-	if (entry.ack)
+	if (entry.ack && (entry.peer.engine != TP_ENGINE_TRANSLATE || entry.rtt_ms))
 		send(flow, reset_flags, entry.ack, entry.start + sent_bytes(entry));
 	if (entry.peer.engine != TP_ENGINE_HANDSHAKE) /* has no request socket */
 		end_flow(flow);
@@ -74,13 +74,15 @@ static uint64_t age(const tp_pending &entry, uint64_t now)
 }
 
 /*
- * Connections of the handshake engine that have waited long enough for a socket that
+ * Connections of the handshake or the translate engine that have waited long enough for a socket that
  * the client does nothing for: an optional header that has not come, or a whole one
  * when the accept queue was full.
  */
 static bool needs_nudge(const tp_pending &entry, uint64_t now)
 {
-	if (entry.peer.engine != TP_ENGINE_HANDSHAKE || !entry.ack || !entry.rtt_ms)
+	if ((entry.peer.engine != TP_ENGINE_HANDSHAKE &&
+	     entry.peer.engine != TP_ENGINE_TRANSLATE) ||
+	    !entry.ack || !entry.rtt_ms)
 		return false;
 	switch (entry.state) {
 	case TP_PENDING_WAITING:
@@ -141,14 +143,21 @@ void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending
 	refusals_.erase(known);
 }
 
+/* Whether TCP has, or had, a request socket for it that was given the header's decision. */
+static bool has_request(const tp_pending &entry)
+{
+	return entry.state == TP_PENDING_DECIDED &&
+	       (entry.peer.engine == TP_ENGINE_SENDER ||
+		(entry.peer.engine == TP_ENGINE_TRANSLATE && entry.has_request));
+}
+
 /*
- * Connections whose header the sender engine has, and that have no socket for longer than a
+ * Connections whose header is decided, and that have no socket for longer than a
  * SYN-ACK's first retransmission takes: where there is no request either, the listener is gone.
  */
 bool Enforcer::has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now)
 {
-	if (entry.peer.engine != TP_ENGINE_SENDER || entry.state != TP_PENDING_DECIDED ||
-	    now < entry.peer.established_ns + unborn_ns)
+	if (!has_request(entry) || now < entry.peer.established_ns + unborn_ns)
 		return false;
 	Place *here = place(flow.netns);
 	if (!here)
@@ -170,8 +179,7 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 								   forgotten_ns;
 
 			if (age(entry, now) > limit || needs_nudge(entry, now) ||
-			    (entry.peer.engine == TP_ENGINE_SENDER &&
-			     entry.state == TP_PENDING_DECIDED))
+			    has_request(entry))
 				due.push_back(flow);
 		});
 

@@ -20,7 +20,7 @@ static bool syncookies_are_off()
 std::string why_no_handshake(const RunOptions &options, const Privileges &privileges,
 			     const CgroupPlace &cgroup)
 {
-	if (options.engine == "stream" || options.engine == "sender")
+	if (options.engine != "auto" && options.engine != "handshake")
 		return "--engine " + options.engine;
 	if (!privileges.perfmon)
 		return "it needs CAP_PERFMON";
@@ -35,7 +35,7 @@ std::string why_no_handshake(const RunOptions &options, const Privileges &privil
 
 std::string why_no_sender(const RunOptions &options, const Privileges &privileges)
 {
-	if (options.engine == "stream" || options.engine == "handshake")
+	if (options.engine != "auto" && options.engine != "sender")
 		return "--engine " + options.engine;
 	if (!privileges.perfmon)
 		return "it needs CAP_PERFMON";
@@ -48,15 +48,27 @@ Error no_engine_error(const std::string &engine, const std::string &why)
 		 "--engine auto uses the best engine that works" };
 }
 
+TcPrograms tc_programs(const Programs &programs, size_t space)
+{
+	TcPrograms handshake;
+
+	if (programs.translates())
+		return programs.translate(space);
+	handshake.in = programs.handshake(space);
+	handshake.name = "tcx";
+	return handshake;
+}
+
 /* The handshake program on all interfaces; auto does without where that fails. */
 Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,
 						  const std::vector<Namespace> &spaces)
 {
 	std::vector<Interfaces> all;
 
-	for (size_t i = 0; i < spaces.size() && programs.no_handshake().empty(); i++) {
+	auto any = [&] { return programs.translates() || programs.no_handshake().empty(); };
+	for (size_t i = 0; i < spaces.size() && any(); i++) {
 		Result<Interfaces> one =
-			Interfaces::open(spaces[i], programs.handshake(i), options.interfaces);
+			Interfaces::open(spaces[i], tc_programs(programs, i), options.interfaces);
 
 		if (!one)
 			return one.error();
@@ -65,7 +77,7 @@ Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunO
 			all.push_back(std::move(*one));
 			continue;
 		}
-		if (attached.error().code == ErrorCode::usage || options.engine == "handshake")
+		if (attached.error().code == ErrorCode::usage || options.engine != "auto")
 			return attached.error();
 		programs.give_up_handshake(attached.error().text());
 		all.clear();

@@ -28,7 +28,10 @@ std::string why_no_sender(const RunOptions &options, const Privileges &privilege
 /* For an engine that was asked for by name. */
 Error no_engine_error(const std::string &engine, const std::string &why);
 
-/* The program on all interfaces; --engine auto does without where that fails. */
+/* What goes to the interfaces of a namespace (index into Setup::namespaces). */
+TcPrograms tc_programs(const Programs &programs, size_t space);
+
+/* The programs on all interfaces; --engine auto does without where that fails. */
 Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,
 						  const std::vector<Namespace> &spaces);
 

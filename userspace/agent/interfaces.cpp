@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/interfaces.h"
 
-#include <bpf/bpf.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -19,10 +16,7 @@
 namespace tp
 {
 
-/* BPF_TCX_INGRESS of Linux 6.6; libbpf 1.1 does not know it and passes it through. */
-static constexpr bpf_attach_type tcx_ingress = (bpf_attach_type)46;
-
-Result<Interfaces> Interfaces::open(const Namespace &space, int program,
+Result<Interfaces> Interfaces::open(const Namespace &space, const TcPrograms &programs,
 				    std::vector<std::string> only)
 {
 	Interfaces interfaces(space);
@@ -35,7 +29,7 @@ Result<Interfaces> Interfaces::open(const Namespace &space, int program,
 		return events.error();
 	interfaces.events_ = std::move(*events);
 	interfaces.cookie_ = space.cookie;
-	interfaces.program_ = program;
+	interfaces.programs_ = programs;
 	interfaces.only_ = std::move(only);
 	return interfaces;
 }
@@ -69,6 +63,13 @@ static LinkAttributes read_attributes(const nlmsghdr *message)
 	return out;
 }
 
+/* tun and WireGuard, PPP, IP tunnels: a packet there begins with its IP header. */
+static bool is_ip_device(uint16_t type)
+{
+	return type == ARPHRD_NONE || type == ARPHRD_PPP || type == ARPHRD_TUNNEL ||
+	       type == ARPHRD_TUNNEL6 || type == ARPHRD_SIT || type == ARPHRD_RAWIP;
+}
+
 /*
  * What comes in through a port belongs to its bridge or bond, and comes in there; other
  * frames than Ethernet's are not read.
@@ -83,11 +84,12 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 		if (m->nlmsg_type != RTM_NEWLINK)
 			return;
 		LinkAttributes attributes = read_attributes(m);
+		bool header = link->ifi_type == ARPHRD_ETHER || link->ifi_type == ARPHRD_LOOPBACK;
+		bool readable = header || (programs_.in_ip >= 0 && is_ip_device(link->ifi_type));
 		bool usable =
-			(link->ifi_type == ARPHRD_ETHER || link->ifi_type == ARPHRD_LOOPBACK) &&
-			(!attributes.has_master || attributes.master_kind == "vrf");
+			readable && (!attributes.has_master || attributes.master_kind == "vrf");
 
-		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable });
+		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable, header });
 	};
 	Result<bool> done =
 		dump(RTM_GETLINK, &request, sizeof(request), { [&] { found.clear(); }, each });
@@ -98,55 +100,67 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 	return found;
 }
 
-std::string Interfaces::pin_path(uint32_t index) const
+std::string Interfaces::pin_name(uint32_t index, TcWay way) const
 {
-	return space_->name.empty() ? fmt::format("{}/link_tcx_{}", dir_, index) :
-				      fmt::format("{}/link_tcx_{}_{}", dir_, cookie_, index);
+	std::string number =
+		space_->name.empty() ? std::to_string(index) : fmt::format("{}_{}", cookie_, index);
+
+	return fmt::format("{}{}_{}", programs_.name,
+			   programs_.out < 0 ? "" :
+			   way == TcWay::in  ? "_in" :
+					       "_out",
+			   number);
 }
 
 void Interfaces::drop(uint32_t index)
 {
-	auto found = links_.find(index);
+	auto found = hooks_.find(index);
 
-	if (found == links_.end())
+	if (found == hooks_.end())
 		return;
-	bpf_link_detach(found->second.get()); /* fails where the interface has gone */
-	if (!dir_.empty())
-		unlink(pin_path(index).c_str());
-	links_.erase(found);
+	for (auto &[way, hook] : found->second)
+		hook.remove(dir_);
+	hooks_.erase(found);
 }
 
 void Interfaces::detach()
 {
-	while (!links_.empty())
-		drop(links_.begin()->first);
+	while (!hooks_.empty())
+		drop(hooks_.begin()->first);
 }
 
-static Status pin_link(int link, const std::string &path)
+Status Interfaces::attach_one(const Interface &interface, int program, TcWay way)
 {
-	int failed = bpf_obj_pin(link, path.c_str());
+	if (program < 0)
+		return success();
+	Result<TcHook> hook = TcHook::attach(*space_, program, interface.index, way);
+	if (!hook) {
+		Error error = hook.error();
 
-	if (failed)
-		return system_error("pin", path, failed);
-	if (chmod(path.c_str(), 0600))
-		return system_error("set the mode of", path);
-	return success();
-}
-
-Status Interfaces::attach_to(const Interface &interface)
-{
-	Fd link(bpf_link_create(program_, (int)interface.index, tcx_ingress, nullptr));
-
-	if (!link)
-		return system_error("attach", "tp_handshake to interface " + interface.name);
+		error.object = "interface " + interface.name;
+		return error;
+	}
 	if (!dir_.empty()) {
-		Status pinned = pin_link(link.get(), pin_path(interface.index));
+		Status pinned = hook->pin(dir_, pin_name(interface.index, way));
 
 		if (!pinned)
 			return pinned;
 	}
-	links_.emplace(interface.index, std::move(link));
+	hooks_[interface.index].emplace(way, std::move(*hook));
 	return success();
+}
+
+/* The way out first: what it says of the handshake the way in must know. */
+Status Interfaces::attach_to(const Interface &interface)
+{
+	bool header = interface.has_link_header;
+	Status done = attach_one(interface, header ? programs_.out : programs_.out_ip, TcWay::out);
+
+	if (done)
+		done = attach_one(interface, header ? programs_.in : programs_.in_ip, TcWay::in);
+	if (!done)
+		drop(interface.index);
+	return done;
 }
 
 Status Interfaces::attach(bool first)
@@ -182,7 +196,7 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 				      "name the bridge or bond" };
 	}
 	std::vector<uint32_t> gone;
-	for (const auto &[index, link] : links_)
+	for (const auto &[index, hooks] : hooks_)
 		if (std::none_of(all->begin(), all->end(), [i = index](const Interface &one) {
 			    return one.index == i && one.usable;
 		    }))
@@ -190,7 +204,7 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 	for (uint32_t index : gone)
 		drop(index);
 	for (const Interface &one : *all) {
-		if (!one.usable || !wanted(one.name) || links_.contains(one.index))
+		if (!one.usable || !wanted(one.name) || hooks_.contains(one.index))
 			continue;
 		Status done = attach_to(one);
 
@@ -204,12 +218,13 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 Status Interfaces::pin_in(const std::string &dir)
 {
 	dir_ = dir;
-	for (const auto &[index, link] : links_) {
-		Status pinned = pin_link(link.get(), pin_path(index));
+	for (auto &[index, hooks] : hooks_)
+		for (auto &[way, hook] : hooks) {
+			Status pinned = hook.pin(dir, pin_name(index, way));
 
-		if (!pinned)
-			return pinned;
-	}
+			if (!pinned)
+				return pinned;
+		}
 	return success();
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The handshake engine's program on the interfaces of a network namespace: those
- * that are there, and those that come.
+ * The tc programs of the handshake or the translate engine on the interfaces of a network
+ * namespace: those that are there, and those that come.
  */
 #ifndef TP_AGENT_INTERFACES_H
 #define TP_AGENT_INTERFACES_H
@@ -13,20 +13,28 @@
 
 #include "agent/followed.h"
 #include "agent/namespace.h"
+#include "agent/tc_hook.h"
 #include "base/fd.h"
 #include "base/result.h"
 
 namespace tp
 {
 
+/* Borrowed; -1: the engine has none. */
+struct TcPrograms {
+	int in = -1, out = -1;
+	int in_ip = -1, out_ip = -1; /* for devices without a link header */
+	std::string name;            /* of their pins */
+};
+
 class Interfaces : public Followed
 {
 public:
 	/*
-	 * `program`: borrowed.  `only`: names; empty: all that carry Ethernet frames, and
-	 * loopback, unless they are ports of a bridge or a bond.
+	 * `only`: names; empty: all that carry Ethernet frames, and loopback, unless they are
+	 * ports of a bridge or a bond; with programs for them also those that carry IP packets.
 	 */
-	static Result<Interfaces> open(const Namespace &space, int program,
+	static Result<Interfaces> open(const Namespace &space, const TcPrograms &programs,
 				       std::vector<std::string> only);
 
 	/* Attaches where the program is missing; names that `only` has must be there at first. */
@@ -40,7 +48,7 @@ public:
 	/* That directory has been renamed. */
 	void pins_moved(const std::string &dir) { dir_ = dir; }
 
-	size_t count() const { return links_.size(); }
+	size_t count() const { return hooks_.size(); }
 
 private:
 	Result<Progress> read_some(Clock::time_point deadline) override;
@@ -49,20 +57,22 @@ private:
 		uint32_t index;
 		std::string name;
 		bool usable;
+		bool has_link_header;
 	};
 	explicit Interfaces(const Namespace &space) : space_(&space) {}
 	Result<std::vector<Interface>> list(bool &certain) const;
 	Result<Progress> attach_to_all(bool first);
-	std::string pin_path(uint32_t index) const;
+	std::string pin_name(uint32_t index, TcWay way) const;
+	Status attach_one(const Interface &interface, int program, TcWay way);
 	void drop(uint32_t index);
 	Status attach_to(const Interface &interface);
 
 	const Namespace *space_;
 	uint64_t cookie_ = 0; /* of the namespace, which may be another one later */
-	int program_ = -1;
+	TcPrograms programs_;
 	std::vector<std::string> only_;
 	std::string dir_;
-	std::map<uint32_t, Fd> links_;
+	std::map<uint32_t, std::map<TcWay, TcHook>> hooks_;
 };
 
 } // namespace tp

@@ -39,7 +39,8 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_scratch", Pinned::not_at_all },      { "tp_sender_work", Pinned::not_at_all },
 	{ "tp_births", Pinned::not_at_all },       { "tp_early_budget", Pinned::not_at_all },
 	{ "tp_events_early", Pinned::for_group },  { "tp_namespaces", Pinned::for_group },
-	{ "tp_paths", Pinned::for_root },
+	{ "tp_paths", Pinned::for_root },          { "tp_translations", Pinned::for_root },
+	{ "tp_ended", Pinned::for_root },          { "tp_translating", Pinned::not_at_all },
 };
 
 /* Nothing: a map that the list does not know. */

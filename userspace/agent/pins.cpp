@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/tc_hook.h"
 #include "base/maps.h"
 
 namespace tp
@@ -233,7 +234,7 @@ void PinLock::remove()
 	rmdir(path_.c_str());
 }
 
-Result<uint64_t> live_connections(const std::string &dir)
+Result<uint64_t> live_connections(const std::string &dir, int engine)
 {
 	Result<Fd> map = open_map(dir, "tp_origins", Access::read);
 	HashScan<uint64_t, tp_peer> scan;
@@ -245,7 +246,7 @@ Result<uint64_t> live_connections(const std::string &dir)
 		return map.error();
 	}
 	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t, const tp_peer &peer) {
-		count += peer.state != TP_PEER_CLOSED;
+		count += peer.state != TP_PEER_CLOSED && (engine < 0 || peer.engine == engine);
 	});
 	if (!read)
 		return read.error();
@@ -279,6 +280,8 @@ Status remove_pins(const std::string &dir)
 {
 	Status dropped = drop_links(dir, "link_");
 
+	if (dropped)
+		dropped = drop_filters(dir);
 	if (!dropped)
 		return dropped;
 	for (const std::string &path : list(dir, ""))

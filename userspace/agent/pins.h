@@ -64,8 +64,8 @@ std::vector<std::string> unfinished_dirs(const std::string &pin_dir);
 /* The names in `dir` that start with `prefix`, sorted. */
 std::vector<std::string> link_names(const std::string &dir, const std::string &prefix);
 
-/* How many live connections the maps pinned in `dir` still serve. */
-Result<uint64_t> live_connections(const std::string &dir);
+/* How many live connections the maps pinned in `dir` still serve, of that engine or of all. */
+Result<uint64_t> live_connections(const std::string &dir, int engine = -1);
 
 /* Detaches the link pinned under `name`, if there is one, and unpins it. */
 Status drop_link(const std::string &dir, const char *name);

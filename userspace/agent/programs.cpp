@@ -28,6 +28,18 @@ int Programs::handshake(size_t space) const
 	return bpf_program__fd(skeleton->progs.tp_handshake);
 }
 
+TcPrograms Programs::translate(size_t space) const
+{
+	const auto &programs = (space == 0 ? skeleton_ : more_[space - 1])->progs;
+
+	if (!translates_)
+		return {};
+	return { bpf_program__fd(programs.tp_translate_in),
+		 bpf_program__fd(programs.tp_translate_out),
+		 bpf_program__fd(programs.tp_translate_in_ip),
+		 bpf_program__fd(programs.tp_translate_out_ip), "translate" };
+}
+
 static Status update(const bpf_map *map, const void *key, const void *value)
 {
 	int failed = bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY);
@@ -61,7 +73,7 @@ Status Programs::fill(const Setup &setup)
 		key.port = listen.port;
 		std::memcpy(key.address, listen.address.bytes, 16);
 		service.id = id;
-		service.engines = 1u << TP_ENGINE_STREAM;
+		service.engines = 1u << (translates_ ? TP_ENGINE_TRANSLATE : TP_ENGINE_STREAM);
 		if (no_handshake_.empty())
 			service.engines |= 1u << TP_ENGINE_HANDSHAKE;
 		if (no_sender_.empty())
@@ -323,6 +335,16 @@ int Programs::own_addresses() const
 	return bpf_map__fd(skeleton_->maps.tp_own_addresses);
 }
 
+int Programs::translations() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_translations);
+}
+
+int Programs::ended() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_ended);
+}
+
 int Programs::headers() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_headers);
@@ -360,7 +382,8 @@ std::vector<uint32_t> Programs::program_ids() const
 	bpf_program *program;
 
 	for (const Skeleton &copy : more_)
-		fds.push_back(bpf_program__fd(copy->progs.tp_handshake));
+		bpf_object__for_each_program(program, copy->obj)
+			fds.push_back(bpf_program__fd(program));
 	bpf_object__for_each_program(program, skeleton_->obj)
 		fds.push_back(bpf_program__fd(program));
 	for (int fd : fds) {

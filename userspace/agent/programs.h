@@ -12,6 +12,7 @@
 
 #include "agent/cgroup.h"
 #include "bpf/abi.h"
+#include "agent/interfaces.h"
 #include "base/address.h"
 #include "base/fd.h"
 #include "base/policy.h"
@@ -48,6 +49,7 @@ struct Setup {
 	std::string pin_dir;
 	std::string no_handshake; /* why the handshake engine is not to be tried; empty: try */
 	std::string no_sender;    /* ... the sender engine */
+	bool translate = false;   /* the translate engine serves all services, and no other */
 };
 
 class Programs
@@ -81,6 +83,9 @@ public:
 
 	/* By index into Setup::namespaces; -1: not loaded. */
 	int handshake(size_t space) const;
+	/* The programs of the translate engine, if that serves. */
+	TcPrograms translate(size_t space) const;
+	bool translates() const { return translates_; }
 	const std::string &no_handshake() const { return no_handshake_; }
 	const std::string &no_sender() const { return no_sender_; }
 	/* The program anew, for another namespace at this index, not the first. */
@@ -106,6 +111,8 @@ public:
 	int early_events() const;
 	int own_addresses() const;
 	int headers() const;
+	int translations() const;
+	int ended() const;
 	int large_headers() const;
 	/* tp_agent_report, to be run with a struct tp_agent_report. */
 	int reporter() const;
@@ -124,15 +131,16 @@ private:
 	explicit Programs(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
 	static Result<Skeleton> open_and_load(const Setup &setup, const Predecessor &predecessor);
 	static Result<Skeleton> load_what_can_be(Setup &setup, const Predecessor &predecessor);
-	Result<Skeleton> load_handshake(const Setup &setup, uint64_t netns);
+	Result<Skeleton> load_more(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
 	Status fill_namespaces(const Setup &setup);
 	static uint32_t service_keys(const Setup &setup);
 	Status write_config() const;
 
 	Skeleton skeleton_;
-	std::vector<Skeleton> more_; /* the handshake program for further namespaces */
+	std::vector<Skeleton> more_; /* the tc programs for further namespaces */
 	std::string no_handshake_, no_sender_;
+	bool translates_ = false;
 	bool shares_ = false;             /* tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};

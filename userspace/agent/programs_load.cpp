@@ -132,11 +132,12 @@ static void set_ports(tp_truepeer *skeleton, const Setup &setup)
 									      << listen.port % 64;
 }
 
-/* What all copies of the handshake program know; `netns` is where this one runs. */
-static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t netns)
+/* What the tc programs know; `netns` is where these run. */
+static Status set_tc_programs(tp_truepeer *skeleton, const Setup &setup, uint64_t netns)
 {
 	auto *data = skeleton->rodata;
 
+	data->tp_translates = setup.translate;
 	if (getrandom((void *)data->tp_isn_key, sizeof(data->tp_isn_key), 0) !=
 	    sizeof(data->tp_isn_key))
 		return system_error("read", "random numbers");
@@ -147,6 +148,12 @@ static Status set_handshake(tp_truepeer *skeleton, const Setup &setup, uint64_t 
 	return success();
 }
 
+static std::vector<bpf_program *> translate_programs(tp_truepeer *skeleton)
+{
+	return { skeleton->progs.tp_translate_in, skeleton->progs.tp_translate_out,
+		 skeleton->progs.tp_translate_in_ip, skeleton->progs.tp_translate_out_ip };
+}
+
 /* The namespaces whose services this host's own sockets may connect to. */
 static void set_sender(tp_truepeer *skeleton, const Setup &setup)
 {
@@ -154,8 +161,9 @@ static void set_sender(tp_truepeer *skeleton, const Setup &setup)
 	skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
 }
 
-/* What an operator has set, and what is told of the past. */
-static const char *const lasting_maps[] = { "tp_denied", "tp_events", "tp_events_early" };
+/* What an operator has set, what is told of the past, and what live connections stand on. */
+static const char *const lasting_maps[] = { "tp_denied", "tp_events", "tp_events_early",
+					    "tp_translations", "tp_ended" };
 
 /* Connections that have no socket yet are in these. */
 static const char *const pending_maps[] = { "tp_pending",       "tp_pieces",  "tp_headers",
@@ -202,9 +210,12 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 		return system_error("open BPF object", "truepeer.bpf.o");
 	set_common(skeleton, setup);
 	/* room for all that may be told at once that there is some */
-	uint32_t pending = lru_room(setup.max_pending);
-	bpf_map__set_max_entries(skeleton->maps.tp_origins, setup.max_connections + pending);
-	bpf_map__set_max_entries(skeleton->maps.tp_sockets, setup.max_connections + pending);
+	uint32_t pending = lru_room(setup.max_pending), most = setup.max_connections + pending;
+	bpf_map__set_max_entries(skeleton->maps.tp_origins, most);
+	bpf_map__set_max_entries(skeleton->maps.tp_sockets, most);
+	/* as many may be in TIME_WAIT; when there are more, the oldest go */
+	bpf_map__set_max_entries(skeleton->maps.tp_translations, 2 * most);
+	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_services, service_keys(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
@@ -216,14 +227,13 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
 	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
+	for (bpf_program *program : translate_programs(skeleton))
+		bpf_program__set_autoload(program, setup.translate);
 	if (sender)
 		set_sender(skeleton, setup);
-	if (handshake) {
-		Status set = set_handshake(skeleton, setup, setup.namespaces.front());
-
-		if (!set)
-			return set.error();
-	}
+	Status set = set_tc_programs(skeleton, setup, setup.namespaces.front());
+	if (!set)
+		return set.error();
 	Status shared = share_maps(skeleton, predecessor);
 	if (!shared)
 		return shared.error();
@@ -306,8 +316,10 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	programs.no_sender_ = setup.no_sender;
 	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
 	Status done = success();
-	for (size_t i = 1; i < setup.namespaces.size() && done && setup.no_handshake.empty(); i++) {
-		Result<Skeleton> copy = programs.load_handshake(setup, setup.namespaces[i]);
+	programs.translates_ = setup.translate;
+	bool more = setup.no_handshake.empty() || setup.translate;
+	for (size_t i = 1; i < setup.namespaces.size() && done && more; i++) {
+		Result<Skeleton> copy = programs.load_more(setup, setup.namespaces[i]);
 
 		if (copy)
 			programs.more_.push_back(std::move(*copy));
@@ -323,7 +335,7 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 
 Status Programs::enter(const Setup &setup, size_t space)
 {
-	Result<Skeleton> copy = load_handshake(setup, setup.namespaces[space]);
+	Result<Skeleton> copy = load_more(setup, setup.namespaces[space]);
 
 	if (!copy)
 		return copy.error();
@@ -331,8 +343,8 @@ Status Programs::enter(const Setup &setup, size_t space)
 	return success();
 }
 
-/* One more copy of the program, on the same maps. */
-Result<Programs::Skeleton> Programs::load_handshake(const Setup &setup, uint64_t netns)
+/* One more copy of the tc programs, on the same maps. */
+Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netns)
 {
 	Skeleton copy(tp_truepeer__open());
 	bpf_program *program;
@@ -340,8 +352,10 @@ Result<Programs::Skeleton> Programs::load_handshake(const Setup &setup, uint64_t
 
 	if (!copy)
 		return system_error("open BPF object", "truepeer.bpf.o");
-	bpf_object__for_each_program(program, copy->obj)
-		bpf_program__set_autoload(program, program == copy->progs.tp_handshake);
+	bpf_object__for_each_program(program, copy->obj) bpf_program__set_autoload(
+		program, !setup.translate && program == copy->progs.tp_handshake);
+	for (bpf_program *one : translate_programs(copy.get()))
+		bpf_program__set_autoload(one, setup.translate);
 	bpf_object__for_each_map(map, copy->obj)
 	{
 		const bpf_map *own =
@@ -350,13 +364,14 @@ Result<Programs::Skeleton> Programs::load_handshake(const Setup &setup, uint64_t
 		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(own)))
 			return system_error("share map", bpf_map__name(map));
 	}
-	Status set = set_handshake(copy.get(), setup, netns);
+	Status set = set_tc_programs(copy.get(), setup, netns);
 	if (!set)
 		return set.error();
 	set_common(copy.get(), setup);
 	int failed = tp_truepeer__load(copy.get());
 	if (failed)
-		return system_error("load BPF program", "tp_handshake", failed);
+		return system_error("load BPF programs", "for namespace " + std::to_string(netns),
+				    failed);
 	return copy;
 }
 

@@ -2,6 +2,7 @@
 #include "agent/retire.h"
 
 #include "agent/pins.h"
+#include "agent/tc_hook.h"
 #include "base/maps.h"
 
 namespace tp
@@ -24,7 +25,22 @@ Status set_draining(const std::string &dir, tp_draining how)
 	return failed ? Status(system_error("write map", dir + "/tp_config", failed)) : success();
 }
 
-Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, bool succeeded)
+/* The translate engine's programs stay for their live connections, unless others translate. */
+static Status retire_translate(const std::string &dir, bool succeeded)
+{
+	if (!succeeded) {
+		Result<uint64_t> live = live_connections(dir, TP_ENGINE_TRANSLATE);
+
+		if (!live)
+			return live.error();
+		if (*live)
+			return success();
+	}
+	Status dropped = drop_links(dir, "link_translate_");
+	return dropped ? drop_filters(dir) : dropped;
+}
+
+Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession to)
 {
 	Status done = check_version(dir);
 
@@ -39,13 +55,15 @@ Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, bool succeed
 	if (!origins)
 		return origins.error();
 	/* twice: a program that is running now may still be about to add an entry */
-	enforcer.end_undecided(succeeded ? -1 : pending->get(), origins->get());
+	enforcer.end_undecided(to.pending ? -1 : pending->get(), origins->get());
 	done = drop_links(dir, "link_tcx_");
+	if (done)
+		done = retire_translate(dir, to.translations);
 	if (done)
 		done = drop_link(dir, "link_gate");
 	if (!done)
 		return done.error();
-	enforcer.end_undecided(succeeded ? -1 : pending->get(), origins->get());
+	enforcer.end_undecided(to.pending ? -1 : pending->get(), origins->get());
 	return live_connections(dir);
 }
 

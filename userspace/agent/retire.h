@@ -15,12 +15,17 @@ namespace tp
 /* How the programs pinned in `dir` take new connections from here on. */
 Status set_draining(const std::string &dir, tp_draining how);
 
+/* What a successor takes over. */
+struct Succession {
+	bool pending = false;      /* connections without a socket: it shares tp_pending */
+	bool translations = false; /* its tc programs translate, from the shared map */
+};
+
 /*
- * No new connection is taken from here on, undecided ones are ended, and the
- * gate goes.  Returns how many live connections still need what is pinned.
- * `succeeded`: those without a socket go on, for a successor shares tp_pending.
+ * No new connection is taken from here on, undecided ones are ended unless a successor has them,
+ * and the gate goes.  Returns how many live connections still need what is pinned.
  */
-Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, bool succeeded = false);
+Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession to = {});
 
 } // namespace tp
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "agent/handshake.h"
 #include "agent/way_back.h"
 #include "base/log.h"
 
@@ -227,17 +228,18 @@ Status ServedNamespaces::enter(size_t space, Namespace fresh)
 			parts_.own[space] = std::move(*own);
 	}
 	if (done)
-		done = enter_handshake(space);
+		done = enter_interfaces(space);
 	if (done)
 		done = watch_tables(space);
 	return done ? parts_.programs.tell_namespace(space, cookie, TP_NAMESPACE_ENTERED) : done;
 }
 
-Status ServedNamespaces::enter_handshake(size_t space)
+/* What the handshake engine has to know of a namespace. */
+Status ServedNamespaces::enter_routes(size_t space)
 {
 	const Namespace &held = parts_.spaces[space];
 
-	if (space >= parts_.interfaces.size())
+	if (space >= parts_.routes.size())
 		return success();
 	log_failure(WayBack::enter(held), "its connections go by another engine");
 	parts_.routes[space].clear();
@@ -247,15 +249,24 @@ Status ServedNamespaces::enter_handshake(size_t space)
 		return routes.error();
 	Status done = routes->load();
 	parts_.routes[space] = std::move(*routes);
-	if (done)
-		done = set_routes();
+	return done ? set_routes() : done;
+}
+
+/* The tc programs go to its interfaces. */
+Status ServedNamespaces::enter_interfaces(size_t space)
+{
+	const Namespace &held = parts_.spaces[space];
+
+	if (space >= parts_.interfaces.size())
+		return success();
+	Status done = enter_routes(space);
 	parts_.interfaces[space].detach();
 	if (done)
 		done = parts_.programs.enter(parts_.setup, space);
 	if (!done)
 		return done;
 	Result<Interfaces> interfaces =
-		Interfaces::open(held, parts_.programs.handshake(space), parts_.only);
+		Interfaces::open(held, tc_programs(parts_.programs, space), parts_.only);
 	if (!interfaces)
 		return interfaces.error();
 	parts_.interfaces[space] = std::move(*interfaces);

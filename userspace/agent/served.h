@@ -63,7 +63,8 @@ private:
 	void check(size_t space);
 	void leave(size_t space);
 	Status enter(size_t space, Namespace fresh);
-	Status enter_handshake(size_t space);
+	Status enter_routes(size_t space);
+	Status enter_interfaces(size_t space);
 	void let_go(size_t space);
 	void log_failure(const Status &status, const char *consequence);
 

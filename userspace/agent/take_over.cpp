@@ -127,7 +127,7 @@ static Result<std::optional<uint32_t>> pin_group(const RunOptions &options,
 }
 
 /* Puts `fresh` in the place of what an earlier, killed run may have left there. */
-static Status publish(const std::string &fresh, const std::string &pin_dir, bool shares,
+static Status publish(const std::string &fresh, const std::string &pin_dir, Succession to,
 		      Enforcer &enforcer)
 {
 	std::string aside;
@@ -141,7 +141,7 @@ static Status publish(const std::string &fresh, const std::string &pin_dir, bool
 		return system_error("publish pins", pin_dir);
 	if (aside.empty())
 		return success();
-	Result<uint64_t> live = retire(aside, enforcer, shares);
+	Result<uint64_t> live = retire(aside, enforcer, to);
 	if (!live)
 		return live.error();
 	if (*live) {
@@ -208,7 +208,8 @@ Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const 
 	if (!done && predecessor)
 		(void)bool(set_draining(pin_dir, TP_DRAINING_NOT));
 	if (done)
-		done = publish(fresh, pin_dir, programs.shares(), enforcer);
+		done = publish(fresh, pin_dir, { programs.shares(), programs.translates() },
+			       enforcer);
 	for (Interfaces &one : interfaces)
 		one.pins_moved(pin_dir);
 	if (!done && pins_exist(fresh))

@@ -169,7 +169,7 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->type_name("CIDR=POLICY[@ADDRESS:PORT]")
 		->allow_extra_args(false);
 	command->add_option("--engine", run.engine, "how the header is removed")
-		->check(CLI::IsMember({ "auto", "handshake", "sender", "stream" }))
+		->check(CLI::IsMember({ "auto", "handshake", "sender", "stream", "translate" }))
 		->capture_default_str();
 	command->add_option("--header", run.header,
 			    "whether a trusted sender must send a header, or may")

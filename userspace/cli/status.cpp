@@ -74,6 +74,16 @@ static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
 	return list;
 }
 
+static Json translate_json(uint32_t passed_on)
+{
+	Json out = { { "engine", engine_name(TP_ENGINE_TRANSLATE) },
+		     { "engine_on_this_host", engine_name(TP_ENGINE_TRANSLATE) } };
+
+	if (passed_on)
+		out["last_not_translated"] = passed_on_reason(passed_on);
+	return out;
+}
+
 /*
  * The engine that new connections get, and why not a better one: because none of them
  * can, or because the better one has left the latest connection for what its listener is.
@@ -86,6 +96,9 @@ static Json engine_json(const Service &service, const tp_config &config)
 	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES &&
 		      !service.value.served_since;
 	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
+
+	if (service.value.engines & 1u << TP_ENGINE_TRANSLATE)
+		return translate_json(passed_on);
 	Json out = { { "engine",
 		       engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE : TP_ENGINE_STREAM) },
 		     { "engine_on_this_host",
@@ -164,7 +177,8 @@ static Json link_json(const std::string &dir, const char *name)
 	}
 	if (bpf_obj_get_info_by_fd(link.get(), &about, &size))
 		return out;
-	if (std::string_view(name).starts_with("link_tcx_")) {
+	if (std::string_view(name).starts_with("link_tcx_") ||
+	    std::string_view(name).starts_with("link_translate_")) {
 		/* of bpf_link_info's tcx, which libbpf 1.1's headers do not have: the first word */
 		uint32_t interface = (uint32_t)about.cgroup.cgroup_id;
 
@@ -189,8 +203,9 @@ static Json programs_json(const std::string &dir)
 
 	for (const char *name : { "link_gate", "link_sockops", "link_peername4", "link_peername6" })
 		list.push_back(link_json(dir, name));
-	for (const std::string &name : link_names(dir, "link_tcx_"))
-		list.push_back(link_json(dir, name.c_str()));
+	for (const char *prefix : { "link_tcx_", "link_translate_" })
+		for (const std::string &name : link_names(dir, prefix))
+			list.push_back(link_json(dir, name.c_str()));
 	return list;
 }
 
@@ -298,8 +313,10 @@ static void print_services(const Json &services)
 			{ service["listen"].get<std::string>(), engine,
 			  fmt::format("{} s", service["header_timeout_seconds"].get<double>()),
 			  networks });
-		for (const auto &[key, label] : { std::pair("why_not_handshake", "not handshake: "),
-						  std::pair("why_not_sender", "not sender: ") })
+		for (const auto &[key, label] :
+		     { std::pair("why_not_handshake", "not handshake: "),
+		       std::pair("why_not_sender", "not sender: "),
+		       std::pair("last_not_translated", "last connection refused for that: ") })
 			if (service.contains(key))
 				notes += fmt::format("{}: {}{}\n", rows.back()[0], label,
 						     service[key].get<std::string>());
