@@ -32,6 +32,8 @@ const char *color_of(Variant variant)
 		return "#1f6fb4";
 	case Variant::sender:
 		return "#3a8f5a";
+	case Variant::translate:
+		return "#b07aa1";
 	case Variant::stream:
 		return "#e08a1e";
 	default:
@@ -54,6 +56,8 @@ const char *description_of(Variant variant)
 		return "truepeer, sender engine";
 	case Variant::stream:
 		return "truepeer, stream engine";
+	case Variant::translate:
+		return "truepeer, translate engine";
 	default:
 		return "";
 	}

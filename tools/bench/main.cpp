@@ -20,7 +20,7 @@ namespace
 struct Arguments {
 	Options options;
 	std::string topology = "all";
-	std::string variants = "plain,deferred,hooks,userspace,handshake,sender,stream";
+	std::string variants = "plain,deferred,hooks,userspace,handshake,sender,stream,translate";
 	bool quick = false;
 };
 

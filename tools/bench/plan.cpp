@@ -36,6 +36,8 @@ const char *name_of(Variant variant)
 		return "sender";
 	case Variant::stream:
 		return "stream";
+	case Variant::translate:
+		return "translate";
 	}
 	return "";
 }
