@@ -119,6 +119,18 @@ bool is_a_name_only(const Pinned &map, const std::string &key)
 	return value.empty() || peer.state == TP_PEER_CLOSED;
 }
 
+/* A translation outlives its connection by a minute, as long as TCP may answer for it. */
+bool is_ended_translation(const Pinned &map, const std::string &key)
+{
+	if (map.name != "tp_translations")
+		return false;
+	std::string value = value_of(map, key.data());
+	tp_translation translation = {};
+
+	std::memcpy(&translation, value.data(), std::min(value.size(), sizeof(translation)));
+	return value.empty() || translation.state == TP_TRANSLATION_ENDED;
+}
+
 std::string ring_content(const Pinned &map)
 {
 	size_t page = (size_t)getpagesize(), size = page + map.info.max_entries;
@@ -158,8 +170,9 @@ std::map<std::string, size_t> entries_of_connections(const std::string &pin_dir)
 		if (!has_keys(map.info) || is_configuration(map.name))
 			continue;
 		size_t &count = entries[map.name];
-		for_each_key(map,
-			     [&](const std::string &key) { count += !is_a_name_only(map, key); });
+		for_each_key(map, [&](const std::string &key) {
+			count += !is_a_name_only(map, key) && !is_ended_translation(map, key);
+		});
 	}
 	return entries;
 }

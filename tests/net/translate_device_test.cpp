@@ -135,10 +135,14 @@ TEST_P(TranslateDevice, serves_on_a_device_without_a_link_header)
 			if (alone) {
 				s.payload = "hello";
 				tun.send(s);
+				s.seq += s.length();
 			}
 			Accepted accepted = accept_from(listener);
 			EXPECT_EQ(accepted.address.text(), w.origin());
 			EXPECT_EQ(receive_exactly(accepted.socket.fd(), 5), "hello");
+			s.flags = flag::rst;
+			s.payload.clear();
+			tun.send(s);
 		}
 	});
 }
@@ -256,6 +260,7 @@ TEST_P(TranslateDevice, a_live_connection_outlives_the_agent)
 		client.send(last);
 		EXPECT_TRUE(eventually([&] { return w.agent->command({ "unload" }).code == 0; }));
 		EXPECT_EQ(left_over(ids), std::vector<std::string>());
+		w.start_agent("translate"); /* for what is checked behind each test */
 	});
 }
 

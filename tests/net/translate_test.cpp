@@ -288,6 +288,7 @@ TEST_P(Translate, reports_what_is_missing_in_the_clients_numbers)
 		client.data(std::string(15, 'x'));
 		client.skip(5);
 		client.data(std::string(15, 'x'));
+		client.skip(5);
 		ack = client.expect_ack(base + 55);
 		ASSERT_TRUE(ack) << w.wire.log();
 		EXPECT_EQ(ack->ack, base + 55);
@@ -559,6 +560,11 @@ TEST_P(Translate, a_live_connection_gets_nothing_untranslated)
 		client.send(client.piece(0, w.header(2) + "hellowrong"));
 		EXPECT_FALSE(client.expect_ack(client.next(), 500ms)) << w.wire.log();
 		EXPECT_EQ(w.server->sessions()[0].bytes, "hello");
+		/* the next agent puts them back, and the connection goes on */
+		EXPECT_EQ(w.agent->stop(), 0) << w.agent->process().err();
+		w.start_agent("translate");
+		client.send(client.piece(w.header(2).size() + 5, "wrong"));
+		w.expect_session(0, w.origin(), "hellowrong");
 	});
 }
 
