@@ -24,7 +24,8 @@ static __always_inline int tp_is_service_port(__u16 port)
 {
 	__u32 index = port;
 
-	asm volatile("%0 &= 65535" : "+r"(index)); /* 6.1 does not see that a swapped port has 16 bits */
+	asm volatile("%0 &= 65535"
+		     : "+r"(index)); /* 6.1 does not see that a swapped port has 16 bits */
 	return tp_ports[index / 64] >> index % 64 & 1;
 }
 

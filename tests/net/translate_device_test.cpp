@@ -211,7 +211,7 @@ TEST_P(TranslateDevice, serves_another_namespace)
 		a.trust = { wire.clients(w.ipv6) };
 		a.more = { "--netns", container.path() };
 		w.agent = std::make_unique<Agent>(w.box, a);
-		std::thread([&] {
+		Thread([&] {
 			if (setns(container.fd(), CLONE_NEWNET) == 0)
 				listener = listen_on(service);
 		}).join();

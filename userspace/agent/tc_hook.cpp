@@ -190,11 +190,13 @@ Result<TcHook> TcHook::attach(const Namespace &space, int program, uint32_t inte
 {
 	TcHook hook(space, program);
 
-	hook.link_ = Fd(bpf_link_create(program, (int)interface, tcx[way == TcWay::out], nullptr));
-	if (hook.link_)
+	int link = bpf_link_create(program, (int)interface, tcx[way == TcWay::out], nullptr);
+	if (link >= 0) {
+		hook.link_ = Fd(link);
 		return hook;
-	if (errno != EINVAL) /* not: no tcx */
-		return system_error("attach to", std::to_string(interface));
+	}
+	if (link != -EINVAL) /* not: no tcx */
+		return system_error("attach to", std::to_string(interface), link);
 	Status attached = hook.attach_filter(interface, way);
 	if (!attached)
 		return attached.error();
