@@ -803,6 +803,7 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	__u8 ip_summed: 2;
+	__u16 network_header;
 } __attribute__((preserve_access_index));
 
 struct tcp_skb_cb {

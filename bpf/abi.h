@@ -378,7 +378,8 @@ struct tp_pending {
 	__u32 max_header;       /* of all engines: as in tp_service */
 	__u32 synack_timestamp; /* translate: what this host's SYN-ACK said; 0: none */
 	__u8 has_request;       /* translate: TCP has a request socket, not a SYN cookie */
-	__u8 pad[3];
+	__u8 has_wire;          /* translate: its flow on the wire is another one, in tp_wires */
+	__u8 pad[2];
 };
 
 enum tp_translation_state {
@@ -394,8 +395,12 @@ struct tp_translation {
 	__u32 start;      /* TCP's number of the first byte behind the header */
 	__u8 state;       /* enum tp_translation_state */
 	__u8 header_told; /* TCP's remark that the header is old has been taken out of its answer */
-	__u8 pad[2];
+	__u8 has_wire;    /* as in tp_pending */
+	__u8 pad;
 };
+
+/* The key of tp_wires from a socket's flow to the wire's has this in `part`, the other way 0. */
+#define TP_WIRE_OF_SOCKET 1
 
 /* tp_ended: queue of ended connections, the oldest first; their translation outlives them. */
 struct tp_ended {

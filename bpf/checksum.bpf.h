@@ -27,13 +27,13 @@ static __always_inline __u32 tp_fold(__u64 sum)
 	return (__u32)((sum & 0xffff) + (sum >> 16));
 }
 
-/* The pseudo header's sum: addresses (either way round), protocol, length. */
-static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct tp_segment *s,
+/* The pseudo header's sum: the packet's addresses (either way round), protocol, length. */
+static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct tp_flow *ends,
 					   __u32 tcp_length)
 {
 	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons((__u16)tcp_length);
-	const __u32 *remote = (const __u32 *)s->flow.remote;
-	const __u32 *local = (const __u32 *)s->flow.local;
+	const __u32 *remote = (const __u32 *)ends->remote;
+	const __u32 *local = (const __u32 *)ends->local;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		return sum + remote[3] + local[3];
@@ -47,18 +47,19 @@ static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct t
  * answered here, and what is rewritten gets a new one.  Most devices have checked it, or
  * GRO has; then this costs nothing.
  */
-TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s)
+TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s,
+				   const struct tp_flow *ends)
 {
 	__u32 summed = tp_summed(skb), zero = 0, length;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 	__u64 sum;
 
-	if (tp_missing(s) || !work)
+	if (tp_missing(s) || tp_missing(ends) || !work)
 		return 1;
 	if (summed == TP_CHECKSUM_PARTIAL || summed == TP_CHECKSUM_UNNECESSARY)
 		return 0;
 	length = s->payload + s->length - s->tcp;
-	sum = tp_pseudo_sum(skb, s, length);
+	sum = tp_pseudo_sum(skb, ends, length);
 	/* longer ones are GRO's, which has looked */
 	for (__u32 at = 0; at < 16384 && at < length; at += 512) {
 		__u32 part = length - at;

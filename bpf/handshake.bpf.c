@@ -277,7 +277,7 @@ int tp_handshake(struct __sk_buff *skb)
 	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
 		return TP_NEXT;
-	if (tp_is_corrupt(skb, s))
+	if (tp_is_corrupt(skb, s, &s->flow))
 		return TP_DROP_PACKET;
 	if (is_syn) {
 		int verdict = tp_syn(skb, s);

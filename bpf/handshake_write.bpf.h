@@ -225,7 +225,7 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 	head->tcp.urg_ptr = bpf_htons(w->urgent);
 	for (int i = 0; i < 10; i++)
 		head->options[i] = w->options[i];
-	sum = tp_pseudo_sum(skb, s, tcp_length);
+	sum = tp_pseudo_sum(skb, &s->flow, tcp_length);
 	if (BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed) == TP_CHECKSUM_PARTIAL) {
 		head->tcp.check = (__u16)tp_fold(sum);
 	} else {

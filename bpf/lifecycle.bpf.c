@@ -91,6 +91,7 @@ struct tp_waited {
 	__u32 seen;
 	__u8 state; /* enum tp_pending_state */
 	__u8 policy;
+	__u8 has_wire;
 };
 
 /*
@@ -109,6 +110,7 @@ static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp
 	waited->state = pending->state;
 	waited->policy = pending->policy;
 	waited->seen = pending->seen;
+	waited->has_wire = pending->has_wire;
 	return tp_is_peer_of(peer, flow) && bpf_map_lookup_elem(&tp_pending, flow) == pending ? 0 :
 												-1;
 }
@@ -125,7 +127,7 @@ static __always_inline void tp_translated_established(struct bpf_sock_ops *ctx,
 		return;
 	if (waited->state != TP_PENDING_DECIDED)
 		reason = TP_OUT_INTERNAL;
-	else if (tp_begin_translation(flow, waited->seen, ctx->rcv_nxt))
+	else if (tp_begin_translation(flow, waited->seen, ctx->rcv_nxt, waited->has_wire))
 		reason = TP_OUT_MAP_FULL;
 	else
 		return;
@@ -239,7 +241,7 @@ static __always_inline void tp_translated_closed(struct bpf_sock_ops *ctx)
 	if (!t || t->state != TP_TRANSLATION_LIVE)
 		return;
 	if (ctx->args[0] == BPF_TCP_LAST_ACK) {
-		bpf_map_delete_elem(&tp_translations, &flow);
+		tp_drop_translation(&flow, t);
 		return;
 	}
 	t->rcv_nxt = ctx->rcv_nxt;

@@ -223,7 +223,27 @@ struct {
 	__type(value, struct tp_translation);
 } tp_translations __weak SEC(".maps");
 
-/* ... of those, the ones that have ended. */
+/*
+ * ... where netfilter on this host changes addresses: the flow on the wire, and the socket's, by
+ * each other (wire.bpf.h).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1048576);
+	__type(key, struct tp_flow); /* part: 1 with the socket's */
+	__type(value, struct tp_flow);
+} tp_wires __weak SEC(".maps");
+
+/* ... bit: a port that such a connection has had on the wire. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536 / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} tp_wire_ports __weak SEC(".maps");
+
+/* ... connections that have ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 262144);

@@ -50,6 +50,15 @@ static __attribute__((noinline)) int tp_turn_down(const struct tp_segment *s,
 	return TP_DROP_PACKET;
 }
 
+/* The functions here that are not inline would otherwise leave others too little of the stack. */
+static __attribute__((noinline)) int tp_ask_for_ack(const struct tp_segment *s,
+						    const struct tp_pending *pending)
+{
+	tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, pending->ack,
+	       pending->start, 0);
+	return TP_DROP_PACKET;
+}
+
 /*
  * Old data for TCP, which ends `before` bytes before the connection's first.  Without a request
  * socket nobody would answer: then the agent does, in TCP's numbers.
@@ -57,11 +66,8 @@ static __attribute__((noinline)) int tp_turn_down(const struct tp_segment *s,
 static __always_inline int tp_pass_as_old(struct __sk_buff *skb, const struct tp_segment *s,
 					  const struct tp_pending *pending, __u32 before)
 {
-	if (!pending->has_request) {
-		tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, pending->ack,
-		       pending->start, 0);
-		return TP_DROP_PACKET;
-	}
+	if (!pending->has_request)
+		return tp_ask_for_ack(s, pending);
 	return tp_pass_as(skb, s, pending->start - before - s->length - !!(s->flags & TP_FIN));
 }
 
@@ -267,8 +273,10 @@ static __always_inline int tp_reset(struct __sk_buff *skb, const struct tp_segme
 static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 				      struct tp_pending *pending, __u32 ip)
 {
+	struct tp_translating *w = tp_get_translating();
+
 	/* corrupt ones would be TCP's to find, but here is decided what they say */
-	if (tp_is_corrupt(skb, s))
+	if (!w || tp_is_corrupt(skb, s, &w->wire))
 		return TP_DROP_PACKET;
 	if (s->flags & TP_RST)
 		return tp_reset(skb, s, pending);

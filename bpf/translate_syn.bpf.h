@@ -8,10 +8,7 @@
 #define TP_TRANSLATE_SYN_BPF_H
 
 #include "cgroup.bpf.h"
-#include "translate_write.bpf.h"
-
-/* Written by the loader. */
-const volatile __u64 tp_netns __weak SEC(".rodata") = 0; /* cookie of this program's namespace */
+#include "translate_packet.bpf.h"
 
 #define TCPOPT_MD5 19
 #define TCPOPT_AO 29
@@ -93,6 +90,7 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	s = &w->segment;
 	s->flow.netns = tp_netns;
 	s->flow.part = 0;
+	w->wire = s->flow;
 	service = tp_find_service(&s->flow);
 	if (!service || !tp_has_translate(service) || tp_draining() ||
 	    tp_find_policy(service->id, s->flow.remote) == TP_POLICY_SKIP)
@@ -107,22 +105,9 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 
 /* ---- SYN-ACK ------------------------------------------------------------------------------ */
 
-/* As seen from this host: for segments that leave it. */
-static __always_inline void tp_turn_round(struct tp_segment *s)
-{
-	__u8 address[16];
-	__u16 port = s->flow.remote_port;
-
-	__builtin_memcpy(address, s->flow.remote, 16);
-	__builtin_memcpy(s->flow.remote, s->flow.local, 16);
-	__builtin_memcpy(s->flow.local, address, 16);
-	s->flow.remote_port = s->flow.local_port;
-	s->flow.local_port = port;
-}
-
 /* Whether a listener of this namespace would have sent it, without a request socket. */
-static __always_inline int tp_may_be_cookie(struct __sk_buff *skb, const struct tp_segment *s,
-					    __u32 *family)
+static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
+						      const struct tp_segment *s, __u32 *family)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = sizeof(tuple.ipv6);
@@ -174,10 +159,7 @@ enum tp_synack {
 	TP_SYNACK_NOT_OURS = 3,
 };
 
-/*
- * Whether it is this namespace's own, of a listener that the other programs see, and its
- * addresses are the socket's.
- */
+/* Whether it is this namespace's own, of a listener that the other programs see. */
 static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 						      const struct tp_segment *s, __u32 *family)
 {
@@ -191,7 +173,6 @@ static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 		return TP_SYNACK_NOT_OURS;
 	request = bpf_skc_to_tcp_request_sock(sk);
 	if (!request || request->snt_isn != s->seq || request->rcv_isn + 1 != s->ack ||
-	    request->req.req.__req_common.skc_num != s->flow.local_port ||
 	    request->req.req.__req_common.skc_net.net->net_cookie != tp_netns)
 		return TP_SYNACK_NOT_OURS;
 	listener = request->req.req.__req_common.skc_listener;
@@ -231,8 +212,8 @@ static __always_inline int tp_is_signed(struct __sk_buff *skb, const struct tp_s
 	return 0;
 }
 
-static __always_inline int tp_refuse_signed(const struct tp_segment *s, struct tp_service *service,
-					    struct tp_pending *fresh)
+static __attribute__((noinline)) int
+tp_refuse_signed(const struct tp_segment *s, struct tp_service *service, struct tp_pending *fresh)
 {
 	service->passed_on = TP_PASSED_MD5;
 	tp_count_connection(service->id);
@@ -242,6 +223,21 @@ static __always_inline int tp_refuse_signed(const struct tp_segment *s, struct t
 	return TP_DROP_PACKET;
 }
 
+/* Whether the socket has the wire's flow; if not, from here on tc finds it. */
+static __always_inline int tp_begin_wire(struct tp_translating *w, struct tp_pending *fresh)
+{
+	struct tp_flow *socket = &w->segment.flow;
+
+	if (tp_is_same_flow(&w->wire, socket)) {
+		/* what had this flow on the wire alone has given it up */
+		if (tp_is_wire_port(w->wire.local_port))
+			bpf_map_delete_elem(&tp_wires, &w->wire);
+		return 0;
+	}
+	fresh->has_wire = 1;
+	return tp_bind_wire(&w->wire, socket);
+}
+
 /* The entry of a connection whose handshake begins. */
 static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 					    struct tp_service *service, __u32 policy,
@@ -249,6 +245,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 {
 	struct tp_pending *old = bpf_map_lookup_elem(&tp_pending, &s->flow), *fresh;
 	struct tp_translating *w = tp_get_translating();
+	struct tp_translation *last;
 
 	if (!w)
 		return TP_DROP_PACKET;
@@ -278,10 +275,11 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 		tp_report_replaced(old);
 		tp_forget_pieces(&s->flow);
 	}
-	if (bpf_map_lookup_elem(&tp_translations, &s->flow)) /* its last connection's */
-		bpf_map_delete_elem(&tp_translations, &s->flow);
+	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	if (last) /* its last connection's */
+		tp_drop_translation(&s->flow, last);
 	tp_count_connection(service->id);
-	if (bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY)) {
+	if (tp_begin_wire(w, fresh) || bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY)) {
 		tp_report(&fresh->peer, TP_OUT_PENDING_FULL, 0);
 		return TP_DROP_PACKET;
 	}
@@ -291,6 +289,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb, __u32 ip)
 {
 	struct tp_translating *w = tp_get_translating();
+	struct bpf_sock *sk = skb->sk;
 	struct tp_service *service;
 	struct tp_segment *s;
 	enum tp_synack kind;
@@ -302,6 +301,9 @@ TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb, __u32 ip)
 	tp_turn_round(s);
 	s->flow.netns = tp_netns;
 	s->flow.part = 0;
+	w->wire = s->flow;
+	if (sk && sk->state == BPF_TCP_NEW_SYN_RECV)
+		tp_read_socket_flow(sk, skb->protocol == bpf_htons(ETH_P_IP), &s->flow);
 	service = tp_find_service(&s->flow);
 	if (!service || !tp_has_translate(service) || tp_draining())
 		return TP_NEXT;
@@ -311,6 +313,10 @@ TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb, __u32 ip)
 	kind = tp_whose_synack(skb, s, &family);
 	if (kind == TP_SYNACK_NOT_OURS)
 		return TP_NEXT;
+	/* the SYN had another port when it came in: then the answer makes the client fall back */
+	if (!tp_is_same_flow(&w->wire, &s->flow) && policy != TP_POLICY_SKIP &&
+	    tp_blank_options(skb, s))
+		return TP_DROP_PACKET;
 	for (int i = 0; i < 2; i++)
 		if (tp_drop_ended(0))
 			break;

@@ -25,7 +25,8 @@
 
 /* Does not fit on the stack; only softirqs use it, and tc programs do not nest. */
 struct tp_translating {
-	struct tp_segment segment;
+	struct tp_segment segment; /* its flow: the socket's, once that is known */
+	struct tp_flow wire;       /* the packet's own */
 	struct tp_pending fresh;
 	struct tp_peer peer;
 	__u32 at, end; /* of the walk through the options: the verifier does not follow them here */
@@ -140,7 +141,7 @@ static __always_inline int tp_sum_bare(struct __sk_buff *skb, const struct tp_se
 	if (bpf_skb_load_bytes(skb, s->tcp, w->head, size))
 		return -1;
 	*(__u16 *)(w->head + TP_AT_CHECK) = 0;
-	sum = tp_pseudo_sum(skb, s, size);
+	sum = tp_pseudo_sum(skb, &w->wire, size);
 	sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)w->head, sizeof(w->head), 0);
 	check = (__u16)~tp_fold(sum);
 	return (int)bpf_skb_store_bytes(skb, s->tcp + TP_AT_CHECK, &check, 2, BPF_F_RECOMPUTE_CSUM);

@@ -6,7 +6,7 @@
 #ifndef TP_TRANSLATION_BPF_H
 #define TP_TRANSLATION_BPF_H
 
-#include "common.bpf.h"
+#include "wire.bpf.h"
 
 /* Written by the loader: some service has the translate engine. */
 const volatile __u8 tp_translates __weak SEC(".rodata") = 0;
@@ -34,19 +34,39 @@ static __always_inline void tp_set_translated(struct __sk_buff *skb)
 	skb->priority = priority;
 }
 
-/* TCP may speak for it a while yet: TIME_WAIT, answers to what is late. */
-static __always_inline void tp_keep_ended(const struct tp_flow *flow, struct tp_translation *t)
+/* By the flow of a packet, which becomes the socket's. */
+static __always_inline struct tp_translation *tp_find_translation(struct tp_flow *flow)
 {
-	struct tp_ended ended = { .flow = *flow, .ended_ns = bpf_ktime_get_boot_ns() };
+	tp_to_socket(flow);
+	return bpf_map_lookup_elem(&tp_translations, flow);
+}
 
+static __always_inline void tp_drop_translation(const struct tp_flow *flow,
+						const struct tp_translation *t)
+{
+	if (t->has_wire)
+		tp_unbind_wire(flow);
+	bpf_map_delete_elem(&tp_translations, flow);
+}
+
+/* TCP may speak for it a while yet: TIME_WAIT, answers to what is late. */
+TP_VERIFIED_ONCE int tp_keep_ended(const struct tp_flow *flow, struct tp_translation *t)
+{
+	struct tp_ended ended = {};
+
+	if (tp_missing(flow) || tp_missing(t))
+		return -1;
+	ended.flow = *flow;
+	ended.ended_ns = bpf_ktime_get_boot_ns();
 	t->ended_ns = ended.ended_ns;
 	t->state = TP_TRANSLATION_ENDED;
 	if (bpf_map_push_elem(&tp_ended, &ended, 0))
-		bpf_map_delete_elem(&tp_translations, flow); /* better than for ever */
+		tp_drop_translation(&ended.flow, t); /* better than for ever */
+	return 0;
 }
 
 /* Takes the oldest away, if its time is over or `now`. */
-static __always_inline int tp_drop_ended(int now)
+TP_VERIFIED_ONCE int tp_drop_ended(int now)
 {
 	struct tp_ended ended;
 	struct tp_translation *t;
@@ -60,15 +80,19 @@ static __always_inline int tp_drop_ended(int now)
 		return (int)bpf_map_push_elem(&tp_ended, &ended, 0);
 	t = bpf_map_lookup_elem(&tp_translations, &ended.flow);
 	if (t && t->state == TP_TRANSLATION_ENDED && t->ended_ns == ended.ended_ns)
-		bpf_map_delete_elem(&tp_translations, &ended.flow);
+		tp_drop_translation(&ended.flow, t);
 	return 0;
 }
 
 /* The connection has its socket; -1: there is no room. */
 static __always_inline int tp_begin_translation(const struct tp_flow *flow, __u32 header_bytes,
-						__u32 start)
+						__u32 start, __u8 has_wire)
 {
-	struct tp_translation t = { .header_bytes = header_bytes, .start = start };
+	struct tp_translation t = {
+		.header_bytes = header_bytes,
+		.start = start,
+		.has_wire = has_wire,
+	};
 
 	if (bpf_map_update_elem(&tp_translations, flow, &t, BPF_ANY) == 0)
 		return 0;

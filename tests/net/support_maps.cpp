@@ -119,9 +119,14 @@ bool is_a_name_only(const Pinned &map, const std::string &key)
 	return value.empty() || peer.state == TP_PEER_CLOSED;
 }
 
-/* A translation outlives its connection by a minute, as long as TCP may answer for it. */
+/*
+ * A translation outlives its connection by a minute, as long as TCP may answer for it, and with it
+ * its flow on the wire (a test of its own looks at those whose connection never had a socket).
+ */
 bool is_ended_translation(const Pinned &map, const std::string &key)
 {
+	if (map.name == "tp_wires")
+		return true;
 	if (map.name != "tp_translations")
 		return false;
 	std::string value = value_of(map, key.data());

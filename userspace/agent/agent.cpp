@@ -21,6 +21,7 @@
 #include "agent/namespace.h"
 #include "agent/pins.h"
 #include "agent/orphan_pieces.h"
+#include "agent/orphan_wires.h"
 #include "agent/own_addresses.h"
 #include "agent/programs.h"
 #include "agent/reporter.h"
@@ -272,7 +273,9 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 			    setup.services.size());
 	KeptHeaders kept(programs->headers(), programs->large_headers());
 	OrphanPieces orphans(programs->pieces(), programs->pending());
-	EndedTranslations ended(programs->translations(), programs->ended());
+	EndedTranslations ended(programs->translations(), programs->ended(), programs->wires());
+	OrphanWires wires(programs->wires(), programs->pending(), programs->translations());
+	enforcer.set_wires(programs->wires());
 	Enforcer::Maps maps = { programs->pending(), programs->origins(), programs->pieces() };
 	done = loop->run([&] {
 		(void)bool(programs->refresh(enforcer.reassembles())); /* else: the way without */
@@ -282,6 +285,7 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 		kept.tick();
 		orphans.tick();
 		ended.tick();
+		wires.tick();
 		events->trim();
 		way_back.tick();
 		early->trim();

@@ -12,6 +12,19 @@ namespace tp
 /* Of one tick. */
 static constexpr int ended_per_tick = 16384;
 
+/* As tp_drop_translation() in bpf/translation.bpf.h. */
+void EndedTranslations::drop(const tp_flow &flow, const tp_translation &translation)
+{
+	tp_flow key = flow, wire = {};
+
+	key.part = TP_WIRE_OF_SOCKET;
+	if (translation.has_wire && bpf_map_lookup_elem(wires_, &key, &wire) == 0) {
+		bpf_map_delete_elem(wires_, &wire);
+		bpf_map_delete_elem(wires_, &key);
+	}
+	bpf_map_delete_elem(translations_, &flow);
+}
+
 void EndedTranslations::tick()
 {
 	tp_translation translation = {};
@@ -31,7 +44,7 @@ void EndedTranslations::tick()
 		if (bpf_map_lookup_elem(translations_, &ended.flow, &translation) == 0 &&
 		    translation.state == TP_TRANSLATION_ENDED &&
 		    translation.ended_ns == ended.ended_ns)
-			bpf_map_delete_elem(translations_, &ended.flow);
+			drop(ended.flow, translation);
 	}
 }
 

@@ -3,14 +3,17 @@
 #ifndef TP_AGENT_ENDED_H
 #define TP_AGENT_ENDED_H
 
+#include "bpf/abi.h"
+
 namespace tp
 {
 
 class EndedTranslations
 {
 public:
-	/* tp_translations and tp_ended, borrowed. */
-	EndedTranslations(int translations, int ended) : translations_(translations), ended_(ended)
+	/* tp_translations, tp_ended and tp_wires, borrowed. */
+	EndedTranslations(int translations, int ended, int wires)
+	    : translations_(translations), ended_(ended), wires_(wires)
 	{
 	}
 
@@ -18,7 +21,9 @@ public:
 	void tick();
 
 private:
-	int translations_, ended_;
+	void drop(const tp_flow &flow, const tp_translation &translation);
+
+	int translations_, ended_, wires_;
 };
 
 } // namespace tp

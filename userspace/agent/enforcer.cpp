@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <bpf/bpf.h>
+
 #include "base/log.h"
 
 namespace tp
@@ -102,6 +104,29 @@ void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t a
 	}));
 }
 
+/* To the local TCP, as the client, with the addresses that the client's packets have. */
+void Enforcer::send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
+		       std::span<const uint8_t> payload)
+{
+	tp_flow wire = flow, key = flow;
+
+	key.part = TP_WIRE_OF_SOCKET;
+	if (wires_ < 0 || bpf_map_lookup_elem(wires_, &key, &wire))
+		wire = flow;
+	report(here.sender->send({
+		.source = wire.remote,
+		.destination = wire.local,
+		.source_port = wire.remote_port,
+		.destination_port = wire.local_port,
+		.seq = seq,
+		.ack = ack,
+		.flags = flags,
+		.window = nudge_window,
+		.payload = payload,
+		.mark = mark_,
+	}));
+}
+
 void Enforcer::end_flow(const tp_flow &flow)
 {
 	Place *here = place(flow.netns);
@@ -155,18 +180,9 @@ void Enforcer::handle(std::span<const uint8_t> record)
 	    piece.length > record.size() - sizeof(piece))
 		return;
 	if (piece.action.type == TP_ACTION_SEGMENT)
-		report(here->sender->send({
-			.source = piece.action.flow.remote,
-			.destination = piece.action.flow.local,
-			.source_port = piece.action.flow.remote_port,
-			.destination_port = piece.action.flow.local_port,
-			.seq = piece.action.seq,
-			.ack = piece.action.ack,
-			.flags = (uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
-			.window = nudge_window,
-			.payload = record.subspan(sizeof(piece), piece.length),
-			.mark = mark_,
-		}));
+		send_in(*here, piece.action.flow, piece.action.seq, piece.action.ack,
+			(uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
+			record.subspan(sizeof(piece), piece.length));
 	else
 		report(reassembler_.take(*here->sender, piece,
 					 record.subspan(sizeof(piece), piece.length)));

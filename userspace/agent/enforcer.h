@@ -41,6 +41,9 @@ public:
 	/* Another is in its place. */
 	Status enter(size_t space, const Namespace &fresh);
 
+	/* tp_wires, borrowed: where netfilter changes addresses, clients are those of the wire. */
+	void set_wires(int wires) { wires_ = wires; }
+
 	/* One record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
 	void handle(std::span<const uint8_t> record);
 
@@ -99,6 +102,8 @@ private:
 	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,
 		  uint16_t window = 0);
 	void act(const tp_action &action);
+	void send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
+		     std::span<const uint8_t> payload);
 	void end_flow(const tp_flow &flow);
 	bool has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now);
 	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);
@@ -112,6 +117,7 @@ private:
 	Places places_; /* the first is always there */
 	bool may_send_;
 	uint32_t mark_;
+	int wires_ = -1;
 	HashScan<tp_flow, tp_pending> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;
 	Reassembler reassembler_;

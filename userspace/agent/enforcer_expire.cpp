@@ -110,18 +110,8 @@ void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending &en
 			return;
 		bytes = std::move(*pieces);
 	}
-	report(here->sender->send({
-		.source = flow.remote,
-		.destination = flow.local,
-		.source_port = flow.remote_port,
-		.destination_port = flow.local_port,
-		.seq = entry.start + (bytes.empty() ? entry.seen : 0),
-		.ack = entry.ack,
-		.flags = (uint8_t)(TH_ACK | (bytes.empty() ? 0 : TH_PUSH)),
-		.window = nudge_window,
-		.payload = bytes,
-		.mark = mark_,
-	}));
+	send_in(*here, flow, entry.start + (bytes.empty() ? entry.seen : 0), entry.ack,
+		(uint8_t)(TH_ACK | (bytes.empty() ? 0 : TH_PUSH)), bytes);
 }
 
 /*

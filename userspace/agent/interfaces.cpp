@@ -63,11 +63,12 @@ static LinkAttributes read_attributes(const nlmsghdr *message)
 	return out;
 }
 
-/* tun and WireGuard, PPP, IP tunnels: a packet there begins with its IP header. */
+/* tun and WireGuard, PPP, IP tunnels: no link header. */
 static bool is_ip_device(uint16_t type)
 {
 	return type == ARPHRD_NONE || type == ARPHRD_PPP || type == ARPHRD_TUNNEL ||
-	       type == ARPHRD_TUNNEL6 || type == ARPHRD_SIT || type == ARPHRD_RAWIP;
+	       type == ARPHRD_TUNNEL6 || type == ARPHRD_SIT || type == ARPHRD_RAWIP ||
+	       type == ARPHRD_IPGRE || type == ARPHRD_IP6GRE;
 }
 
 /*

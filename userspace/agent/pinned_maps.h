@@ -40,6 +40,7 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_births", Pinned::not_at_all },       { "tp_early_budget", Pinned::not_at_all },
 	{ "tp_events_early", Pinned::for_group },  { "tp_namespaces", Pinned::for_group },
 	{ "tp_paths", Pinned::for_root },          { "tp_translations", Pinned::for_root },
+	{ "tp_wires", Pinned::for_root },          { "tp_wire_ports", Pinned::for_root },
 	{ "tp_ended", Pinned::for_root },          { "tp_translating", Pinned::not_at_all },
 };
 

@@ -345,6 +345,11 @@ int Programs::ended() const
 	return bpf_map__fd(skeleton_->maps.tp_ended);
 }
 
+int Programs::wires() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_wires);
+}
+
 int Programs::headers() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_headers);

@@ -113,6 +113,7 @@ public:
 	int headers() const;
 	int translations() const;
 	int ended() const;
+	int wires() const;
 	int large_headers() const;
 	/* tp_agent_report, to be run with a struct tp_agent_report. */
 	int reporter() const;

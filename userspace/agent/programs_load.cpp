@@ -162,8 +162,9 @@ static void set_sender(tp_truepeer *skeleton, const Setup &setup)
 }
 
 /* What an operator has set, what is told of the past, and what live connections stand on. */
-static const char *const lasting_maps[] = { "tp_denied", "tp_events", "tp_events_early",
-					    "tp_translations", "tp_ended" };
+static const char *const lasting_maps[] = { "tp_denied",       "tp_events", "tp_events_early",
+					    "tp_translations", "tp_ended",  "tp_wires",
+					    "tp_wire_ports" };
 
 /* Connections that have no socket yet are in these. */
 static const char *const pending_maps[] = { "tp_pending",       "tp_pieces",  "tp_headers",
@@ -216,6 +217,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	/* as many may be in TIME_WAIT; when there are more, the oldest go */
 	bpf_map__set_max_entries(skeleton->maps.tp_translations, 2 * most);
 	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
+	bpf_map__set_max_entries(skeleton->maps.tp_wires, 2 * most); /* two each */
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_services, service_keys(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
