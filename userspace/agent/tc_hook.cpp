@@ -211,8 +211,14 @@ TcHook::TcHook(TcHook &&other) noexcept
 
 TcHook::~TcHook()
 {
-	if (!filter_.empty() && name_.empty())
+	if (filter_.empty() || !name_.empty())
+		return;
+	try {
 		remove("");
+	} catch (...) {
+		/* no memory: the filter stays, as it would if the agent were killed */
+		return;
+	}
 }
 
 Status TcHook::pin(const std::string &dir, const std::string &name)
