@@ -8,6 +8,7 @@
 
 #include "handshake_path.bpf.h"
 #include "handshake_socket.bpf.h"
+#include "translation.bpf.h"
 
 /* of struct inet_sock's inet_flags (bits 23 and 24), an unnamed enum: the same 6.9 to 6.18 */
 #define TP_AUTOFLOWLABEL_SET (1ul << 23)
@@ -142,6 +143,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	struct tp_scratch *scratch = tp_get_scratch();
 	__u32 isn, special, rcv_nxt = 0, tw_isn = 0;
 	struct tp_pending *old, *gone = NULL, *fresh;
+	struct tp_translation *last;
 	struct tp_offer *offer;
 	int replace = 0;
 	__u64 hash;
@@ -186,6 +188,9 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		tp_report_replaced(gone);
 		tp_forget_pieces(&s->flow);
 	}
+	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	if (last) /* its port's last connection was another engine's */
+		tp_drop_translation(&s->flow, last);
 	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1, listening->family);
 	isn = (__u32)hash + (__u32)(fresh->peer.syn_ns >> 6);
 	fresh->peer.engine = TP_ENGINE_HANDSHAKE;

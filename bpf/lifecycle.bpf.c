@@ -115,11 +115,11 @@ static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp
 												-1;
 }
 
-/* A translated connection: its header must be decided, and there must be room. */
-static __always_inline void tp_translated_established(struct bpf_sock_ops *ctx,
-						      const struct tp_flow *flow,
-						      const struct tp_waited *waited,
-						      struct tp_peer *peer, __u64 cookie)
+/* Of an engine that leaves a native socket: the header must be decided, and there must be room. */
+static __always_inline void tp_native_established(struct bpf_sock_ops *ctx,
+						  const struct tp_flow *flow,
+						  const struct tp_waited *waited,
+						  struct tp_peer *peer, __u64 cookie)
 {
 	__u8 reason;
 
@@ -127,6 +127,8 @@ static __always_inline void tp_translated_established(struct bpf_sock_ops *ctx,
 		return;
 	if (waited->state != TP_PENDING_DECIDED)
 		reason = TP_OUT_INTERNAL;
+	else if (peer->engine != TP_ENGINE_TRANSLATE)
+		return;
 	else if (tp_begin_translation(flow, waited->seen, ctx->rcv_nxt, waited->has_wire))
 		reason = TP_OUT_MAP_FULL;
 	else
@@ -185,10 +187,9 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 		if (tp_unannounced(&flow, &peer, cookie))
 			return;
 	}
-	if (known && peer.engine == TP_ENGINE_TRANSLATE)
-		tp_translated_established(ctx, &flow, &waited, &peer, cookie);
-	native = peer.engine == TP_ENGINE_HANDSHAKE || peer.engine == TP_ENGINE_SENDER ||
-		 (peer.engine == TP_ENGINE_TRANSLATE && peer.state == TP_PEER_KNOWN);
+	if (known && peer.engine != TP_ENGINE_STREAM)
+		tp_native_established(ctx, &flow, &waited, &peer, cookie);
+	native = peer.engine != TP_ENGINE_STREAM && peer.state == TP_PEER_KNOWN;
 	tp_set_callbacks(ctx, BPF_SOCK_OPS_STATE_CB_FLAG, 0);
 	if (!native)
 		tp_stream_established(ctx, &peer);

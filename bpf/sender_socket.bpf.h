@@ -59,8 +59,9 @@ static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 	flow.remote_port = seen.local_port;
 	flow.local_port = seen.remote_port;
 	pending = tp_find_own(ctx, &flow);
-	if (!pending || pending->peer.engine != TP_ENGINE_STREAM ||
-	    pending->state != TP_PENDING_WAITING)
+	if (!pending || pending->state != TP_PENDING_WAITING || pending->seen ||
+	    (pending->peer.engine != TP_ENGINE_STREAM &&
+	     pending->peer.engine != TP_ENGINE_TRANSLATE))
 		return;
 	connection = bpf_skc_to_tcp_sock(sk);
 	if (!connection || connection->is_mptcp) /* sends past its sk_msg program */

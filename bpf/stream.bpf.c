@@ -15,17 +15,7 @@
  * tp_verdict sees the data of the sockets in tp_sockets, segment by segment,
  * and removes what belongs to the header.  What it does not know it drops.
  */
-#include "stream_gate.bpf.h"
-
-SEC("cgroup_skb/ingress")
-int tp_gate(struct __sk_buff *skb)
-{
-	int verdict = tp_gate_segment(skb);
-
-	/* it is 0 or 1: 6.12 loses sight of that where the compiler keeps it on the stack */
-	asm volatile("%0 &= 1" : "+r"(verdict));
-	return verdict;
-}
+#include "stream_header.bpf.h"
 
 /* ---- on the socket ------------------------------------------------------- */
 

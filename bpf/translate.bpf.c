@@ -37,6 +37,23 @@ static __always_inline void tp_follow_ended(const struct tp_flow *flow, struct t
 		tp_keep_ended(flow, t);
 }
 
+/* The sender engine has not seen what begins the connection: it is this engine's then. */
+static __always_inline void tp_take_unsent(const struct tp_segment *s, struct tp_pending *pending)
+{
+	if (pending->state != TP_PENDING_WAITING || s->length == 0 || s->seq != pending->start ||
+	    s->ack != pending->ack)
+		return;
+	pending->seen = 0;
+	pending->peer.engine = TP_ENGINE_TRANSLATE;
+}
+
+/* A keep-alive probe before anything has come. */
+static __always_inline int tp_is_probe(const struct tp_segment *s, const struct tp_pending *pending)
+{
+	return pending->state == TP_PENDING_WAITING && s->seq == pending->start - 1 &&
+	       s->length <= 1 && s->ack == pending->ack && !(s->flags & (TP_FIN | TP_RST));
+}
+
 /* Everything but plain segments of live connections. */
 TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip)
 {
@@ -57,9 +74,14 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip)
 	t = tp_find_translation(&s->flow);
 	if (!t) {
 		pending = tp_draining() ? NULL : bpf_map_lookup_elem(&tp_pending, &s->flow);
+		if (pending && pending->peer.engine == TP_ENGINE_SENDER)
+			tp_take_unsent(s, pending);
 		if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE)
 			/* of fragments the gate gets the whole, and hands it to the agent */
 			return part ? TP_NEXT : tp_waiting(skb, s, pending, ip);
+		if (pending && pending->peer.engine == TP_ENGINE_SENDER && !part &&
+		    tp_is_probe(s, pending))
+			return tp_pass_as_old(skb, s, pending, 1);
 		/* it may have got its socket between the two look-ups */
 		t = bpf_map_lookup_elem(&tp_translations, &s->flow);
 		if (!t)
@@ -99,9 +121,15 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	if (kind == TP_KIND_INVOLVED)
 		return tp_slow_in(skb, ip);
 	flags = ((__u8 *)tcp)[13];
-	t = flags & TP_SYN ? NULL : tp_find_translation(&flow);
-	if (!t)
+	if (flags & TP_SYN)
 		return tp_slow_in(skb, ip);
+	t = tp_find_translation(&flow);
+	if (!t && tp_is_known(&flow))
+		return tp_slow_in(skb, ip);
+	if (!t) {
+		tp_set_upper_priority(skb, tp_other_priority(tp_netns));
+		return TP_NEXT;
+	}
 	tp_replace(skb, tcp, &tcp->seq, bpf_ntohl(tcp->seq) - t->header_bytes);
 	tp_set_translated(skb);
 	tp_follow_ended(&flow, t, flags);

@@ -6,7 +6,7 @@
 #ifndef TP_TRANSLATE_GATE_BPF_H
 #define TP_TRANSLATE_GATE_BPF_H
 
-#include "stream_header.bpf.h"
+#include "gate.bpf.h"
 #include "translation.bpf.h"
 
 /*
@@ -28,16 +28,6 @@ static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct
 {
 	return tp_translates && sk->state != BPF_TCP_LISTEN && !tp_is_translated(skb) &&
 	       tp_is_service_port((__u16)sk->src_port);
-}
-
-/* The client's SYN, which makes no entry here: the SYN-ACK does. */
-static __always_inline int tp_gate_translate_syn(const struct tp_segment *s,
-						 const struct tp_service *service,
-						 __u32 listener_family)
-{
-	return tp_find_policy(service->id, s->flow.remote) == TP_POLICY_REJECT ?
-		       tp_gate_syn(s, service, listener_family) :
-		       TP_PASS;
 }
 
 /*
@@ -87,6 +77,8 @@ static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 	struct tp_now now;
 
+	if (tp_path_note_probe(skb, s))
+		return TP_DROP;
 	tp_look_now(skb, s, &now);
 	switch (now.state) {
 	case 0:
@@ -99,16 +91,52 @@ static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_
 	return tp_gate_late(skb, s, service->id, now.interface);
 }
 
-static __always_inline int tp_gate_translate(struct __sk_buff *skb, const struct tp_segment *s,
-					     const struct tp_service *service)
+/*
+ * The sender engine has this connection, and once it has decided, whatever comes gives birth to the
+ * socket.  Data that its program has not seen the tc programs have made the translate engine's.
+ */
+static __always_inline int tp_gate_sent(struct __sk_buff *skb, const struct tp_segment *s,
+					struct tp_pending *pending)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+
+	if (pending->state == TP_PENDING_PASSED)
+		return TP_PASS;
+	if (s->flags & TP_RST)
+		return tp_gate_sent_reset(s, pending);
+	if (pending->state == TP_PENDING_REFUSED)
+		return TP_DROP;
+	if (pending->state == TP_PENDING_DECIDED) {
+		/* data and the answer to the agent's probe may come at once, on two CPUs */
+		struct tp_now now;
+
+		tp_look_now(skb, s, &now);
+		if (now.state == 0 || now.state == BPF_TCP_LISTEN ||
+		    now.state == BPF_TCP_TIME_WAIT || now.state == BPF_TCP_NEW_SYN_RECV)
+			return TP_PASS;
+		return tp_gate_late(skb, s, pending->peer.service, now.interface);
+	}
+	if (tp_is_translated(skb)) /* a probe, for TCP to answer */
+		return pending->has_request && (__s32)(end - pending->start) < 0 ? TP_PASS :
+										   TP_DROP;
+	return s->length || s->ack != pending->ack ? TP_DROP : tp_gate_bare(s, pending);
+}
+
+static __attribute__((noinline)) int tp_gate_translate(struct __sk_buff *skb,
+						       const struct tp_segment *s,
+						       const struct tp_service *service)
 {
 	struct tp_pending *pending;
 	struct tp_translation *t;
 
+	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	if (pending && pending->peer.engine == TP_ENGINE_HANDSHAKE)
+		return tp_gate_handshake(skb, s, pending);
+	if (pending && pending->peer.engine == TP_ENGINE_SENDER)
+		return tp_gate_sent(skb, s, pending);
 	if (s->flags & TP_RST)
 		return TP_PASS;
-	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
-	if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE)
+	if (pending)
 		return tp_gate_waiting(skb, s, pending);
 	t = bpf_map_lookup_elem(&tp_translations, &s->flow);
 	/* with its socket by now: TCP finds it.  Ended: TCP answers, as for any old segment */

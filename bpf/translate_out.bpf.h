@@ -110,9 +110,13 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 {
 	__be32 words[2];
 
+	__u32 seen = pending->peer.engine == TP_ENGINE_TRANSLATE ? pending->seen : 0;
+
 	/* other numbers are the agent's */
-	if (pending->peer.engine != TP_ENGINE_TRANSLATE || s->ack != pending->start ||
-	    pending->state == TP_PENDING_PASSED || pending->state == TP_PENDING_REFUSED)
+	if ((pending->peer.engine != TP_ENGINE_TRANSLATE &&
+	     pending->peer.engine != TP_ENGINE_SENDER) ||
+	    s->ack != pending->start || pending->state == TP_PENDING_PASSED ||
+	    pending->state == TP_PENDING_REFUSED)
 		return TP_NEXT;
 	/*
 	 * What makes the socket may echo no other timestamp than the SYN-ACK's, from Linux 6.15
@@ -125,9 +129,8 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 	    tp_put_word(skb, s->tcp, TP_AT_OPTIONS + 4, bpf_ntohl(words[1]),
 			pending->synack_timestamp))
 		return TP_DROP_PACKET;
-	return tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + pending->seen) ?
-		       TP_DROP_PACKET :
-		       TP_NEXT;
+	return tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + seen) ? TP_DROP_PACKET :
+									    TP_NEXT;
 }
 
 /* Everything but plain segments of live connections. */
@@ -190,9 +193,11 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	flags = ((__u8 *)tcp)[13];
 	if (!(flags & TP_ACK))
 		return TP_NEXT;
-	t = flags & TP_SYN ? NULL : tp_find_translation(&flow);
-	if (!t)
+	if (flags & TP_SYN)
 		return tp_slow_out(skb, ip);
+	t = tp_find_translation(&flow);
+	if (!t)
+		return tp_is_known(&flow) ? tp_slow_out(skb, ip) : TP_NEXT;
 	ack = bpf_ntohl(tcp->ack_seq);
 	if (tp_is_second(skb, t, ack))
 		return TP_NEXT;

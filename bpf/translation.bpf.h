@@ -19,19 +19,37 @@ const volatile __u8 tp_translates __weak SEC(".rodata") = 0;
  */
 #define TP_PRIORITY_MASK 0xffff0000u
 #define TP_PRIORITY_TRANSLATED 0x74700000u
+/* ... with the low bits of the namespace's cookie: it is of no connection that this engine has */
+#define TP_PRIORITY_OTHER 0x80000000u
 
 static __always_inline int tp_is_translated(const struct __sk_buff *skb)
 {
 	return (skb->priority & TP_PRIORITY_MASK) == TP_PRIORITY_TRANSLATED;
 }
 
-static __always_inline void tp_set_translated(struct __sk_buff *skb)
+static __always_inline void tp_set_upper_priority(struct __sk_buff *skb, __u32 upper)
 {
-	__u32 priority = (skb->priority & ~TP_PRIORITY_MASK) | TP_PRIORITY_TRANSLATED;
+	__u32 priority = (skb->priority & ~TP_PRIORITY_MASK) | upper;
 
 	asm volatile(""
 		     : "+r"(priority)); /* or half of the field is stored, which is not allowed */
 	skb->priority = priority;
+}
+
+static __always_inline void tp_set_translated(struct __sk_buff *skb)
+{
+	tp_set_upper_priority(skb, TP_PRIORITY_TRANSLATED);
+}
+
+static __always_inline __u32 tp_other_priority(__u64 netns)
+{
+	return TP_PRIORITY_OTHER | ((__u32)netns & 0x7fff) << 16;
+}
+
+/* Whether tc has found that it is none of this engine's, in this namespace. */
+static __always_inline int tp_is_other(const struct __sk_buff *skb, __u64 netns)
+{
+	return (skb->priority & TP_PRIORITY_MASK) == tp_other_priority(netns);
 }
 
 /* By the flow of a packet, which becomes the socket's. */
@@ -39,6 +57,16 @@ static __always_inline struct tp_translation *tp_find_translation(struct tp_flow
 {
 	tp_to_socket(flow);
 	return bpf_map_lookup_elem(&tp_translations, flow);
+}
+
+/*
+ * Whether a flow is of a connection of this engine, or of one that waits for its header.  In this
+ * order: an entry comes into tp_translations before it leaves tp_pending.
+ */
+static __always_inline int tp_is_known(const struct tp_flow *socket)
+{
+	return bpf_map_lookup_elem(&tp_pending, socket) ||
+	       bpf_map_lookup_elem(&tp_translations, socket);
 }
 
 static __always_inline void tp_drop_translation(const struct tp_flow *flow,

@@ -153,11 +153,13 @@ static void say_ready(const RunOptions &options, const Programs &programs,
 
 	for (const Interfaces &one : interfaces)
 		count += one.count();
-	std::string engine =
-		programs.translates()           ? "translate on " + count_text(count, "interface") :
-		programs.no_handshake().empty() ? "handshake on " + count_text(count, "interface") :
-		programs.no_sender().empty()    ? "sender and stream" :
-						  "stream";
+	std::string on = " on " + count_text(count, "interface");
+	std::string engine = programs.no_handshake().empty() ? "handshake" + on :
+			     programs.no_sender().empty()    ? programs.translates() ?
+							       "sender and translate" + on :
+							       "sender and stream" :
+			     programs.translates()           ? "translate" + on :
+							       "stream";
 	if (options.engine == "auto" && !programs.no_handshake().empty())
 		log("engine {}, not handshake: {}", engine, programs.no_handshake());
 	std::string line =
@@ -344,9 +346,11 @@ Status run_agent(const RunOptions &options)
 	setup->cgroup = locate_cgroup(cgroup->fd.get());
 	setup->no_handshake = why_no_handshake(options, *privileges, setup->cgroup);
 	setup->no_sender = why_no_sender(options, *privileges);
-	setup->translate = options.engine == "translate";
-	if (setup->translate && !privileges->perfmon)
+	setup->must_translate = options.engine == "translate";
+	if (setup->must_translate && !privileges->perfmon)
 		return no_engine_error(options.engine, "it needs CAP_PERFMON");
+	setup->translate =
+		setup->must_translate || (options.engine == "auto" && privileges->perfmon);
 	if (options.engine == "handshake" && !setup->no_handshake.empty())
 		return no_engine_error(options.engine, setup->no_handshake);
 	if (options.engine == "sender" && !setup->no_sender.empty())

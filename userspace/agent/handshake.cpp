@@ -48,25 +48,29 @@ Error no_engine_error(const std::string &engine, const std::string &why)
 		 "--engine auto uses the best engine that works" };
 }
 
-TcPrograms tc_programs(const Programs &programs, size_t space)
+/* A SYN that the handshake engine answers the other does not get to see. */
+std::vector<TcPrograms> tc_programs(const Programs &programs, size_t space)
 {
-	TcPrograms handshake;
+	std::vector<TcPrograms> all;
 
+	if (programs.no_handshake().empty()) {
+		TcPrograms &handshake = all.emplace_back();
+
+		handshake.in = programs.handshake(space);
+		handshake.name = "tcx";
+	}
 	if (programs.translates())
-		return programs.translate(space);
-	handshake.in = programs.handshake(space);
-	handshake.name = "tcx";
-	return handshake;
+		all.push_back(programs.translate(space));
+	return all;
 }
 
-/* The handshake program on all interfaces; auto does without where that fails. */
+/* The tc programs on all interfaces; auto does without those that cannot be attached. */
 Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,
 						  const std::vector<Namespace> &spaces)
 {
 	std::vector<Interfaces> all;
 
-	auto any = [&] { return programs.translates() || programs.no_handshake().empty(); };
-	for (size_t i = 0; i < spaces.size() && any(); i++) {
+	for (size_t i = 0; i < spaces.size() && !tc_programs(programs, i).empty(); i++) {
 		Result<Interfaces> one =
 			Interfaces::open(spaces[i], tc_programs(programs, i), options.interfaces);
 
@@ -79,8 +83,17 @@ Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunO
 		}
 		if (attached.error().code == ErrorCode::usage || options.engine != "auto")
 			return attached.error();
-		programs.give_up_handshake(attached.error().text());
 		all.clear();
+		if (programs.no_handshake().empty()) {
+			programs.give_up_handshake(attached.error().text());
+		} else {
+			log("no engine translate: {}", attached.error().text());
+			Status done = programs.give_up_translate();
+
+			if (!done)
+				return done.error();
+		}
+		return attach_interfaces(programs, options, spaces);
 	}
 	return all;
 }

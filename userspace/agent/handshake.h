@@ -29,7 +29,7 @@ std::string why_no_sender(const RunOptions &options, const Privileges &privilege
 Error no_engine_error(const std::string &engine, const std::string &why);
 
 /* What goes to the interfaces of a namespace (index into Setup::namespaces). */
-TcPrograms tc_programs(const Programs &programs, size_t space);
+std::vector<TcPrograms> tc_programs(const Programs &programs, size_t space);
 
 /* The programs on all interfaces; --engine auto does without where that fails. */
 Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,

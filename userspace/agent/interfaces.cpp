@@ -16,7 +16,7 @@
 namespace tp
 {
 
-Result<Interfaces> Interfaces::open(const Namespace &space, const TcPrograms &programs,
+Result<Interfaces> Interfaces::open(const Namespace &space, std::vector<TcPrograms> programs,
 				    std::vector<std::string> only)
 {
 	Interfaces interfaces(space);
@@ -29,7 +29,7 @@ Result<Interfaces> Interfaces::open(const Namespace &space, const TcPrograms &pr
 		return events.error();
 	interfaces.events_ = std::move(*events);
 	interfaces.cookie_ = space.cookie;
-	interfaces.programs_ = programs;
+	interfaces.programs_ = std::move(programs);
 	interfaces.only_ = std::move(only);
 	return interfaces;
 }
@@ -78,6 +78,8 @@ static bool is_ip_device(uint16_t type)
 Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 {
 	std::vector<Interface> found;
+	bool reads_ip = std::any_of(programs_.begin(), programs_.end(),
+				    [](const TcPrograms &one) { return one.in_ip >= 0; });
 	ifinfomsg request = {};
 	auto each = [&](const nlmsghdr *m) {
 		auto *link = (const ifinfomsg *)NLMSG_DATA(m);
@@ -86,7 +88,7 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 			return;
 		LinkAttributes attributes = read_attributes(m);
 		bool header = link->ifi_type == ARPHRD_ETHER || link->ifi_type == ARPHRD_LOOPBACK;
-		bool readable = header || (programs_.in_ip >= 0 && is_ip_device(link->ifi_type));
+		bool readable = header || (reads_ip && is_ip_device(link->ifi_type));
 		bool usable =
 			readable && (!attributes.has_master || attributes.master_kind == "vrf");
 
@@ -101,15 +103,15 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 	return found;
 }
 
-std::string Interfaces::pin_name(uint32_t index, TcWay way) const
+std::string Interfaces::pin_name(uint32_t index, const TcPrograms &programs, TcWay way) const
 {
 	std::string number =
 		space_->name.empty() ? std::to_string(index) : fmt::format("{}_{}", cookie_, index);
 
-	return fmt::format("{}{}_{}", programs_.name,
-			   programs_.out < 0 ? "" :
-			   way == TcWay::in  ? "_in" :
-					       "_out",
+	return fmt::format("{}{}_{}", programs.name,
+			   programs.out < 0 ? "" :
+			   way == TcWay::in ? "_in" :
+					      "_out",
 			   number);
 }
 
@@ -119,8 +121,8 @@ void Interfaces::drop(uint32_t index)
 
 	if (found == hooks_.end())
 		return;
-	for (auto &[way, hook] : found->second)
-		hook.remove(dir_);
+	for (Attached &one : found->second)
+		one.hook.remove(dir_);
 	hooks_.erase(found);
 }
 
@@ -130,8 +132,12 @@ void Interfaces::detach()
 		drop(hooks_.begin()->first);
 }
 
-Status Interfaces::attach_one(const Interface &interface, int program, TcWay way)
+Status Interfaces::attach_one(const Interface &interface, const TcPrograms &programs, TcWay way)
 {
+	bool in = way == TcWay::in;
+	int program = interface.has_link_header ? (in ? programs.in : programs.out) :
+						  (in ? programs.in_ip : programs.out_ip);
+
 	if (program < 0)
 		return success();
 	Result<TcHook> hook = TcHook::attach(*space_, program, interface.index, way);
@@ -141,24 +147,26 @@ Status Interfaces::attach_one(const Interface &interface, int program, TcWay way
 		error.object = "interface " + interface.name;
 		return error;
 	}
+	std::string pin = pin_name(interface.index, programs, way);
 	if (!dir_.empty()) {
-		Status pinned = hook->pin(dir_, pin_name(interface.index, way));
+		Status pinned = hook->pin(dir_, pin);
 
 		if (!pinned)
 			return pinned;
 	}
-	hooks_[interface.index].emplace(way, std::move(*hook));
+	hooks_[interface.index].push_back({ std::move(pin), std::move(*hook) });
 	return success();
 }
 
 /* The way out first: what it says of the handshake the way in must know. */
 Status Interfaces::attach_to(const Interface &interface)
 {
-	bool header = interface.has_link_header;
-	Status done = attach_one(interface, header ? programs_.out : programs_.out_ip, TcWay::out);
+	Status done = success();
 
-	if (done)
-		done = attach_one(interface, header ? programs_.in : programs_.in_ip, TcWay::in);
+	for (TcWay way : { TcWay::out, TcWay::in })
+		for (const TcPrograms &programs : programs_)
+			if (done)
+				done = attach_one(interface, programs, way);
 	if (!done)
 		drop(interface.index);
 	return done;
@@ -220,8 +228,8 @@ Status Interfaces::pin_in(const std::string &dir)
 {
 	dir_ = dir;
 	for (auto &[index, hooks] : hooks_)
-		for (auto &[way, hook] : hooks) {
-			Status pinned = hook.pin(dir, pin_name(index, way));
+		for (Attached &one : hooks) {
+			Status pinned = one.hook.pin(dir, one.pin);
 
 			if (!pinned)
 				return pinned;

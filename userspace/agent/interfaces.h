@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tc programs of the handshake or the translate engine on the interfaces of a network
+ * The tc programs of the handshake and the translate engine on the interfaces of a network
  * namespace: those that are there, and those that come.
  */
 #ifndef TP_AGENT_INTERFACES_H
@@ -34,7 +34,7 @@ public:
 	 * `only`: names; empty: all that carry Ethernet frames, and loopback, unless they are
 	 * ports of a bridge or a bond; with programs for them also those that carry IP packets.
 	 */
-	static Result<Interfaces> open(const Namespace &space, const TcPrograms &programs,
+	static Result<Interfaces> open(const Namespace &space, std::vector<TcPrograms> programs,
 				       std::vector<std::string> only);
 
 	/* Attaches where the program is missing; names that `only` has must be there at first. */
@@ -59,20 +59,25 @@ private:
 		bool usable;
 		bool has_link_header;
 	};
+	struct Attached {
+		std::string pin; /* its name, without what tells the kinds of hooks apart */
+		TcHook hook;
+	};
 	explicit Interfaces(const Namespace &space) : space_(&space) {}
 	Result<std::vector<Interface>> list(bool &certain) const;
 	Result<Progress> attach_to_all(bool first);
-	std::string pin_name(uint32_t index, TcWay way) const;
-	Status attach_one(const Interface &interface, int program, TcWay way);
+	std::string pin_name(uint32_t index, const TcPrograms &programs, TcWay way) const;
+	Status attach_one(const Interface &interface, const TcPrograms &programs, TcWay way);
 	void drop(uint32_t index);
 	Status attach_to(const Interface &interface);
 
 	const Namespace *space_;
 	uint64_t cookie_ = 0; /* of the namespace, which may be another one later */
-	TcPrograms programs_;
+	std::vector<TcPrograms>
+		programs_; /* of each engine, in the order in which they see a packet */
 	std::vector<std::string> only_;
 	std::string dir_;
-	std::map<uint32_t, std::map<TcWay, TcHook>> hooks_;
+	std::map<uint32_t, std::vector<Attached>> hooks_; /* by interface */
 };
 
 } // namespace tp

@@ -95,6 +95,25 @@ Status Programs::fill(const Setup &setup)
 	return done;
 }
 
+/* The services are the stream engine's then. */
+Status Programs::give_up_translate()
+{
+	std::vector<std::pair<tp_service_key, tp_service>> changed;
+	Status done = for_each_entry<tp_service_key, tp_service>(
+		services(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
+			changed.emplace_back(key, value);
+		});
+
+	translates_ = false;
+	for (auto &[key, value] : changed) {
+		value.engines &= ~(1u << TP_ENGINE_TRANSLATE);
+		value.engines |= 1u << TP_ENGINE_STREAM;
+		if (done)
+			done = update(skeleton_->maps.tp_services, &key, &value);
+	}
+	return done;
+}
+
 /* The new ones first: where the old namespace still has a server, it is served until then. */
 Status Programs::move_services(uint64_t from, uint64_t to)
 {

@@ -47,9 +47,10 @@ struct Setup {
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
 	std::string pin_dir;
-	std::string no_handshake; /* why the handshake engine is not to be tried; empty: try */
-	std::string no_sender;    /* ... the sender engine */
-	bool translate = false;   /* the translate engine serves all services, and no other */
+	std::string no_handshake;    /* why the handshake engine is not to be tried; empty: try */
+	std::string no_sender;       /* ... the sender engine */
+	bool translate = false;      /* the translate engine serves what no other engine takes */
+	bool must_translate = false; /* ... or nothing does */
 };
 
 class Programs
@@ -95,6 +96,7 @@ public:
 	Status tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state);
 	/* It does not work after all. */
 	void give_up_handshake(const std::string &why);
+	Status give_up_translate();
 
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
 	Status pin(const std::string &dir, std::optional<uint32_t> group);

@@ -98,6 +98,7 @@ void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 static void set_common(tp_truepeer *skeleton, const Setup &setup)
 {
 	skeleton->rodata->tp_netns_aware = setup.netns_aware;
+	skeleton->rodata->tp_translates = setup.translate;
 	skeleton->rodata->tp_mark = setup.mark;
 	skeleton->rodata->tp_mark_sent_in = setup.mark_sent_in;
 }
@@ -137,7 +138,6 @@ static Status set_tc_programs(tp_truepeer *skeleton, const Setup &setup, uint64_
 {
 	auto *data = skeleton->rodata;
 
-	data->tp_translates = setup.translate;
 	if (getrandom((void *)data->tp_isn_key, sizeof(data->tp_isn_key), 0) !=
 	    sizeof(data->tp_isn_key))
 		return system_error("read", "random numbers");
@@ -268,31 +268,44 @@ static std::string why_not_loaded(const Error &error, const std::string &program
 			   error.reason);
 }
 
+/* The program that the kernel has refused, as far as libbpf says. */
+static std::string refused_program()
+{
+	static constexpr std::string_view before = "prog '", behind = "': BPF program load failed";
+	size_t end = libbpf_output.find(behind);
+	size_t start = end == std::string::npos ? end : libbpf_output.rfind(before, end);
+
+	if (start == std::string::npos)
+		return {};
+	start += before.size();
+	return libbpf_output.substr(start, end - start);
+}
+
 /*
  * A program is there when it can be loaded: what a kernel's version promises, or a
- * probe finds, may not be so.
+ * probe finds, may not be so.  Where it cannot be, its engine is given up.
  */
 Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predecessor &predecessor)
 {
-	const std::string no_handshake = setup.no_handshake;
-	std::string no_handshake_then; /* why, if it is the handshake program's fault */
-	Result<Skeleton> loaded = open_and_load(setup, predecessor);
+	for (;;) {
+		Result<Skeleton> loaded = open_and_load(setup, predecessor);
 
-	if (!loaded && no_handshake.empty()) {
-		no_handshake_then = why_not_loaded(loaded.error(), "tp_handshake");
-		setup.no_handshake = no_handshake_then;
-		loaded = open_and_load(setup, predecessor);
-	}
-	if (!loaded && setup.no_sender.empty()) {
-		setup.no_handshake = no_handshake;
-		setup.no_sender = why_not_loaded(loaded.error(), "tp_sender");
-		loaded = open_and_load(setup, predecessor);
-		if (!loaded && no_handshake.empty()) {
-			setup.no_handshake = no_handshake_then;
-			loaded = open_and_load(setup, predecessor);
+		if (loaded)
+			return loaded;
+		std::string program = refused_program();
+		bool any = program.empty();
+		if (setup.no_handshake.empty() && (any || program == "tp_handshake")) {
+			setup.no_handshake = why_not_loaded(loaded.error(), "tp_handshake");
+		} else if (setup.no_sender.empty() && (any || program == "tp_sender")) {
+			setup.no_sender = why_not_loaded(loaded.error(), "tp_sender");
+		} else if (setup.translate && !setup.must_translate &&
+			   (any || program.starts_with("tp_translate"))) {
+			log("no engine translate: {}", why_not_loaded(loaded.error(), program));
+			setup.translate = false;
+		} else {
+			return loaded;
 		}
 	}
-	return loaded;
 }
 
 static void copy_text(const std::string &text, char *to, size_t size)
@@ -355,9 +368,9 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 	if (!copy)
 		return system_error("open BPF object", "truepeer.bpf.o");
 	bpf_object__for_each_program(program, copy->obj) bpf_program__set_autoload(
-		program, !setup.translate && program == copy->progs.tp_handshake);
+		program, no_handshake_.empty() && program == copy->progs.tp_handshake);
 	for (bpf_program *one : translate_programs(copy.get()))
-		bpf_program__set_autoload(one, setup.translate);
+		bpf_program__set_autoload(one, translates_);
 	bpf_object__for_each_map(map, copy->obj)
 	{
 		const bpf_map *own =

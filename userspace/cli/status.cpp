@@ -97,14 +97,15 @@ static Json engine_json(const Service &service, const tp_config &config)
 		      !service.value.served_since;
 	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
 
-	if (service.value.engines & 1u << TP_ENGINE_TRANSLATE)
+	tp_engine rest = service.value.engines & 1u << TP_ENGINE_TRANSLATE ? TP_ENGINE_TRANSLATE :
+									     TP_ENGINE_STREAM;
+	if (service.value.engines == 1u << TP_ENGINE_TRANSLATE)
 		return translate_json(passed_on);
-	Json out = { { "engine",
-		       engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE : TP_ENGINE_STREAM) },
+	Json out = { { "engine", engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE : rest) },
 		     { "engine_on_this_host",
 		       engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
 				   sender               ? TP_ENGINE_SENDER :
-							  TP_ENGINE_STREAM) } };
+							  rest) } };
 
 	if (!handshake)
 		out["why_not_handshake"] =
