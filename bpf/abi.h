@@ -538,7 +538,7 @@ struct tp_config {
 	char no_sender[256];    /* ... the sender engine */
 	char pin_dir[128];      /* where the agent pins this */
 	__u32 claims;           /* 1: other agents must not have services that overlap with these */
-	__u32 pad;
+	__u32 hooks_put_back;   /* interfaces whose tc programs somebody had taken off */
 };
 
 /* How long the agent's last sign of life counts. */

@@ -19,12 +19,6 @@
 #include "translate_header.bpf.h"
 #include "translate_out.bpf.h"
 
-/* Belongs to a VLAN, on whose own interface it comes again; 0 is a priority alone (802.1p). */
-static __always_inline int tp_is_tagged(const struct __sk_buff *skb)
-{
-	return skb->vlan_present && skb->vlan_tci & 0xfff;
-}
-
 /*
  * A FIN may turn what TCP keeps of the connection into TIME_WAIT, which begins anew then.  Not
  * for each of many: a second is what the time it is kept has to spare.

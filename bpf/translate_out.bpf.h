@@ -92,16 +92,16 @@ TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct t
 static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_translation *t,
 					__u32 ack)
 {
-	__u32 header_bytes = t->header_bytes;
 	struct bpf_tcp_sock *connection;
 	struct bpf_sock *sk = skb->sk;
 
 	if (t->state == TP_TRANSLATION_ENDED)
-		return ack - header_bytes - t->rcv_nxt <= 1;
+		return ack - t->header_bytes - t->rcv_nxt <= 1;
 	if (!sk || sk->state == BPF_TCP_NEW_SYN_RECV || sk->state == BPF_TCP_CLOSE)
 		return 0;
 	connection = bpf_tcp_sock(sk);
-	return connection && connection->rcv_nxt + header_bytes == ack;
+	/* what has not been translated is never beyond that */
+	return connection && (__s32)(ack - connection->rcv_nxt) > 0;
 }
 
 /* What TCP says for a connection without a socket: that it has got what has been seen. */
@@ -186,7 +186,8 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	__u8 flags;
 
 	kind = tp_find_tcp(skb, ip, 1, &flow, &tcp);
-	if (kind == TP_KIND_OTHER)
+	/* a VLAN's has passed its own interface */
+	if (kind == TP_KIND_OTHER || tp_is_tagged(skb))
 		return TP_NEXT;
 	if (kind == TP_KIND_INVOLVED)
 		return tp_slow_out(skb, ip);

@@ -190,6 +190,12 @@ TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out)
 	return (int)part;
 }
 
+/* Belongs to a VLAN, on whose own interface it comes again; 0 is a priority alone (802.1p). */
+static __always_inline int tp_is_tagged(const struct __sk_buff *skb)
+{
+	return skb->vlan_present && skb->vlan_tci & 0xfff;
+}
+
 /* Replaces a number in the packet itself, with its part of the checksum (RFC 1624). */
 static __always_inline void tp_replace(struct __sk_buff *skb, struct tcphdr *tcp, __be32 *number,
 				       __u32 value)

@@ -78,11 +78,44 @@ TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_seg
 	return tp_store_options(skb, w, s->tcp, size);
 }
 
-/* The client's SYN, on its way to a listener. */
+/* Whether TCP has a connection of this flow, for which a SYN begins nothing new. */
+static __attribute__((noinline)) int tp_is_connected(struct __sk_buff *skb,
+						     const struct tp_flow *socket)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = sizeof(tuple.ipv6), state;
+	struct bpf_sock *sk;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		__builtin_memcpy(&tuple.ipv4.saddr, socket->remote + 12, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, socket->local + 12, 4);
+		tuple.ipv4.sport = bpf_htons(socket->remote_port);
+		tuple.ipv4.dport = bpf_htons(socket->local_port);
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, socket->remote, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, socket->local, 16);
+		tuple.ipv6.sport = bpf_htons(socket->remote_port);
+		tuple.ipv6.dport = bpf_htons(socket->local_port);
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	state = sk->state;
+	bpf_sk_release(sk);
+	return state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT &&
+	       state != BPF_TCP_NEW_SYN_RECV;
+}
+
+/*
+ * The client's SYN, on its way to a listener; or to a live connection, which answers it with a challenge
+ * ACK (RFC 5961, section 4), as any segment of it.
+ */
 TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 {
 	struct tp_translating *w = tp_get_translating();
 	struct tp_service *service;
+	struct tp_translation *t;
 	struct tp_segment *s;
 
 	if (!w || tp_read_segment(skb, ip, &w->segment))
@@ -91,6 +124,10 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	s->flow.netns = tp_netns;
 	s->flow.part = 0;
 	w->wire = s->flow;
+	t = tp_find_translation(&s->flow);
+	if (t && t->state == TP_TRANSLATION_LIVE && tp_is_connected(skb, &s->flow))
+		return tp_pass_as(skb, s, s->seq - t->header_bytes);
+	s->flow = w->wire;
 	service = tp_find_service(&s->flow);
 	if (!service || !tp_has_translate(service) || tp_draining() ||
 	    tp_find_policy(service->id, s->flow.remote) == TP_POLICY_SKIP)

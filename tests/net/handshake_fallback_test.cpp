@@ -122,7 +122,7 @@ TEST_P(HandshakeFallback, multipath_listener)
 		RawClient client(w.wire, w.service);
 		Accepted a = serve(w, listener, client);
 
-		EXPECT_EQ(w.engine_of(client), "stream");
+		EXPECT_EQ(w.engine_of(client), "translate");
 	});
 }
 
@@ -138,7 +138,7 @@ TEST_P(HandshakeFallback, status_tells_what_was_left_and_that_it_is_past)
 			RawClient one(w.wire, w.service), two(w.wire, w.service);
 			Accepted a = serve(w, listener, one), b = serve(w, listener, two);
 
-			EXPECT_EQ(service()["engine"], "stream");
+			EXPECT_EQ(service()["engine"], "translate");
 			EXPECT_TRUE(service().contains("why_not_handshake"));
 			EXPECT_EQ(service()["left_by_handshake"].value("mptcp", 0), 2);
 		}
@@ -252,20 +252,20 @@ static void bytes_in_the_syn(RawWorld &w, const std::string &in_syn)
 
 TEST_P(HandshakeFallback, fast_open_with_a_header_in_the_syn)
 {
-	for (const char *engine : { "auto", "stream" })
+	for (const char *engine : { "auto", "stream", "translate" })
 		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, w.header(2)); });
 }
 
 TEST_P(HandshakeFallback, fast_open_with_half_a_header_in_the_syn)
 {
-	for (const char *engine : { "auto", "stream" })
+	for (const char *engine : { "auto", "stream", "translate" })
 		raw(with_engine(engine),
 		    [](RawWorld &w) { bytes_in_the_syn(w, w.header(2).substr(0, 20)); });
 }
 
 TEST_P(HandshakeFallback, fast_open_without_a_header_in_the_syn)
 {
-	for (const char *engine : { "auto", "stream" }) {
+	for (const char *engine : { "auto", "stream", "translate" }) {
 		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, ""); });
 		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, "GET /"); });
 	}
@@ -286,7 +286,7 @@ TEST_P(HandshakeFallback, without_syn_cookies)
 		EXPECT_NE(refused.err.find("tcp_syncookies"), std::string::npos) << refused.err;
 		EXPECT_EQ(refused.out, "");
 		w.start_agent("auto");
-		w.expect_served("stream");
+		w.expect_served("translate");
 	});
 }
 

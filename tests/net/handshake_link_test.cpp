@@ -159,7 +159,7 @@ TEST_P(HandshakeLink, one_interface_of_two)
 		ASSERT_TRUE(client.open()) << other.log();
 		client.data(w.header(2) + "hello");
 		w.expect_session(1, w.origin(), "hello");
-		EXPECT_EQ(w.engine_of(client), "stream");
+		EXPECT_EQ(w.engine_of(client), "translate");
 	});
 }
 

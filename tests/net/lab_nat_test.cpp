@@ -4,6 +4,10 @@
  * REDIRECT, DNAT to another of its addresses, TPROXY.  A program at tc sees what the client
  * wrote, the socket what became of it.
  */
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include "bpf/abi.h"
 #include "support_lab_world.h"
 
 namespace live
@@ -100,6 +104,47 @@ TEST_P(LabNat, another_address_of_the_host)
 				      (w.ipv6 ? "[" + to + "]" : to) + ":8080"));
 		w.start(to, { .server = { .echo = true } });
 		serve(w, place.far, endpoint(w.at(5, 1), 8080));
+	});
+}
+
+/* Entries of tp_wires. */
+static size_t wires(const LabWorld &w)
+{
+	int map = bpf_obj_get((w.agent->pin_dir() + "/tp_wires").c_str());
+	tp_flow key = {}, next = {};
+	size_t count = 0;
+
+	for (; !bpf_map_get_next_key(map, count ? &key : nullptr, &next); count++)
+		key = next;
+	close(map);
+	return count;
+}
+
+/* Neither a connection that was served, nor one that never got a socket. */
+TEST_P(LabNat, redirected_connections_leave_nothing)
+{
+	if (GetParam().engine != "translate" && GetParam().engine != "auto")
+		return;
+	lab([](LabWorld &w) {
+		Place place(w);
+		Endpoint to = endpoint(w.at(1, 1), 80);
+
+		w.host.nft(prerouting("tcp dport 80 redirect to :8080"));
+		w.start(w.at(1, 1), { .server = { .echo = true } });
+		{
+			Client served = place.far.connect(to, {}, 3s);
+
+			ASSERT_EQ(served.error(), 0);
+			served.send({ w.header() + "hello" }, 0ms);
+			EXPECT_EQ(served.receive(5, 2s).bytes, "hello");
+			EXPECT_EQ(wires(w), 2u);
+		}
+		EXPECT_TRUE(eventually([&] { return wires(w) == 0; }, scaled(2s)));
+		Client silent = place.far.connect(to, {}, 3s);
+		ASSERT_EQ(silent.error(), 0);
+		EXPECT_EQ(wires(w), 2u);
+		EXPECT_TRUE(w.agent->counts("timeout", 1)) << w.counted();
+		EXPECT_TRUE(eventually([&] { return wires(w) == 0; }, scaled(10s)));
 	});
 }
 

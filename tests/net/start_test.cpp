@@ -189,7 +189,7 @@ TEST_F(Unloadable, handshake_program_is_done_without_and_the_kernel_quoted)
 		nlohmann::json service = agent.json({ "status" })["services"][0];
 		std::string why = service.value("why_not_handshake", "");
 
-		EXPECT_EQ(service["engine"], "stream");
+		EXPECT_EQ(service["engine"], "translate");
 		EXPECT_EQ(service["engine_on_this_host"], "sender");
 		EXPECT_EQ(why, "the kernel does not take tp_handshake: Invalid argument: "
 			       "unreachable insn 1");

@@ -18,22 +18,13 @@
 #include <thread>
 
 #include "bpf/abi.h"
-#include "support_raw_world.h"
+#include "support_translate.h"
 
 namespace live
 {
 
-class TranslateDevice : public Raw
+class TranslateDevice : public Translate
 {
-protected:
-	void SetUp() override {} /* every kernel has it */
-
-	void translated(RawOptions options, const std::function<void(RawWorld &)> &body)
-	{
-		options.engine = "translate";
-		raw(options, body);
-	}
-	void translated(const std::function<void(RawWorld &)> &body) { translated({}, body); }
 };
 TP_INSTANTIATE_RAW(TranslateDevice);
 
@@ -259,6 +250,31 @@ TEST_P(TranslateDevice, a_live_connection_outlives_the_agent)
 		last.ack = fin->seq + 1;
 		client.send(last);
 		EXPECT_TRUE(eventually([&] { return w.agent->command({ "unload" }).code == 0; }));
+		EXPECT_EQ(left_over(ids), std::vector<std::string>());
+		w.start_agent("translate"); /* for what is checked behind each test */
+	});
+}
+
+/* Or it ends the connection, which the client is told. */
+TEST_P(TranslateDevice, unload_resets_what_still_needs_programs)
+{
+	translated([](RawWorld &w) {
+		RawClient client(w.wire, w.service);
+
+		ASSERT_TRUE(client.open()) << w.wire.log();
+		client.data(w.header(2) + "hello");
+		w.expect_session(0, w.origin(), "hello");
+		BpfIds ids = w.agent->ids();
+		EXPECT_EQ(w.agent->stop(), 0) << w.agent->process().err();
+		Finished busy = w.agent->command({ "unload" });
+		EXPECT_EQ(busy.code, 1);
+		EXPECT_NE(busy.err.find("--reset"), std::string::npos) << busy.err;
+		client.forget();
+		Finished done = w.agent->command({ "unload", "--reset" });
+		EXPECT_EQ(done.code, 0) << done.err;
+		auto reset = client.expect_reset();
+		ASSERT_TRUE(reset) << w.wire.log();
+		EXPECT_EQ(reset->seq, client.expected());
 		EXPECT_EQ(left_over(ids), std::vector<std::string>());
 		w.start_agent("translate"); /* for what is checked behind each test */
 	});

@@ -37,7 +37,7 @@
 namespace tp
 {
 
-static Result<std::string> check_pin_dir(std::string dir)
+Result<std::string> check_pin_dir(std::string dir)
 {
 	while (dir.size() > 1 && dir.ends_with('/'))
 		dir.pop_back();
@@ -196,7 +196,7 @@ static Status stop(const std::string &pin_dir, Enforcer &enforcer, PinLock &lock
 }
 
 /* Removes what nobody uses: half-made and half-removed pins, drained directories. */
-static Status clean_up(const std::string &pin_dir)
+Status clean_up(const std::string &pin_dir)
 {
 	if (pins_exist(pin_dir)) {
 		Status version = check_owner(pin_dir);
@@ -382,64 +382,6 @@ Status run_agent(const RunOptions &options)
 	}
 	wait_until_freed(freed->programs, freed->maps);
 	return success();
-}
-
-/* What is still in force in `pin_dir`, once nothing new is taken: how many connections. */
-static Result<uint64_t> unload_current(const std::string &pin_dir, Enforcer &enforcer)
-{
-	if (!pins_exist(pin_dir))
-		return (uint64_t)0;
-	Result<uint64_t> live = retire(pin_dir, enforcer);
-
-	if (live && *live == 0) {
-		Status removed = remove_pins(pin_dir);
-
-		if (!removed)
-			return removed.error();
-	}
-	return live;
-}
-
-Status unload(const std::string &dir)
-{
-	Result<std::string> pin_dir = check_pin_dir(dir);
-
-	if (!pin_dir)
-		return pin_dir.error();
-	Result<Privileges> privileges = check_privileges();
-	if (!privileges)
-		return privileges.error();
-	if (!pins_exist(*pin_dir) && !pins_exist(*pin_dir + "-lock") &&
-	    draining_dirs(*pin_dir).empty() && unfinished_dirs(*pin_dir).empty())
-		return Error{ ErrorCode::not_running, "unload", *pin_dir,
-			      "nothing is pinned here" };
-	Result<PinLock> lock = PinLock::take(*pin_dir);
-	if (!lock)
-		return lock.error();
-	Result<std::vector<Namespace>> spaces = open_namespaces({});
-	if (!spaces)
-		return spaces.error();
-	restore_way_back(spaces->front());
-	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw);
-	if (!enforcer)
-		return enforcer.error();
-	Status done = clean_up(*pin_dir);
-	if (!done)
-		return done;
-	Result<uint64_t> current = unload_current(*pin_dir, *enforcer);
-	if (!current)
-		return current.error();
-	Result<Remaining> older = sweep_draining(*pin_dir);
-	if (!older)
-		return older.error();
-	uint64_t connections = *current + older->connections;
-	if (connections == 0) {
-		lock->remove();
-		return success();
-	}
-	return Error{ ErrorCode::busy, "unload", *pin_dir,
-		      "still needed by " + count_text(connections, "live connection"),
-		      "try again when they have ended; truepeer connections lists them" };
 }
 
 } // namespace tp

@@ -40,8 +40,18 @@ struct RunOptions {
 /* Attaches, prints "ready...", serves until SIGINT or SIGTERM, removes all it can. */
 Status run_agent(const RunOptions &options);
 
+struct UnloadOptions {
+	std::string pin_dir;
+	bool reset = false; /* ends the connections that still need something */
+};
+
 /* truepeer unload: removes what a stopped or killed agent left behind. */
-Status unload(const std::string &pin_dir);
+Status unload(const UnloadOptions &options);
+
+/* An absolute path, without a slash at its end. */
+Result<std::string> check_pin_dir(std::string dir);
+/* Removes what nobody uses: half-made and half-removed pins, drained directories. */
+Status clean_up(const std::string &pin_dir);
 
 } // namespace tp
 

@@ -60,6 +60,9 @@ public:
 	void expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
 		    const Reporter &reporter);
 
+	/* Resets the connections of tp_origins, in the namespaces that this works in. */
+	Status reset_all(int origins);
+
 	/*
 	 * Ends all connections whose header is not decided: nobody will judge it.
 	 * `pending`: -1 for those with a socket only.

@@ -254,6 +254,23 @@ void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
 		expire_origins(maps.origins, timeouts, reporter);
 }
 
+Status Enforcer::reset_all(int origins)
+{
+	std::vector<std::pair<uint64_t, tp_peer>> peers;
+	Status read =
+		origins_scan_.all(origins, "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
+			peers.emplace_back(cookie, peer);
+		});
+
+	for (const auto &[cookie, peer] : peers) {
+		Place *here = place(peer.netns);
+
+		if (here)
+			report(here->diag.destroy(flow_of(peer), cookie));
+	}
+	return read;
+}
+
 void Enforcer::end_undecided(int pending, int origins)
 {
 	std::vector<std::pair<tp_flow, tp_pending>> flows;

@@ -158,6 +158,21 @@ Status Interfaces::attach_one(const Interface &interface, const TcPrograms &prog
 	return success();
 }
 
+bool Interfaces::is_wanted(const TcPrograms &programs, const std::string &name) const
+{
+	return programs.everywhere || only_.empty() ||
+	       std::find(only_.begin(), only_.end(), name) != only_.end();
+}
+
+size_t Interfaces::count() const
+{
+	return (size_t)std::count_if(hooks_.begin(), hooks_.end(), [this](const auto &at) {
+		return std::any_of(at.second.begin(), at.second.end(), [this](const Attached &one) {
+			return one.pin.starts_with(programs_.front().name);
+		});
+	});
+}
+
 /* The way out first: what it says of the handshake the way in must know. */
 Status Interfaces::attach_to(const Interface &interface)
 {
@@ -165,7 +180,7 @@ Status Interfaces::attach_to(const Interface &interface)
 
 	for (TcWay way : { TcWay::out, TcWay::in })
 		for (const TcPrograms &programs : programs_)
-			if (done)
+			if (done && is_wanted(programs, interface.name))
 				done = attach_one(interface, programs, way);
 	if (!done)
 		drop(interface.index);
@@ -190,9 +205,6 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 	Result<std::vector<Interface>> all = list(certain);
 	if (!all)
 		return all.error();
-	auto wanted = [this](const std::string &name) {
-		return only_.empty() || std::find(only_.begin(), only_.end(), name) != only_.end();
-	};
 	for (const std::string &name : only_) {
 		auto same = [&](const Interface &i) { return i.name == name; };
 		auto found = std::find_if(all->begin(), all->end(), same);
@@ -213,7 +225,7 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 	for (uint32_t index : gone)
 		drop(index);
 	for (const Interface &one : *all) {
-		if (!one.usable || !wanted(one.name) || hooks_.contains(one.index))
+		if (!one.usable || hooks_.contains(one.index))
 			continue;
 		Status done = attach_to(one);
 
@@ -222,6 +234,29 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 			return done.error();
 	}
 	return certain ? Progress::end : Progress::uncertain;
+}
+
+/* All of an interface's, so that they are in their order again. */
+Result<size_t> Interfaces::put_back()
+{
+	std::vector<uint32_t> without;
+	Result<Inside> inside = Inside::enter(*space_);
+
+	if (!inside)
+		return inside.error();
+	for (const auto &[index, hooks] : hooks_)
+		if (!std::all_of(hooks.begin(), hooks.end(),
+				 [](const Attached &one) { return one.hook.is_attached(); }))
+			without.push_back(index);
+	for (uint32_t index : without)
+		drop(index);
+	if (without.empty())
+		return (size_t)0;
+	Result<Progress> done = attach_to_all(false);
+	if (!done)
+		return done.error();
+	return (size_t)std::count_if(without.begin(), without.end(),
+				     [this](uint32_t index) { return hooks_.contains(index); });
 }
 
 Status Interfaces::pin_in(const std::string &dir)

@@ -25,6 +25,7 @@ struct TcPrograms {
 	int in = -1, out = -1;
 	int in_ip = -1, out_ip = -1; /* for devices without a link header */
 	std::string name;            /* of their pins */
+	bool everywhere = false;     /* whatever --interface says */
 };
 
 class Interfaces : public Followed
@@ -48,7 +49,11 @@ public:
 	/* That directory has been renamed. */
 	void pins_moved(const std::string &dir) { dir_ = dir; }
 
-	size_t count() const { return hooks_.size(); }
+	/* Puts back what somebody else has taken off; on how many interfaces. */
+	Result<size_t> put_back();
+
+	/* On how many the first engine's programs are. */
+	size_t count() const;
 
 private:
 	Result<Progress> read_some(Clock::time_point deadline) override;
@@ -67,6 +72,7 @@ private:
 	Result<std::vector<Interface>> list(bool &certain) const;
 	Result<Progress> attach_to_all(bool first);
 	std::string pin_name(uint32_t index, const TcPrograms &programs, TcWay way) const;
+	bool is_wanted(const TcPrograms &programs, const std::string &name) const;
 	Status attach_one(const Interface &interface, const TcPrograms &programs, TcWay way);
 	void drop(uint32_t index);
 	Status attach_to(const Interface &interface);

@@ -37,7 +37,9 @@ TcPrograms Programs::translate(size_t space) const
 	return { bpf_program__fd(programs.tp_translate_in),
 		 bpf_program__fd(programs.tp_translate_out),
 		 bpf_program__fd(programs.tp_translate_in_ip),
-		 bpf_program__fd(programs.tp_translate_out_ip), "translate" };
+		 bpf_program__fd(programs.tp_translate_out_ip),
+		 "translate",
+		 !must_translate_ };
 }
 
 static Status update(const bpf_map *map, const void *key, const void *value)

@@ -79,6 +79,8 @@ public:
 
 	/* From time to time: what the programs cannot ask the kernel for. */
 	Status refresh(bool reassembles);
+	/* For `status`: tc programs had to be attached anew on so many interfaces. */
+	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
 	/* Whether tp_routes has anything. */
 	Status set_routes(bool any);
 
@@ -144,6 +146,7 @@ private:
 	std::vector<Skeleton> more_; /* the tc programs for further namespaces */
 	std::string no_handshake_, no_sender_;
 	bool translates_ = false;
+	bool must_translate_ = false;     /* --interface says where */
 	bool shares_ = false;             /* tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};

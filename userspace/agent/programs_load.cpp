@@ -332,6 +332,7 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
 	Status done = success();
 	programs.translates_ = setup.translate;
+	programs.must_translate_ = setup.must_translate;
 	bool more = setup.no_handshake.empty() || setup.translate;
 	for (size_t i = 1; i < setup.namespaces.size() && done && more; i++) {
 		Result<Skeleton> copy = programs.load_more(setup, setup.namespaces[i]);

@@ -71,10 +71,26 @@ Status ServedNamespaces::watch()
 	return done && parts_.spaces.size() > 1 ? watch_names() : done;
 }
 
+void ServedNamespaces::put_back_hooks(Interfaces &interfaces)
+{
+	Result<size_t> count = interfaces.put_back();
+
+	if (!count) {
+		log_failure(count.error(), without_interface);
+	} else if (*count > 0) {
+		parts_.programs.count_put_back((uint32_t)*count);
+		log("tc programs had been taken off {}; they are back",
+		    count_text(*count, "interface"));
+	}
+}
+
 void ServedNamespaces::tick()
 {
-	for (Interfaces &one : parts_.interfaces)
-		log_failure(one.tick(), without_interface);
+	for (size_t i = 0; i < parts_.interfaces.size(); i++) {
+		log_failure(parts_.interfaces[i].tick(), without_interface);
+		if (parts_.spaces[i].fd)
+			put_back_hooks(parts_.interfaces[i]);
+	}
 	for (Routes &one : parts_.routes)
 		log_failure(one.tick(), without_routes);
 	if (!parts_.routes.empty())

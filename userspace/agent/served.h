@@ -53,6 +53,7 @@ public:
 	void tick();
 
 private:
+	void put_back_hooks(Interfaces &interfaces);
 	using Clock = std::chrono::steady_clock;
 
 	Status watch_names();

@@ -235,6 +235,25 @@ Status TcHook::pin(const std::string &dir, const std::string &name)
 	return success();
 }
 
+bool TcHook::is_attached() const
+{
+	if (filter_.empty()) {
+		bpf_link_info about = {};
+		uint32_t size = sizeof(about);
+
+		/* of bpf_link_info's tcx, which libbpf 1.1's headers do not have: the first word */
+		return bpf_obj_get_info_by_fd(link_.get(), &about, &size) == 0 &&
+		       (uint32_t)about.cgroup.cgroup_id != 0;
+	}
+	Quiet quiet_here;
+	std::optional<Filter> filter = parse_filter(filter_);
+	if (!filter)
+		return false;
+	bpf_tc_hook hook = hook_of(*filter);
+	bpf_tc_opts options = filter_options(*filter);
+	return bpf_tc_query(&hook, &options) == 0 && options.prog_id == program_id(program_);
+}
+
 void TcHook::remove(const std::string &dir)
 {
 	if (filter_.empty()) {

@@ -30,6 +30,8 @@ public:
 
 	/* `name`: of the pin, without what tells the kinds apart. */
 	Status pin(const std::string &dir, const std::string &name);
+	/* Not: somebody has taken it off, or its interface is gone. */
+	bool is_attached() const;
 	/* Takes it off, and the pin in `dir` away. */
 	void remove(const std::string &dir);
 

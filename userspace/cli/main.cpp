@@ -19,6 +19,7 @@ namespace
 struct Arguments {
 	RunOptions run;
 	ViewOptions view;
+	UnloadOptions unload;
 	EventOptions events;
 	DenyOptions deny;
 	DecodeOptions decode;
@@ -254,6 +255,7 @@ int run_command(int argc, char **argv)
 	Actions actions;
 
 	arguments.view.pin_dir = default_pin_dir;
+	arguments.unload.pin_dir = default_pin_dir;
 	app.set_version_flag("--version", "truepeer " TP_VERSION);
 	app.require_subcommand(1);
 
@@ -269,10 +271,12 @@ int run_command(int argc, char **argv)
 	decoding->add_flag("--hex", arguments.decode.hex, "the input is hexadecimal text");
 	decoding->add_flag("--json", always_json, "one JSON object on a line (what decode prints)");
 	add_max_header(decoding, arguments.decode.max_header);
-	add_pin_dir(unloading, arguments.view.pin_dir);
+	add_pin_dir(unloading, arguments.unload.pin_dir);
+	unloading->add_flag("--reset", arguments.unload.reset,
+			    "end the connections that still need something of it");
 	actions[run] = [&] { return report(run_agent(arguments.run)); };
 	actions[decoding] = [&] { return report(decode(arguments.decode)); };
-	actions[unloading] = [&] { return report(unload(arguments.view.pin_dir)); };
+	actions[unloading] = [&] { return report(unload(arguments.unload)); };
 
 	try {
 		app.parse(argc, argv);

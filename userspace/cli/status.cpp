@@ -241,6 +241,7 @@ static Status add_current(const std::string &dir, Json &out)
 	if (!config)
 		return config.error();
 	out["servers"] = scope_name(config->scope);
+	out["tc_programs_put_back"] = config->hooks_put_back;
 	out["connections"] = *connections;
 	out["pending"] = *pending;
 	Result<Json> namespaces = namespaces_json(dir);
