@@ -184,7 +184,7 @@ static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
  */
 static __always_inline int tp_is_repeated(struct __sk_buff *skb, const struct tcp_request_sock *r)
 {
-	__u64 first = r->snt_synack;
+	__u64 first = BPF_CORE_READ(r, snt_synack);
 
 	return skb->tstamp / 1000 != first && bpf_ktime_get_ns() / 1000 - first > 100000;
 }
@@ -208,11 +208,13 @@ static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 		return tp_may_be_cookie(skb, s, family) ? TP_SYNACK_COOKIE : TP_SYNACK_NOT_OURS;
 	if (sk->state != BPF_TCP_NEW_SYN_RECV)
 		return TP_SYNACK_NOT_OURS;
-	request = bpf_skc_to_tcp_request_sock(sk);
-	if (!request || request->snt_isn != s->seq || request->rcv_isn + 1 != s->ack ||
-	    request->req.req.__req_common.skc_net.net->net_cookie != tp_netns)
+	/* not bpf_skc_to_tcp_request_sock(): it does not know those of MPTCP listeners */
+	request = (struct tcp_request_sock *)BPF_CORE_READ((struct sk_buff *)skb, sk);
+	if (BPF_CORE_READ(request, snt_isn) != s->seq ||
+	    BPF_CORE_READ(request, rcv_isn) + 1 != s->ack ||
+	    BPF_CORE_READ(request, req.req.__req_common.skc_net.net, net_cookie) != tp_netns)
 		return TP_SYNACK_NOT_OURS;
-	listener = request->req.req.__req_common.skc_listener;
+	listener = BPF_CORE_READ(request, req.req.__req_common.skc_listener);
 	if (!listener || !tp_is_below_cgroup(listener))
 		return TP_SYNACK_NOT_OURS;
 	*family = BPF_CORE_READ(listener, __sk_common.skc_family);
