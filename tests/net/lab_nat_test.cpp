@@ -143,7 +143,9 @@ TEST_P(LabNat, redirected_connections_leave_nothing)
 		Client silent = place.far.connect(to, {}, 3s);
 		ASSERT_EQ(silent.error(), 0);
 		EXPECT_EQ(wires(w), 2u);
-		EXPECT_TRUE(w.agent->counts("timeout", 1)) << w.counted();
+		EXPECT_TRUE(eventually([&] { return w.agent->counters()["timeout"] == 1u; },
+				       scaled(10s)))
+			<< w.counted();
 		EXPECT_TRUE(eventually([&] { return wires(w) == 0; }, scaled(10s)));
 	});
 }
