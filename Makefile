@@ -46,7 +46,7 @@ include tools/bench/build.mk
 
 # ---- BPF -------------------------------------------------------------------
 
-BPF_PARTS := lifecycle peername gate stream sender handshake translate
+BPF_PARTS := lifecycle peername gate sender handshake translate
 BPF_OBJ   := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

@@ -745,14 +745,6 @@ struct net_device {
 	struct inet6_dev *ip6_ptr;
 } __attribute__((preserve_access_index));
 
-struct file {
-	unsigned int f_flags;
-} __attribute__((preserve_access_index));
-
-struct socket {
-	struct file *file;
-} __attribute__((preserve_access_index));
-
 struct kernfs_node {
 	u64 id;
 } __attribute__((preserve_access_index));
@@ -788,16 +780,10 @@ struct sock_common {
 	u32 skc_tw_snd_nxt;
 } __attribute__((preserve_access_index));
 
-struct sk_buff_head {
-	__u32 qlen;
-} __attribute__((preserve_access_index));
-
 struct sk_buff {
 	struct sock *sk;
 	struct net_device *dev;
-	char cb[48];
 	unsigned int len;
-	unsigned int data_len;
 	__u32 mark;
 	__u32 priority;
 	unsigned char *head;
@@ -806,26 +792,14 @@ struct sk_buff {
 	__u16 network_header;
 } __attribute__((preserve_access_index));
 
-struct tcp_skb_cb {
-	__u32 seq;
-	__u32 end_seq;
-	__u16 tcp_flags;
-} __attribute__((preserve_access_index));
-
 struct sock {
 	struct sock_common __sk_common;
-	struct sk_buff_head sk_receive_queue;
-	int sk_rcvlowat;
 	int sk_rcvbuf;
-	u16 sk_type;
-	u16 sk_protocol;
-	u8 sk_shutdown;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
-	struct socket *sk_socket;
-	u32 sk_mark;
 	u8 sk_userlocks;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct sock_reuseport *sk_reuseport_cb;
 } __attribute__((preserve_access_index));
 
 struct ipv6_pinfo {
@@ -861,18 +835,16 @@ struct inet_connection_sock {
 
 struct tcp_options_received {
 	u16 user_mss;
+	int ts_recent_stamp;
+} __attribute__((preserve_access_index));
+
+struct sock_reuseport {
+	unsigned int synq_overflow_ts;
 } __attribute__((preserve_access_index));
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	u32 copied_seq;
 	u32 rcv_nxt;
-	u32 rcv_wup;
-	u32 snd_nxt;
-	u32 snd_una;
-	u16 urg_data;
-	u32 urg_seq;
-	u32 rcv_wnd;
 	u32 window_clamp;
 	u8 scaling_ratio;
 	struct tcp_options_received rx_opt;

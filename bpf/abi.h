@@ -101,7 +101,7 @@ enum tp_engine {
 	TP_ENGINE_NONE = 0,
 	TP_ENGINE_HANDSHAKE = 1,
 	TP_ENGINE_SENDER = 2,
-	TP_ENGINE_STREAM = 3,
+	/* 3 was the stream engine, which translate has replaced */
 	TP_ENGINE_TRANSLATE = 4,
 };
 
@@ -169,7 +169,7 @@ struct tp_namespace {
 	char name[232]; /* as given to --netns; the agent's own has none */
 };
 
-/* What the handshake engine leaves to TCP, and so to the stream engine. */
+/* What the handshake engine leaves to TCP, and so to another engine. */
 enum tp_passed_on {
 	TP_PASSED_NOTHING = 0,
 	TP_PASSED_MPTCP = 1,      /* the listener is MPTCP */
@@ -268,8 +268,7 @@ struct tp_flow {
 };
 
 enum tp_peer_state {
-	TP_PEER_WAITING = 0, /* the header is still outstanding */
-	TP_PEER_KNOWN = 1,   /* header decided and removed, or about to be (strip_left) */
+	TP_PEER_KNOWN = 1,   /* header decided and removed */
 	TP_PEER_REFUSED = 2, /* waits for its reset; no byte is delivered */
 	TP_PEER_CLOSED = 3,  /* ended before accept() has asked for the name */
 };
@@ -283,18 +282,15 @@ struct tp_peer {
 	__u32 service;
 	__u16 header_bytes;
 	__u8 version;
-	__u8 command;         /* enum tp_command */
-	__u8 transport;       /* enum tp_transport */
-	__u8 engine;          /* enum tp_engine */
-	__u8 state;           /* enum tp_peer_state */
-	__u8 reason;          /* enum tp_outcome */
-	__u16 strip_left;     /* stream: header bytes that are still in the receive queue */
-	__u16 lag;            /* stream: bytes by which copied_seq stays behind (docs/LIMITS.md) */
-	__u8 lag_known;       /* stream: all of the header will be lag, and SO_RCVLOWAT says so */
-	__u8 protocol;        /* enum tp_protocol, with TP_OUT_NO_HEADER */
-	__u8 kept;            /* enum tp_kept: where the header itself is */
-	__u8 asked;           /* accept() or getpeername() has had the name */
-	__u32 next;           /* stream: sequence number of the next byte to be filtered */
+	__u8 command;   /* enum tp_command */
+	__u8 transport; /* enum tp_transport */
+	__u8 engine;    /* enum tp_engine */
+	__u8 state;     /* enum tp_peer_state */
+	__u8 reason;    /* enum tp_outcome */
+	__u8 protocol;  /* enum tp_protocol, with TP_OUT_NO_HEADER */
+	__u8 kept;      /* enum tp_kept: where the header itself is */
+	__u8 asked;     /* accept() or getpeername() has had the name */
+	__u8 pad;
 	__u64 syn_ns;         /* when the handshake began; 0 if it was not seen */
 	__u64 established_ns; /* when the header was complete; TP_PEER_CLOSED: when it ended */
 	__u64 netns;
@@ -338,7 +334,6 @@ enum tp_pending_state {
 	TP_PENDING_WAITING = 0,
 	TP_PENDING_DECIDED = 1, /* header whole and valid, the socket comes next */
 	TP_PENDING_PASSED = 2,  /* no header, and the policy lets it through */
-	TP_PENDING_EARLY = 3,   /* the header is collected on the socket itself */
 	TP_PENDING_REFUSED = 4,
 	TP_PENDING_CLAIMED = 5, /* translate: one CPU is writing down what it has decided */
 };
@@ -416,14 +411,12 @@ struct tp_counters {
 	__u64 outcome[32];       /* by enum tp_outcome; a power of two for the verifier */
 	__u64 protocol[4];       /* of outcome TP_OUT_NO_HEADER, by enum tp_protocol */
 	__u64 connections;       /* that have begun; their outcome may be still to come */
-	__u64 peername_early;    /* name asked for before the header was there */
 	__u64 peername_family;   /* IPv6 origin on an AF_INET socket */
 	__u64 actions_lost;      /* ring buffer full: the client was not reset at once */
 	__u64 accept_queue_full; /* handshake: segments dropped because of it */
 	__u64 events_lost;       /* tp_events was full */
 	__u64 headers_lost;      /* tp_headers was full: accepted, but no TLVs to show */
 	__u64 events_withheld; /* of outcomes that anybody can cause: too many for tp_events_early */
-	__u64 pieces_lost;     /* parts of headers that the agent had no room for */
 	__u64 passed_on[16];   /* by enum tp_passed_on; a power of two for the verifier */
 };
 
@@ -456,16 +449,13 @@ struct tp_agent_report {
 	struct tp_peer peer;
 	__u64 cookie;
 	__u32 outcome;
-	__u32 count;       /* connections; only one of them gets an event */
-	__u32 pieces_lost; /* not 0: these only, for the service's counter */
-	__u32 pad;
+	__u32 count; /* connections; only one of them gets an event */
 };
 
 enum tp_action_type {
 	TP_ACTION_RESET = 1,   /* send RST, forget the request socket */
 	TP_ACTION_FINISH = 2,  /* answer the client's FIN, forget the request socket */
 	TP_ACTION_DESTROY = 3, /* the connection has a socket: abort it */
-	TP_ACTION_PIECE = 4,   /* struct tp_piece: part of a header that comes in segments */
 	/* struct tp_piece: put together from fragments, or late for its socket; send it in again */
 	TP_ACTION_SEGMENT = 5,
 	TP_ACTION_ACKNOWLEDGE = 6, /* send ACK, for a segment that the agent has sent in */
@@ -496,16 +486,12 @@ struct tp_action {
 	__u32 service;
 };
 
-/*
- * With TP_ACTION_PIECE: a segment that was kept from TCP.  The agent
- * acknowledges it, and when the header is whole sends it on as one segment.
- */
+/* With TP_ACTION_SEGMENT: a segment that was kept from TCP. */
 struct tp_piece {
 	struct tp_action action; /* seq: of the first byte; ack: as the client sent it */
-	__u32 start;             /* sequence number of the connection's first byte */
 	__u32 length;            /* bytes that follow */
 	__u8 fin;                /* the segment ends the client's stream */
-	__u8 pad[7];
+	__u8 pad[3];
 	/* the bytes follow */
 };
 
@@ -528,10 +514,10 @@ enum tp_scope {
 /* tp_config: one entry, what may change while programs run. */
 struct tp_config {
 	__u32 abi_version;
-	__u32 draining;         /* enum tp_draining; live connections are served in any case */
-	__u64 reassembler_ns;   /* last sign of life of an agent that handles pieces; 0: none */
-	__u32 rmem_max;         /* net.core.rmem_max */
-	__u32 routes;           /* 1: look into tp_routes */
+	__u32 draining; /* enum tp_draining; live connections are served in any case */
+	__u64 alive_ns; /* last sign of life of an agent that can send segments in; 0: none */
+	__u32 rmem_max; /* net.core.rmem_max */
+	__u32 routes;   /* 1: look into tp_routes */
 	__u32 max_connections;  /* live ones; more are refused when their header comes */
 	__u32 scope;            /* enum tp_scope */
 	char no_handshake[256]; /* why services do without that engine; empty: they have it */
@@ -542,7 +528,7 @@ struct tp_config {
 };
 
 /* How long the agent's last sign of life counts. */
-#define TP_REASSEMBLER_TIMEOUT_NS 5000000000ull
+#define TP_ALIVE_TIMEOUT_NS 5000000000ull
 
 #ifdef __cplusplus
 #define TP_ASSERT(c) static_assert(c)
@@ -558,20 +544,20 @@ TP_ASSERT(sizeof(struct tp_policy_key) == 24);
 TP_ASSERT(sizeof(struct tp_route_key) == 32);
 TP_ASSERT(sizeof(struct tp_route) == 24);
 TP_ASSERT(sizeof(struct tp_flow) == 48);
-TP_ASSERT(sizeof(struct tp_peer) == 128);
-TP_ASSERT(sizeof(struct tp_pending) == 192);
+TP_ASSERT(sizeof(struct tp_peer) == 120);
+TP_ASSERT(sizeof(struct tp_pending) == 184);
 TP_ASSERT(sizeof(struct tp_translation) == 24);
 TP_ASSERT(sizeof(struct tp_ended) == 56);
 TP_ASSERT(sizeof(struct tp_action) == 72);
-TP_ASSERT(sizeof(struct tp_piece) == 88);
+TP_ASSERT(sizeof(struct tp_piece) == 80);
 TP_ASSERT(sizeof(struct tp_config) == 680);
 TP_ASSERT(sizeof(struct tp_denied_key) == 24);
 TP_ASSERT(sizeof(struct tp_denied) == 24);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);
 TP_ASSERT(sizeof(struct tp_small_header) == 256);
 TP_ASSERT(sizeof(struct tp_header_part) == TP_PART + 16);
-TP_ASSERT(sizeof(struct tp_event) == 152);
-TP_ASSERT(sizeof(struct tp_agent_report) == 152);
+TP_ASSERT(sizeof(struct tp_event) == 144);
+TP_ASSERT(sizeof(struct tp_agent_report) == 136);
 #undef TP_ASSERT
 
 #endif

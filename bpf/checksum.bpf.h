@@ -42,6 +42,40 @@ static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct t
 	return sum;
 }
 
+#define TP_SUMMED 512 /* at once: what bpf_csum_diff() takes */
+#define TP_MAX_SUMMED 16384
+
+struct tp_summing {
+	struct __sk_buff *skb;
+	struct tp_collected *work;
+	__u64 sum;
+	__u32 tcp;
+	__u32 length;
+	__u32 failed;
+};
+
+static long tp_sum_step(__u64 index, void *context)
+{
+	struct tp_summing *summing = context;
+	struct tp_collected *work = summing->work;
+	__u32 at = (__u32)index * TP_SUMMED, part = summing->length - at;
+
+	if (at >= summing->length)
+		return 1;
+	if (part > TP_SUMMED)
+		part = TP_SUMMED;
+	part--;
+	asm volatile("%0 &= 511" : "+r"(part));
+	part++;
+	if (bpf_skb_load_bytes(summing->skb, summing->tcp + at, work->bytes, part)) {
+		summing->failed = 1;
+		return 1;
+	}
+	*(__u32 *)(work->bytes + part) = 0;
+	summing->sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)work->bytes, (part + 3) & 0x3fc, 0);
+	return 0;
+}
+
 /*
  * Whether a segment's checksum is wrong.  TCP, which would find out, never sees what is
  * answered here, and what is rewritten gets a new one.  Most devices have checked it, or
@@ -50,31 +84,22 @@ static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct t
 TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s,
 				   const struct tp_flow *ends)
 {
-	__u32 summed = tp_summed(skb), zero = 0, length;
+	__u32 summed = tp_summed(skb), zero = 0;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
-	__u64 sum;
+	struct tp_summing summing = {};
 
 	if (tp_missing(s) || tp_missing(ends) || !work)
 		return 1;
 	if (summed == TP_CHECKSUM_PARTIAL || summed == TP_CHECKSUM_UNNECESSARY)
 		return 0;
-	length = s->payload + s->length - s->tcp;
-	sum = tp_pseudo_sum(skb, ends, length);
+	summing.skb = skb;
+	summing.work = work;
+	summing.tcp = s->tcp;
+	summing.length = s->payload + s->length - s->tcp;
+	summing.sum = tp_pseudo_sum(skb, ends, summing.length);
 	/* longer ones are GRO's, which has looked */
-	for (__u32 at = 0; at < 16384 && at < length; at += 512) {
-		__u32 part = length - at;
-
-		if (part > 512)
-			part = 512;
-		part--;
-		asm volatile("%0 &= 511" : "+r"(part));
-		part++;
-		if (bpf_skb_load_bytes(skb, s->tcp + at, work->bytes, part))
-			return 1;
-		*(__u32 *)(work->bytes + part) = 0;
-		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)work->bytes, (part + 3) & 0x3fc, 0);
-	}
-	return tp_fold(sum) != 0xffff;
+	bpf_loop(TP_MAX_SUMMED / TP_SUMMED, tp_sum_step, &summing, 0);
+	return summing.failed || tp_fold(summing.sum) != 0xffff;
 }
 
 #endif

@@ -13,8 +13,7 @@
 #include "maps.bpf.h"
 #include "report.bpf.h"
 
-/* Written by the loader: flows and services carry their netns cookie. */
-const volatile __u8 tp_netns_aware __weak SEC(".rodata") = 0;
+/* Written by the loader. */
 const volatile __u64 tp_ports[65536 / 64] __weak SEC(".rodata") = {}; /* bit: a service has it */
 const volatile __u32 tp_mark __weak SEC(".rodata") = TP_DEFAULT_MARK;
 const volatile __u32 tp_mark_sent_in __weak SEC(".rodata") = TP_DEFAULT_MARK_SENT_IN;

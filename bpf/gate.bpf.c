@@ -2,7 +2,6 @@
 /*
  * The gate, on the cgroup: nothing of a service's connection passes that no engine has let through.
  */
-#include "stream_gate.bpf.h"
 #include "translate_gate.bpf.h"
 
 static __always_inline int tp_gate_segment(struct __sk_buff *skb)
@@ -12,7 +11,6 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	struct tp_segment s = {};
 	__u32 draining;
 	struct net *net;
-	int verdict, translates;
 
 	if (!sk)
 		return TP_PASS;
@@ -30,7 +28,6 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	service = tp_find_service(&s.flow);
 	if (!service)
 		return TP_PASS;
-	translates = service->engines & 1u << TP_ENGINE_TRANSLATE;
 	draining = tp_draining();
 	if (draining)
 		return draining == TP_DRAINING_HOLD && s.flags & TP_SYN ? TP_DROP : TP_PASS;
@@ -43,14 +40,10 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		    tp_gate_fast_open(skb, &s))
 			return TP_DROP;
 		if (policy == TP_POLICY_REJECT)
-			return tp_gate_reject(&s, service,
-					      translates ? TP_ENGINE_TRANSLATE : TP_ENGINE_STREAM);
-		if (translates) /* its SYN-ACK makes the entry */
-			return TP_PASS;
-		verdict = tp_gate_blind_syn(skb, &s);
-		return verdict >= 0 ? verdict : tp_gate_syn(&s, service, sk->family);
+			return tp_gate_reject(&s, service, TP_ENGINE_TRANSLATE);
+		return TP_PASS; /* its SYN-ACK makes the entry */
 	}
-	return translates ? tp_gate_translate(skb, &s, service) : tp_gate_stream(skb, &s, service);
+	return tp_gate_translate(skb, &s, service);
 }
 
 SEC("cgroup_skb/ingress")

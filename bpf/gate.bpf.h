@@ -36,18 +36,17 @@ static __always_inline int tp_let_pass(const struct tp_segment *s, struct tp_pen
 	return TP_PASS;
 }
 
-static __always_inline int tp_reassembled(void)
+static __always_inline int tp_agent_lives(void)
 {
 	__u32 zero = 0;
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 
-	return config &&
-	       bpf_ktime_get_boot_ns() - config->reassembler_ns < TP_REASSEMBLER_TIMEOUT_NS;
+	return config && bpf_ktime_get_boot_ns() - config->alive_ns < TP_ALIVE_TIMEOUT_NS;
 }
 
-/* Hands a segment to the agent; what gets lost the client sends again. */
-static __always_inline void tp_send_piece(const struct tp_segment *s, __u32 service, __u32 start,
-					  struct tp_collected *work, __u32 length, __u8 type)
+/* Hands a segment to the agent, which sends it in again; what gets lost the client sends again. */
+static __always_inline void tp_send_again(const struct tp_segment *s, __u32 service,
+					  struct tp_collected *work, __u32 length)
 {
 	struct tp_counters *c;
 
@@ -55,10 +54,9 @@ static __always_inline void tp_send_piece(const struct tp_segment *s, __u32 serv
 	work->piece.action.cookie = 0;
 	work->piece.action.seq = s->seq;
 	work->piece.action.ack = s->ack;
-	work->piece.action.type = type;
+	work->piece.action.type = TP_ACTION_SEGMENT;
 	work->piece.action.reason = 0;
 	work->piece.action.service = service;
-	work->piece.start = start;
 	work->piece.length = length;
 	work->piece.fin = s->flags & TP_FIN && length == s->length;
 	if (length > 0) { /* at most TP_MAX_HEADER: for the verifier of 6.1, as in tp_load_some() */
@@ -73,48 +71,28 @@ static __always_inline void tp_send_piece(const struct tp_segment *s, __u32 serv
 		c->actions_lost++;
 }
 
-/* ACK or FIN without data. */
+/* ACK or FIN without data, of a connection of the sender engine whose header is outstanding. */
 static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pending *pending)
 {
-	__u32 zero = 0, offset = s->seq - pending->start;
-	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
-	/* part of a header, by the sender engine */
-	int held = pending->peer.engine == TP_ENGINE_SENDER && pending->seen > 0;
-
-	if (pending->state == TP_PENDING_EARLY)
-		return TP_PASS;
 	if (!(s->flags & TP_FIN)) {
 		/* a client that waits for the server to speak, where no header is needed */
-		if (tp_optional(pending) && tp_expired(pending) && !held)
+		if (tp_optional(pending) && tp_expired(pending) && !pending->seen)
 			return tp_let_pass(s, pending);
-		/* a keep-alive probe behind pieces that the agent has acknowledged */
-		if (!held && pending->seen > 0 && offset + 1 == pending->seen && tp_reassembled())
-			tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, s->ack,
-			       pending->start + pending->seen, 0);
 		return TP_DROP;
 	}
-	if (held) /* and lost */
+	if (pending->seen) /* part of a header, held back at the proxy's socket, and lost */
 		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
-	if (pending->state == TP_PENDING_DECIDED || offset != pending->seen)
+	if (s->seq != pending->start)
 		return TP_DROP; /* what comes before it is still missing */
 	if (tp_optional(pending))
 		return tp_let_pass(s, pending);
-	if (offset == 0)
-		return tp_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
-	/* the agent has the pieces and may hold the whole header already: it decides */
-	if (work && tp_reassembled())
-		tp_send_piece(s, pending->peer.service, pending->start, work, 0, TP_ACTION_PIECE);
-	return TP_DROP;
+	return tp_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
 }
 
-/* NULL without CAP_PERFMON. */
 static __always_inline struct net *tp_listener_net(struct bpf_sock *sk)
 {
-	struct tcp_sock *listener;
+	struct tcp_sock *listener = bpf_skc_to_tcp_sock(sk);
 
-	if (!tp_netns_aware)
-		return NULL;
-	listener = bpf_skc_to_tcp_sock(sk);
 	return listener ? listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net : NULL;
 }
 
@@ -152,11 +130,8 @@ static __attribute__((noinline)) int tp_gate_fast_open(struct __sk_buff *skb,
 
 static __always_inline int tp_offers_fast_open(struct bpf_sock *sk)
 {
-	struct tcp_sock *listener;
+	struct tcp_sock *listener = bpf_skc_to_tcp_sock(sk);
 
-	if (!tp_netns_aware)
-		return 0;
-	listener = bpf_skc_to_tcp_sock(sk);
 	return listener && listener->inet_conn.icsk_accept_queue.fastopenq.max_qlen;
 }
 
@@ -190,13 +165,12 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	 * What the agent has sent in comes here only where no tc program is at loopback.
 	 */
 	if (length == 0 || skb->mark == tp_mark_sent_in ||
-	    s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
+	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
 		return TP_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
 	if (work && tp_load(skb, s->payload, work, length) == 0)
-		tp_send_piece(s, pending->peer.service, pending->start, work, length,
-			      TP_ACTION_SEGMENT);
+		tp_send_again(s, pending->peer.service, work, length);
 	return TP_DROP;
 }
 
@@ -218,16 +192,12 @@ static __always_inline int tp_gate_sent_reset(const struct tp_segment *s,
 struct tp_now {
 	__u32 state;     /* TCP's; 0: nothing */
 	__u32 interface; /* that the socket is bound to */
-	/* of a request (BPF_TCP_NEW_SYN_RECV): the client's first number, what it has to acknowledge */
-	__u32 start;
-	__u32 ack;
 };
 
 static __attribute__((noinline)) int tp_look_now(struct __sk_buff *skb, const struct tp_segment *s,
 						 struct tp_now *now)
 {
 	struct bpf_sock_tuple tuple = {};
-	struct tcp_request_sock *request;
 	__u32 size = sizeof(tuple.ipv6);
 	struct bpf_sock *sk;
 
@@ -249,31 +219,8 @@ static __attribute__((noinline)) int tp_look_now(struct __sk_buff *skb, const st
 		return 0;
 	now->state = sk->state;
 	now->interface = sk->bound_dev_if;
-	if (now->state == BPF_TCP_NEW_SYN_RECV && tp_netns_aware) {
-		request = bpf_skc_to_tcp_request_sock(sk);
-		if (request) {
-			now->start = request->rcv_isn + 1;
-			now->ack = request->snt_isn + 1;
-		}
-	}
 	bpf_sk_release(sk);
 	return 0;
-}
-
-/*
- * Where the connection is, from the agent.  The request socket would say so, too, but with a timestamp that
- * is newer than its SYN-ACK's, and from Linux 6.15 on TCP makes no socket of a segment that echoes such a one.
- */
-static __always_inline int tp_gate_acknowledge(const struct tp_segment *s,
-					       const struct tp_pending *pending,
-					       const struct tp_now *now)
-{
-	/* what the sender engine has seen has not come here */
-	__u32 seen = pending->peer.engine == TP_ENGINE_STREAM ? pending->seen : 0;
-
-	tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, now->ack,
-	       pending->start + seen, 0);
-	return TP_DROP;
 }
 
 /*
@@ -291,11 +238,11 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 
 	/* once: whatever keeps it from its socket, it must not go round and round */
 	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
-	    skb->mark == tp_mark_sent_in || !tp_reassembled())
+	    skb->mark == tp_mark_sent_in || !tp_agent_lives())
 		return TP_DROP;
 	if (length > 0 && tp_load(skb, s->payload, work, length))
 		return TP_DROP;
-	tp_send_piece(s, service, 0, work, length, TP_ACTION_SEGMENT);
+	tp_send_again(s, service, work, length);
 	return TP_DROP;
 }
 

@@ -9,9 +9,9 @@
  * (bpf_sk_assign_tcp_reqsk()), so that the connection's socket begins there: a native
  * socket, with nothing of ours on its data path.
  *
- * What it cannot take it passes on to TCP untouched; the stream engine and
+ * What it cannot take it passes on to TCP untouched; the translate engine and
  * tp_sockops stand behind it, so that no connection of a service gets through
- * unseen.  tp_pending keeps the connections under way, as for the stream engine.
+ * unseen.  tp_pending keeps the connections under way, as for all engines.
  */
 #include "handshake_syn.bpf.h"
 

@@ -133,9 +133,8 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 {
 	int verdict = TP_DROP_PACKET;
 	struct tcp_sock *listener;
-	struct tp_flow *birth;
 	struct bpf_sock *sk;
-	__u32 now, zero = 0;
+	__u32 now;
 
 	if (tp_missing(s) || tp_missing(pending))
 		return TP_DROP_PACKET;
@@ -166,9 +165,6 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	if (tp_assign(skb, listener, pending, now))
 		goto out;
 	pending->birth_cpu = tp_cpu_tag();
-	birth = bpf_map_lookup_elem(&tp_births, &zero);
-	if (birth)
-		*birth = s->flow;
 	if (skb->mark == tp_mark_sent_in)
 		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	verdict = TP_NEXT;

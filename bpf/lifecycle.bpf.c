@@ -3,35 +3,9 @@
  * The life of a connection: when a service's connection is established, what
  * is known of it moves from its flow (tp_pending) to its socket cookie
  * (tp_origins); when it ends, the entry goes.
- *
- * The stream engine's sockets enter tp_sockets here, which is what makes the
- * verdict program (stream.bpf.c) see their data.  Its lag is settled here too:
- * TCP goes on counting the bytes that the verdict removed as unread, and
- * SO_RCVLOWAT of lag + 1 makes readiness exact again.
  */
 #include "sender_socket.bpf.h"
 #include "translation.bpf.h"
-
-static __always_inline void tp_set_rcvlowat(struct bpf_sock_ops *ctx, int bytes)
-{
-	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
-}
-
-/*
- * The low-water mark can be raised now where that cannot make a blocking recv()
- * fail: it must not be above what is queued when the server reads (see
- * tp_is_event_driven() in stream_header.bpf.h).  Otherwise tp_settle() raises it.
- */
-static __always_inline void tp_stream_established(struct bpf_sock_ops *ctx, struct tp_peer *peer)
-{
-	peer->next = ctx->rcv_nxt;
-	if (peer->state == TP_PEER_KNOWN)
-		peer->strip_left = peer->header_bytes;
-	if (peer->lag_known)
-		tp_set_rcvlowat(ctx, peer->header_bytes + 1);
-	else if (peer->state != TP_PEER_REFUSED)
-		tp_set_callbacks(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, 0);
-}
 
 static __always_inline void tp_refuse_socket(const struct tp_flow *flow, struct tp_peer *peer,
 					     __u64 cookie, __u8 reason)
@@ -40,18 +14,6 @@ static __always_inline void tp_refuse_socket(const struct tp_flow *flow, struct 
 	peer->reason = reason;
 	tp_report(peer, reason, cookie);
 	tp_ask(flow, peer->service, TP_ACTION_DESTROY, reason, 0, 0, cookie);
-}
-
-/*
- * The handshake engine has just cut the header off, and has lost what it knew: tp_pending was full.
- * What this client sends next must not be taken for a header.
- */
-static __always_inline int tp_is_lost_birth(const struct tp_flow *flow)
-{
-	__u32 zero = 0;
-	struct tp_flow *birth = bpf_map_lookup_elem(&tp_births, &zero);
-
-	return birth && tp_is_same_flow(birth, flow);
 }
 
 /* A connection of a service whose handshake no program saw (or saw too late). */
@@ -67,22 +29,12 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	tp_set_real_endpoints(peer, flow);
 	tp_count_connection(service->id);
 	policy = tp_find_policy(service->id, flow->remote);
-	if (policy == TP_POLICY_REJECT || tp_is_lost_birth(flow)) {
-		tp_refuse_socket(flow, peer, cookie,
-				 policy == TP_POLICY_REJECT ? TP_OUT_UNTRUSTED : TP_OUT_INTERNAL);
-		return 0;
-	}
-	if (service->engines & 1u << TP_ENGINE_TRANSLATE && policy != TP_POLICY_SKIP) {
-		/* the gate lets none of these through */
-		tp_refuse_socket(flow, peer, cookie, TP_OUT_INTERNAL);
-		return 0;
-	}
-	if (policy != TP_POLICY_REQUIRE) {
-		/* optional headers are decided before there is a socket or not at all */
+	if (policy == TP_POLICY_SKIP) {
 		tp_report(peer, tp_passed_outcome(policy), cookie);
 		return -1;
 	}
-	peer->engine = TP_ENGINE_STREAM;
+	tp_refuse_socket(flow, peer, cookie,
+			 policy == TP_POLICY_REJECT ? TP_OUT_UNTRUSTED : TP_OUT_INTERNAL);
 	return 0;
 }
 
@@ -115,11 +67,11 @@ static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp
 												-1;
 }
 
-/* Of an engine that leaves a native socket: the header must be decided, and there must be room. */
-static __always_inline void tp_native_established(struct bpf_sock_ops *ctx,
-						  const struct tp_flow *flow,
-						  const struct tp_waited *waited,
-						  struct tp_peer *peer, __u64 cookie)
+/* Its header must be decided, and there must be room. */
+static __always_inline void tp_decided_established(struct bpf_sock_ops *ctx,
+						   const struct tp_flow *flow,
+						   const struct tp_waited *waited,
+						   struct tp_peer *peer, __u64 cookie)
 {
 	__u8 reason;
 
@@ -168,7 +120,7 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 	struct tp_peer peer = {};
 	__u32 draining = tp_how_draining();
 	struct tp_waited waited = {};
-	int native, known;
+	int known;
 	__u64 cookie;
 
 	if (draining == TP_DRAINING_PASS) /* its successor's */
@@ -187,14 +139,10 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 		if (tp_unannounced(&flow, &peer, cookie))
 			return;
 	}
-	if (known && peer.engine != TP_ENGINE_STREAM)
-		tp_native_established(ctx, &flow, &waited, &peer, cookie);
-	native = peer.engine != TP_ENGINE_STREAM && peer.state == TP_PEER_KNOWN;
+	if (known)
+		tp_decided_established(ctx, &flow, &waited, &peer, cookie);
 	tp_set_callbacks(ctx, BPF_SOCK_OPS_STATE_CB_FLAG, 0);
-	if (!native)
-		tp_stream_established(ctx, &peer);
 	if (bpf_map_update_elem(&tp_origins, &cookie, &peer, BPF_ANY)) {
-		/* without an entry the verdict program lets nothing through */
 		if (peer.state != TP_PEER_REFUSED)
 			tp_report(&peer, TP_OUT_MAP_FULL, cookie);
 		tp_forget_kept(&peer);
@@ -209,8 +157,6 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 	/* last: whoever looks finds it in one of the maps */
 	if (known)
 		tp_forget_pending(&flow, &waited);
-	if (!native && bpf_sock_hash_update(ctx, &tp_sockets, &cookie, BPF_ANY))
-		tp_ask(&flow, peer.service, TP_ACTION_DESTROY, TP_OUT_INTERNAL, 0, 0, cookie);
 }
 
 #define TP_SOCK_DEAD 1 /* bit SOCK_DEAD of skc_flags, since Linux 2.6: no struct socket any more */
@@ -221,7 +167,7 @@ static __always_inline int tp_is_orphan(struct bpf_sock_ops *ctx)
 	struct tcp_sock *connection;
 	struct bpf_sock *sk = ctx->sk;
 
-	if (!tp_netns_aware || !sk) /* both need CAP_PERFMON */
+	if (!sk)
 		return 1;
 	connection = bpf_skc_to_tcp_sock(sk);
 	return !connection ||
@@ -264,8 +210,6 @@ static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 	if (!peer || peer->state == TP_PEER_CLOSED)
 		return;
 	tp_forget_kept(peer);
-	if (peer->engine == TP_ENGINE_STREAM)
-		bpf_map_delete_elem(&tp_collected, &cookie);
 	if (peer->state == TP_PEER_KNOWN && !peer->asked && !tp_is_orphan(ctx)) {
 		peer->established_ns = bpf_ktime_get_boot_ns();
 		peer->kept = TP_KEPT_NOT;
@@ -273,31 +217,6 @@ static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 		return;
 	}
 	tp_delete_origin(cookie);
-}
-
-/*
- * Called for each segment sent until the lag is settled; mostly for the
- * acknowledgement of the first payload.
- */
-static __always_inline void tp_settle(struct bpf_sock_ops *ctx)
-{
-	__u64 cookie = bpf_get_socket_cookie(ctx);
-	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
-	int behind;
-
-	/* the header lies alone in the queue, unread */
-	if (peer && peer->strip_left > 0 && ctx->bytes_received <= peer->header_bytes)
-		return;
-	/* first the flag: the new low-water mark may make TCP send again from here */
-	if (!peer || peer->state != TP_PEER_WAITING)
-		tp_set_callbacks(ctx, 0, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
-	if (!peer)
-		return;
-	behind = peer->lag + peer->strip_left;
-	if (peer->state == TP_PEER_KNOWN)
-		peer->lag_known = 1;
-	if (behind)
-		tp_set_rcvlowat(ctx, behind + 1);
 }
 
 SEC("sockops")
@@ -311,8 +230,7 @@ int tp_sockops(struct bpf_sock_ops *ctx)
 		tp_opened(ctx);
 		break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
-		if (tp_sent(ctx))
-			tp_settle(ctx);
+		tp_sent(ctx);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[1] == BPF_TCP_CLOSE)
@@ -330,10 +248,6 @@ int tp_agent_report(struct tp_agent_report *ctx)
 	struct tp_peer peer = ctx->peer;
 	struct tp_counters *c = tp_service_counters(peer.service);
 
-	if (c && ctx->pieces_lost) {
-		__sync_fetch_and_add(&c->pieces_lost, ctx->pieces_lost);
-		return 0;
-	}
 	if (outcome == TP_OUT_NONE) {
 		tp_delete_origin(ctx->cookie);
 		return 0;

@@ -4,7 +4,7 @@
  * carries the definitions, `bpftool gen object` makes one map of each
  * (__weak), and the agent pins them (docs/PROTOCOL.md).
  *
- * Sizes of tp_namespaces, tp_origins, tp_headers, tp_sockets, tp_pending, tp_collected, tp_pieces and
+ * Sizes of tp_namespaces, tp_origins, tp_headers, tp_pending, tp_pieces and
  * tp_sending are set by the agent before loading.
  */
 #ifndef TP_MAPS_BPF_H
@@ -82,14 +82,6 @@ struct {
 	__uint(max_entries, 1 << 20);
 } tp_actions __weak SEC(".maps");
 
-/* Stream engine: the sockets whose receive queue the verdict program filters. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, 262144);
-	__type(key, __u64);
-	__type(value, __u64);
-} tp_sockets __weak SEC(".maps");
-
 #define TP_LOAD 4096 /* bytes that are copied out of a segment at a time */
 
 /*
@@ -111,19 +103,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tp_collected);
 } tp_work __weak SEC(".maps");
-
-/*
- * Stream engine: headers that arrive in pieces on an established socket.  By
- * socket cookie and not per CPU, because the verdict program runs in process
- * context too, where a softirq may run it again for another socket.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, __u64);
-	__type(value, struct tp_collected);
-} tp_collected __weak SEC(".maps");
 
 /* Sender engine: proxies' sockets on this host, as long as their header is outstanding. */
 struct {
@@ -178,14 +157,6 @@ struct {
 	__type(key, struct tp_flow); /* with the part */
 	__type(value, struct tp_header_part);
 } tp_pieces __weak SEC(".maps");
-
-/* ... the connection of which TCP is being handed the first segment, on each CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tp_flow);
-} tp_births __weak SEC(".maps");
 
 /* ... where netfilter has hooks: what has come through them to a listener lately (path.bpf.h). */
 struct tp_path_key {

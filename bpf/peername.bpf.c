@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * getpeername(), and with it the address that accept() returns.
- *
- * The stream engine may have the header still in the receive queue: data that
- * came before accept() has not passed the verdict program, because it needs a
- * struct socket.  Writing SO_RCVLOWAT here makes TCP look at the queue, so that
- * the program runs and the answer is the origin the first time already.
  */
 #include "origin.bpf.h"
 #include "pseudo_address.h"
-
-static __always_inline void tp_set_lowat(struct bpf_sock_addr *ctx, int bytes)
-{
-	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
-}
 
 /* The connection and its *origin, or NULL where the real name stands. */
 static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx,
@@ -21,24 +11,12 @@ static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx,
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct tp_peer *peer = bpf_map_lookup_elem(&tp_origins, &cookie);
-	struct tp_counters *c;
 
-	if (!peer)
+	if (!peer || (peer->state != TP_PEER_KNOWN && peer->state != TP_PEER_CLOSED))
 		return NULL;
-	if (peer->state == TP_PEER_WAITING || peer->strip_left > 0) {
-		tp_set_lowat(ctx, 1);
-		if (peer->lag + peer->strip_left > 0)
-			tp_set_lowat(ctx, peer->lag + peer->strip_left + 1);
-	}
-	if (peer->state == TP_PEER_KNOWN || peer->state == TP_PEER_CLOSED) {
-		*origin = peer->origin;
-		/* it may have ended meanwhile, and its element gone to another connection */
-		return bpf_map_lookup_elem(&tp_origins, &cookie) == peer ? peer : NULL;
-	}
-	c = tp_service_counters(peer->service);
-	if (c)
-		c->peername_early++;
-	return NULL;
+	*origin = peer->origin;
+	/* it may have ended meanwhile, and its element gone to another connection */
+	return bpf_map_lookup_elem(&tp_origins, &cookie) == peer ? peer : NULL;
 }
 
 /* A connection that has ended is asked for once, by accept(). */

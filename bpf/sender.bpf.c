@@ -9,8 +9,8 @@
  * native, on every kernel and for every listener.  With the first segment that is sent then,
  * the proxy's socket leaves the map and is native again, too.
  *
- * The gate (stream_gate.bpf.h) keeps the connection from having a socket until then.  What this
- * program does not see, it takes for the stream engine.
+ * The gate (translate_gate.bpf.h) keeps the connection from having a socket until then.  What this
+ * program does not see, the translate engine takes.
  */
 #include "segment.bpf.h"
 
@@ -153,7 +153,7 @@ int tp_sender(struct sk_msg_md *msg)
 	place = tp_take_place(0);
 	if (!place)
 		place = tp_take_place(1);
-	if (!place) /* the stream engine will have it */
+	if (!place) /* the translate engine will have it */
 		return tp_sender_done(msg, sender);
 	verdict = tp_sender_message(msg, sk, sender, &place->work);
 	__sync_lock_test_and_set(&place->taken, 0);

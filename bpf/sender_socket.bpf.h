@@ -60,8 +60,7 @@ static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 	flow.local_port = seen.remote_port;
 	pending = tp_find_own(ctx, &flow);
 	if (!pending || pending->state != TP_PENDING_WAITING || pending->seen ||
-	    (pending->peer.engine != TP_ENGINE_STREAM &&
-	     pending->peer.engine != TP_ENGINE_TRANSLATE))
+	    pending->peer.engine != TP_ENGINE_TRANSLATE)
 		return;
 	connection = bpf_skc_to_tcp_sock(sk);
 	if (!connection || connection->is_mptcp) /* sends past its sk_msg program */
@@ -82,25 +81,22 @@ static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 	tp_set_callbacks(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, 0);
 }
 
-/* Called for each segment sent; -1: this is not a sender's socket. */
-static __always_inline int tp_sent(struct bpf_sock_ops *ctx)
+/* Called for each segment that is sent. */
+static __always_inline void tp_sent(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct tp_sender *sender;
 	__u64 cookie;
 
 	if (!tp_namespace_count || !sk)
-		return -1;
+		return;
 	sender = bpf_sk_storage_get(&tp_senders, sk, NULL, 0);
-	if (!sender)
-		return -1;
-	if (sender->state == TP_SENDER_WAITING)
-		return 0;
+	if (!sender || sender->state == TP_SENDER_WAITING)
+		return;
 	cookie = bpf_get_socket_cookie(ctx);
 	bpf_map_delete_elem(&tp_sending, &cookie);
 	tp_set_callbacks(ctx, 0, sender->callback);
 	bpf_sk_storage_delete(&tp_senders, sk);
-	return 0;
 }
 
 #endif

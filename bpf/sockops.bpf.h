@@ -28,8 +28,7 @@ static __attribute__((noinline)) void tp_sockops_flow(struct bpf_sock_ops *ctx,
 	}
 	flow->remote_port = (__u16)bpf_ntohl(ctx->remote_port);
 	flow->local_port = (__u16)ctx->local_port;
-	if (tp_netns_aware)
-		flow->netns = bpf_get_netns_cookie(ctx);
+	flow->netns = bpf_get_netns_cookie(ctx);
 }
 
 /* Other programs on this hook may have set theirs: `off` is what this one has set. */

@@ -26,7 +26,7 @@ static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 n
 /* Whether it is for one of those: the port is the listener's, too. */
 static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct bpf_sock *sk)
 {
-	return tp_translates && sk->state != BPF_TCP_LISTEN && !tp_is_translated(skb) &&
+	return sk->state != BPF_TCP_LISTEN && !tp_is_translated(skb) &&
 	       tp_is_service_port((__u16)sk->src_port);
 }
 
@@ -60,14 +60,28 @@ static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct t
 	/* put together from fragments: the agent sends it in again, where tc can read it */
 	work = bpf_map_lookup_elem(&tp_work, &zero);
 	if (!work || length == 0 || skb->mark == tp_mark_sent_in ||
-	    s->seq - pending->start >= TP_MAX_HEADER || !tp_reassembled())
+	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
 		return TP_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
 	if (tp_load(skb, s->payload, work, length) == 0)
-		tp_send_piece(s, pending->peer.service, pending->start, work, length,
-			      TP_ACTION_SEGMENT);
+		tp_send_again(s, pending->peer.service, work, length);
 	return TP_DROP;
+}
+
+/*
+ * Whether an acknowledgement may make a socket of a SYN cookie: if the listener has ever sent one, as TCP
+ * notes it with the listener or with the group of those that share its port.
+ */
+static __always_inline int tp_takes_cookies(struct bpf_sock *sk)
+{
+	struct tcp_sock *listener = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct sock_reuseport *group;
+
+	if (!listener || listener->rx_opt.ts_recent_stamp)
+		return 1;
+	group = listener->inet_conn.icsk_inet.sk.sk_reuseport_cb;
+	return group && BPF_CORE_READ(group, synq_overflow_ts);
 }
 
 /* A connection that nobody knows: its handshake was not seen, or the map has let it go. */
@@ -82,7 +96,10 @@ static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_
 	tp_look_now(skb, s, &now);
 	switch (now.state) {
 	case 0:
-	case BPF_TCP_LISTEN: /* a SYN cookie may make a socket of it */
+	case BPF_TCP_LISTEN:
+		if (!(s->flags & TP_ACK) || s->flags & TP_SYN || !tp_takes_cookies(skb->sk))
+			return TP_PASS; /* TCP answers */
+					/* fall through */
 	case BPF_TCP_TIME_WAIT:
 	case BPF_TCP_NEW_SYN_RECV:
 		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);

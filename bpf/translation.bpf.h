@@ -8,9 +8,6 @@
 
 #include "wire.bpf.h"
 
-/* Written by the loader: some service has the translate engine. */
-const volatile __u8 tp_translates __weak SEC(".rodata") = 0;
-
 /*
  * How the gate, and a second interface that the packet passes, know that its numbers are TCP's
  * own already: the upper half of skb->priority, which is nobody's on a packet's way in.  Of what

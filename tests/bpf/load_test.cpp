@@ -246,12 +246,6 @@ TEST_P(BpfProgram, Attaches)
 		EXPECT_NE(link, nullptr) << "attach to cgroup: " << GetParam().name;
 		break;
 	}
-	case BPF_PROG_TYPE_SK_SKB: {
-		int sockets = bpf_object__find_map_fd_by_name(object_, "tp_sockets");
-		EXPECT_EQ(bpf_prog_attach(fd, sockets, BPF_SK_SKB_VERDICT, 0), 0);
-		EXPECT_EQ(bpf_prog_detach2(fd, sockets, BPF_SK_SKB_VERDICT), 0);
-		break;
-	}
 	case BPF_PROG_TYPE_SK_MSG: {
 		int sending = bpf_object__find_map_fd_by_name(object_, "tp_sending");
 		EXPECT_EQ(bpf_prog_attach(fd, sending, BPF_SK_MSG_VERDICT, 0), 0);

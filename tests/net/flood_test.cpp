@@ -99,7 +99,7 @@ void Flood::flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &
 }
 
 INSTANTIATE_TEST_SUITE_P(
-	Live, Flood, testing::Values(std::tuple("handshake", true), std::tuple("stream", false)),
+	Live, Flood, testing::Values(std::tuple("handshake", true), std::tuple("translate", false)),
 	[](const auto &row) {
 		return std::get<0>(row.param) + (std::get<1>(row.param) ? "_ipv6" : "_ipv4");
 	});
@@ -149,7 +149,7 @@ static uint64_t silent_ns(int config_map)
 		return UINT64_MAX;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	uint64_t now_ns = (uint64_t)now.tv_sec * 1'000'000'000 + (uint64_t)now.tv_nsec;
-	return now_ns > config.reassembler_ns ? now_ns - config.reassembler_ns : 0;
+	return now_ns > config.alive_ns ? now_ns - config.alive_ns : 0;
 }
 
 /* Each refusal is work for the agent: the rest of its work must not wait for the last one. */
@@ -157,7 +157,7 @@ TEST(FloodOfRefusals, agent_keeps_its_time)
 {
 	in_sandbox(
 		[](Sandbox &box) {
-			RawWorld w(box, false, { .engine = "stream" });
+			RawWorld w(box, false, { .engine = "translate" });
 			int config = bpf_obj_get((w.agent->pin_dir() + "/tp_config").c_str());
 			uint64_t longest = 0;
 
@@ -184,7 +184,7 @@ TEST(FloodOfRefusals, agent_keeps_its_time)
 				longest = std::max(longest, silent_ns(config));
 			sender.stop();
 			/* less than half of what makes the gate take it for dead */
-			EXPECT_LT(longest, TP_REASSEMBLER_TIMEOUT_NS * 2 / 5);
+			EXPECT_LT(longest, TP_ALIVE_TIMEOUT_NS * 2 / 5);
 			EXPECT_GT(w.agent->counters()["untrusted"], 10000u);
 			close(config);
 		},

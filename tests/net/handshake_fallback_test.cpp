@@ -252,20 +252,20 @@ static void bytes_in_the_syn(RawWorld &w, const std::string &in_syn)
 
 TEST_P(HandshakeFallback, fast_open_with_a_header_in_the_syn)
 {
-	for (const char *engine : { "auto", "stream", "translate" })
+	for (const char *engine : { "auto", "translate" })
 		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, w.header(2)); });
 }
 
 TEST_P(HandshakeFallback, fast_open_with_half_a_header_in_the_syn)
 {
-	for (const char *engine : { "auto", "stream", "translate" })
+	for (const char *engine : { "auto", "translate" })
 		raw(with_engine(engine),
 		    [](RawWorld &w) { bytes_in_the_syn(w, w.header(2).substr(0, 20)); });
 }
 
 TEST_P(HandshakeFallback, fast_open_without_a_header_in_the_syn)
 {
-	for (const char *engine : { "auto", "stream", "translate" }) {
+	for (const char *engine : { "auto", "translate" }) {
 		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, ""); });
 		raw(with_engine(engine), [](RawWorld &w) { bytes_in_the_syn(w, "GET /"); });
 	}

@@ -176,7 +176,7 @@ static void hold_and_look_up(Sandbox &box, const std::string &engine, long count
 	std::fflush(stdout);
 	holders.clear(); /* the kernel closes all */
 	EXPECT_TRUE(eventually([&] { return agent.live() == 0; }, 15s)) << agent.live();
-	for (const char *map : { "tp_headers", "tp_headers_large", "tp_collected", "tp_pending" })
+	for (const char *map : { "tp_headers", "tp_headers_large", "tp_pending" })
 		EXPECT_TRUE(eventually([&] { return agent.entries(map) == 0; }, 15s))
 			<< agent.entries(map) << " left in " << map;
 	expect_clean_stop(agent);

@@ -113,9 +113,6 @@ TEST_P(Listeners, M38_server_restarted_before_the_header)
 					return true;
 			return false;
 		}));
-		/* the stream engine remembers the first for 90 s; the others, for 2 s */
-		if (w.c.engine == "stream")
-			clear_map(*w.agent, "tp_pending");
 	});
 }
 

@@ -65,17 +65,7 @@ TEST_P(Payload, M19_header_then_bulk_data)
 		EXPECT_EQ(session.count, size);
 		EXPECT_EQ(session.hash, hash);
 		EXPECT_EQ(session.late.text(), w.origin());
-		/*
-		 * docs/LIMITS.md: while a socket is in a sockmap, a blocking recv() may
-		 * return EAGAIN in mid-transfer.  Nothing else may go wrong.
-		 */
-		if (w.c.engine == "stream" && w.c.server == ServerKind::blocking) {
-			for (int error : session.errors)
-				EXPECT_EQ(error, EAGAIN);
-			EXPECT_LT(session.errors.size(), 10u);
-		} else {
-			EXPECT_EQ(session.errors, std::vector<int>());
-		}
+		EXPECT_EQ(session.errors, std::vector<int>());
 		EXPECT_EQ(session.phantoms, 0);
 	});
 }

@@ -17,20 +17,6 @@
 namespace live
 {
 
-/*
- * FIONREAD counts the header's bytes as unread on kernels before 6.2, where the
- * stream engine has shortened a segment (docs/LIMITS.md).
- */
-static bool kernel_counts_exactly()
-{
-	utsname name;
-	int major = 0, minor = 0;
-
-	uname(&name);
-	sscanf(name.release, "%d.%d", &major, &minor);
-	return major > 6 || (major == 6 && minor >= 2);
-}
-
 enum class Order {
 	data_with_header,  /* one segment, before accept() */
 	data_after_header, /* two segments, before accept() */
@@ -46,10 +32,6 @@ static const char *order_name(Order order)
 	return names[(int)order];
 }
 
-/*
- * docs/LIMITS.md: accept() without an address leaves the stream engine only the
- * listener to tell how the server will wait for the first byte.
- */
 enum class Waits {
 	in_poll, /* the listener is not blocking */
 	in_recv,
@@ -199,40 +181,29 @@ TEST_P(Readiness, M8_blocking_recv_sleeps_until_data_comes)
 
 TEST_P(Readiness, M26_fionread_is_the_unread_payload)
 {
-	with_connection(Waits::in_poll, [](World &w, Client &client, Accepted &a, bool sent) {
+	with_connection(Waits::in_poll, [](World &, Client &client, Accepted &a, bool sent) {
 		int fd = a.socket.fd();
 
 		if (!sent) {
 			ASSERT_TRUE(client.send("hello"));
 		}
 		ASSERT_TRUE(polls_readable(fd, scaled(2s)));
-		/* docs/LIMITS.md: without an address in accept() it is 0 before the first read */
-		bool exact = w.c.engine != "stream" || kernel_counts_exactly();
-		if (exact && (w.c.engine != "stream" || a.address.size)) {
-			EXPECT_EQ(readable_bytes(fd), 5);
-		}
+		EXPECT_EQ(readable_bytes(fd), 5);
 		char byte;
 		ASSERT_EQ(recv(fd, &byte, 1, 0), 1);
 		EXPECT_EQ(byte, 'h');
-		if (exact) {
-			EXPECT_EQ(readable_bytes(fd), 4);
-		}
+		EXPECT_EQ(readable_bytes(fd), 4);
 		EXPECT_EQ(receive_exactly(fd, 4), "ello");
-		if (exact) {
-			EXPECT_EQ(readable_bytes(fd), 0);
-		}
+		EXPECT_EQ(readable_bytes(fd), 0);
 		ASSERT_TRUE(client.send("1234567"));
 		ASSERT_TRUE(polls_readable(fd, scaled(2s)));
-		if (exact) {
-			EXPECT_EQ(readable_bytes(fd), 7);
-		}
+		EXPECT_EQ(readable_bytes(fd), 7);
 	});
 }
 
-/* MSG_WAITALL returns early with the stream engine (docs/LIMITS.md); no byte may be missing. */
 TEST_P(Readiness, M26_peek_waitall_and_recvmmsg)
 {
-	with_connection(Waits::in_poll, [](World &w, Client &client, Accepted &a, bool sent) {
+	with_connection(Waits::in_poll, [](World &, Client &client, Accepted &a, bool sent) {
 		int fd = a.socket.fd();
 		char bytes[16] = {};
 
@@ -257,10 +228,8 @@ TEST_P(Readiness, M26_peek_waitall_and_recvmmsg)
 		ssize_t n = recv(fd, bytes, 6, MSG_WAITALL);
 		int error = errno;
 		writer.join();
-		ASSERT_GT(n, 0) << strerror(error);
-		if (w.c.engine == "stream")
-			n += (ssize_t)receive_exactly(fd, 6 - (size_t)n).copy(bytes + n, 6);
-		EXPECT_EQ(std::string(bytes, (size_t)n), "123456");
+		ASSERT_EQ(n, 6) << strerror(error);
+		EXPECT_EQ(std::string(bytes, 6), "123456");
 	});
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The less common ways to receive: row M26, with readiness_test.cpp and
- * transfer_test.cpp.  Where docs/LIMITS.md says that the stream engine cannot give
- * something, the test says what it gives instead.
+ * transfer_test.cpp.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,17 +20,13 @@ class Receive : public Live
 };
 INSTANTIATE_TEST_SUITE_P(Live, Receive, blocking_cases(), case_name);
 
-/* docs/LIMITS.md: stream needs the header's length on top, and then knows "some" and "none" only.
- */
 TEST_P(Receive, M26_low_water_mark_of_the_server)
 {
 	everywhere(GetParam(), "", [](Pair &p) {
-		int behind = p.sockmap ? (int)p.header : 0;
-
-		set_option(p.fd(), SOL_SOCKET, SO_RCVLOWAT, 10 + behind);
+		set_option(p.fd(), SOL_SOCKET, SO_RCVLOWAT, 10);
 		EXPECT_FALSE(polls_readable(p.fd(), 100ms)) << "nothing";
 		ASSERT_TRUE(p.client.send("hello1234"));
-		EXPECT_EQ(polls_readable(p.fd(), 100ms), p.sockmap) << "9 of 10 bytes";
+		EXPECT_FALSE(polls_readable(p.fd(), 100ms)) << "9 of 10 bytes";
 		ASSERT_TRUE(p.client.send("5"));
 		EXPECT_TRUE(polls_readable(p.fd(), scaled(1s)));
 		EXPECT_EQ(p.receive(10), "hello12345");
@@ -55,12 +50,7 @@ TEST_P(Receive, M26_blocking_recv_waits_for_the_low_water_mark)
 		int error = errno;
 		writer.join();
 		ASSERT_GT(n, 0) << strerror(error);
-		std::string got(bytes, (size_t)n);
-		/* docs/LIMITS.md: the sockmap's recv() takes what there is */
-		if (!p.sockmap) {
-			EXPECT_EQ(got, "hello123");
-		}
-		EXPECT_EQ(got + p.receive(8 - (size_t)n), "hello123");
+		EXPECT_EQ(std::string(bytes, (size_t)n), "hello123");
 	});
 }
 
@@ -83,8 +73,7 @@ TEST_P(Receive, M26_trunc_discards)
 		char bytes[8] = "......";
 
 		EXPECT_EQ(recv(p.fd(), bytes, 3, MSG_TRUNC), 3) << strerror(errno);
-		/* docs/LIMITS.md: stream discards as well, but copies first */
-		EXPECT_EQ(std::string(bytes, 6), p.sockmap ? "hel..." : "......");
+		EXPECT_EQ(std::string(bytes, 6), "......");
 		EXPECT_EQ(p.receive(2), "lo");
 	});
 }
@@ -98,7 +87,7 @@ TEST_P(Receive, M26_peek_offset)
 		/* TCP has it from Linux 6.9 on */
 		if (setsockopt(p.fd(), SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero))) {
 			EXPECT_EQ(errno, EOPNOTSUPP);
-		} else if (!p.sockmap) { /* docs/LIMITS.md: not on a sockmap */
+		} else {
 			EXPECT_EQ(recv(p.fd(), bytes, 2, MSG_PEEK), 2);
 			EXPECT_EQ(std::string(bytes, 2), "he");
 			EXPECT_EQ(recv(p.fd(), bytes, 8, MSG_PEEK), 3);
@@ -130,15 +119,11 @@ TEST_P(Receive, M26_bytes_in_queue_told_with_each_receive)
 		set_option(p.fd(), IPPROTO_TCP, TCP_INQ, 1);
 		ASSERT_EQ(recvmsg(p.fd(), &message, 0), 2) << strerror(errno);
 		cmsghdr *told = CMSG_FIRSTHDR(&message);
-		/* docs/LIMITS.md: the sockmap's recv() says nothing */
-		EXPECT_EQ(told != nullptr, !p.sockmap);
-		if (told) {
-			int left;
-
-			EXPECT_EQ(told->cmsg_type, TCP_INQ);
-			memcpy(&left, CMSG_DATA(told), sizeof(left));
-			EXPECT_EQ(left, 3);
-		}
+		ASSERT_NE(told, nullptr);
+		EXPECT_EQ(told->cmsg_type, TCP_INQ);
+		int left;
+		memcpy(&left, CMSG_DATA(told), sizeof(left));
+		EXPECT_EQ(left, 3);
 		EXPECT_EQ(p.receive(3), "llo");
 	});
 }

@@ -252,7 +252,7 @@ TEST_P(Sender, bytes_that_only_began_like_an_optional_header)
 	});
 }
 
-/* As when its agent ends without a successor: the header arrives, and the stream engine has it. */
+/* As when its agent ends without a successor: the header arrives, and the translate engine has it. */
 TEST_P(Sender, socket_that_left_the_map)
 {
 	live({ .check_events = false }, [](World &w) {
@@ -263,7 +263,7 @@ TEST_P(Sender, socket_that_left_the_map)
 		ASSERT_EQ(bpf_map_delete_elem(map.fd(), &cookie), 0);
 		ASSERT_TRUE(client.send(w.header(2) + "hello"));
 		w.expect_session(0, w.origin(), "hello");
-		EXPECT_EQ(w.agent->events()[0].value("engine", ""), "stream");
+		EXPECT_EQ(w.agent->events()[0].value("engine", ""), "translate");
 	});
 }
 

@@ -61,7 +61,7 @@ TEST(Signals, a_log_without_a_reader)
 		int reader = open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		ASSERT_GE(reader, 0);
 		Process agent({ "sh", "-c", "exec \"$@\" 2> " + fifo, "sh", build_path("truepeer"),
-				"run", "--engine", "stream", "--listen", "127.0.0.1:8080",
+				"run", "--engine", "translate", "--listen", "127.0.0.1:8080",
 				"--trust", "127.0.0.0/8", "--cgroup", box.cgroup(), "--pin-dir",
 				pins, "--max-connections", "8192" });
 		ASSERT_TRUE(eventually([&] { return agent.out().rfind("ready", 0) == 0; }, 20s));

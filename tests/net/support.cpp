@@ -16,7 +16,7 @@ namespace live
 std::vector<std::string> engines()
 {
 	const char *chosen = std::getenv("TP_ENGINES");
-	std::istringstream list(chosen ? chosen : "stream,handshake,sender");
+	std::istringstream list(chosen ? chosen : "translate,handshake,sender");
 	std::vector<std::string> result;
 	std::string engine;
 
@@ -60,7 +60,7 @@ testing::internal::ParamGenerator<Case> crossed_cases()
 {
 	std::vector<Case> all = cases({ ServerKind::blocking });
 
-	std::erase_if(all, [](const Case &c) { return c.ipv6 != (c.engine != "stream"); });
+	std::erase_if(all, [](const Case &c) { return c.ipv6 != (c.engine != "translate"); });
 	return testing::ValuesIn(all);
 }
 

@@ -86,10 +86,9 @@ uint64_t Agent::total() const
 {
 	/* what is counted beside outcomes */
 	static const std::set<std::string> others = {
-		"peername_early", "peername_family", "actions_lost",      "accept_queue_full",
-		"events_lost",    "headers_lost",    "connections_begun", "no_header_tls",
-		"no_header_http", "no_header_ssh",   "no_header_other",   "events_withheld",
-		"pieces_lost"
+		"peername_family", "actions_lost",    "accept_queue_full", "events_lost",
+		"headers_lost",    "events_withheld", "connections_begun", "no_header_tls",
+		"no_header_http",  "no_header_ssh",   "no_header_other"
 	};
 	uint64_t sum = 0;
 
@@ -241,8 +240,8 @@ uint64_t Agent::map_memory() const
 {
 	uint64_t sum = 0;
 
-	for (const char *name : { "tp_origins", "tp_pending", "tp_sockets", "tp_collected",
-				  "tp_pieces", "tp_headers", "tp_headers_large" })
+	for (const char *name :
+	     { "tp_origins", "tp_pending", "tp_pieces", "tp_headers", "tp_headers_large" })
 		sum += map_memory(name);
 	return sum;
 }

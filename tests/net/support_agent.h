@@ -16,7 +16,7 @@ namespace live
 {
 
 struct AgentOptions {
-	std::string engine = "stream";
+	std::string engine = "translate";
 	std::vector<std::string> listen = {};
 	std::vector<std::string> trust = {}; /* empty: what support_lo.h calls trusted */
 	std::vector<std::string> more = {};  /* further arguments */

@@ -23,8 +23,7 @@ static void one(const World &w, const char *name, const Endpoint &to, const Part
 	if (!(parts.before + parts.after).empty()) {
 		ASSERT_TRUE(polls_readable(a.socket.fd(), scaled(2s)));
 	}
-	Pair pair = { std::move(client), std::move(a.socket),
-		      w.c.engine == "stream" && !parts.header.empty(), parts.header.size() };
+	Pair pair = { std::move(client), std::move(a.socket) };
 	body(pair);
 }
 

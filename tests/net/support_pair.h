@@ -15,8 +15,6 @@ namespace live
 struct Pair {
 	Client client;
 	Socket server; /* with a timeout of 3 s */
-	bool sockmap;  /* the stream engine's receive path, not TCP's (docs/LIMITS.md) */
-	size_t header; /* bytes of it, where there was one */
 
 	int fd() const { return server.fd(); }
 	std::string receive(size_t size) const { return receive_exactly(fd(), size); }

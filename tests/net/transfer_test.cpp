@@ -48,12 +48,6 @@ TEST_P(Transfer, M26_splice_to_a_pipe)
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		std::string sent(1 << 20, '\0');
 
-		if (p.sockmap) { /* docs/LIMITS.md: splice() finds nothing on a sockmap */
-			fcntl(p.fd(), F_SETFL, O_NONBLOCK);
-			EXPECT_EQ(splice_exactly(p.fd(), 5), "");
-			EXPECT_EQ(p.receive(5), "hello");
-			return;
-		}
 		for (size_t i = 0; i < sent.size(); i++)
 			sent[i] = (char)(i * i >> 7);
 		Thread writer([&] { p.client.send(sent); });
@@ -81,11 +75,6 @@ TEST_P(Transfer, M26_splice_first_after_accept_without_an_address)
 		ASSERT_TRUE(server);
 		set_timeout(server.fd(), 3s);
 		fcntl(server.fd(), F_SETFL, O_NONBLOCK);
-		if (w.c.engine == "stream") { /* docs/LIMITS.md: it reads past the sockmap */
-			EXPECT_EQ(splice_exactly(server.fd(), w.header(1).size() + 5),
-				  w.header(1) + "hello");
-			return;
-		}
 		EXPECT_EQ(splice_exactly(server.fd(), 5), "hello");
 	});
 }

@@ -60,7 +60,6 @@ static Story receive_urgent(int fd, bool in_line)
 static Story tell(const World &w, const Endpoint &to, const std::string &header, Way way,
 		  bool in_line)
 {
-	bool sockmap = w.c.engine == "stream" && !header.empty();
 	Socket listener = listen_on(to);
 
 	if (in_line)
@@ -86,9 +85,7 @@ static Story tell(const World &w, const Endpoint &to, const std::string &header,
 		send_urgent("!");
 	client.send("rest");
 	std::this_thread::sleep_for(30ms);
-	/* docs/LIMITS.md: with stream it is always inline, and there is no mark */
-	Story story = sockmap ? Story{ receive_exactly(a.socket.fd(), 5) } :
-				receive_urgent(a.socket.fd(), in_line);
+	Story story = receive_urgent(a.socket.fd(), in_line);
 	client.finish();
 	story.push_back("then " + take(a.socket.fd(), 0));
 	return story;
@@ -97,15 +94,13 @@ static Story tell(const World &w, const Endpoint &to, const std::string &header,
 static void expect_as_on_plain_tcp(World &w, bool in_line, const Story &expected)
 {
 	Endpoint other = endpoint(w.service.host(), 8081);
-	bool stream = w.c.engine == "stream";
 
 	for (Way way : { Way::one_segment, Way::two_segments, Way::after_accept }) {
 		SCOPED_TRACE(way_names[(int)way]);
 		EXPECT_EQ(tell(w, other, "", way, in_line), expected) << "plain TCP";
 		for (int version : { 1, 2 }) {
 			w.connections++;
-			EXPECT_EQ(tell(w, w.service, w.header(version), way, in_line),
-				  stream ? Story({ "!rest", "then " }) : expected)
+			EXPECT_EQ(tell(w, w.service, w.header(version), way, in_line), expected)
 				<< "version " << version;
 		}
 	}

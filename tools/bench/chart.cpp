@@ -34,8 +34,6 @@ const char *color_of(Variant variant)
 		return "#3a8f5a";
 	case Variant::translate:
 		return "#b07aa1";
-	case Variant::stream:
-		return "#e08a1e";
 	default:
 		return "#444444";
 	}
@@ -54,8 +52,6 @@ const char *description_of(Variant variant)
 		return "truepeer, handshake engine";
 	case Variant::sender:
 		return "truepeer, sender engine";
-	case Variant::stream:
-		return "truepeer, stream engine";
 	case Variant::translate:
 		return "truepeer, translate engine";
 	default:

@@ -20,7 +20,7 @@ namespace
 struct Arguments {
 	Options options;
 	std::string topology = "all";
-	std::string variants = "plain,deferred,hooks,userspace,handshake,sender,stream,translate";
+	std::string variants = "plain,deferred,hooks,userspace,handshake,sender,translate";
 	bool quick = false;
 };
 
@@ -90,7 +90,7 @@ Status complete(const CLI::App &app, Arguments &arguments)
 	if (!wanted.empty())
 		return Error{ tp::ErrorCode::usage, "--variants", *wanted.begin(),
 			      "no such variant",
-			      "plain, deferred, hooks, userspace, handshake, sender, stream" };
+			      "plain, deferred, hooks, userspace, handshake, sender, translate" };
 	if (chosen_metrics(options).empty())
 		return Error{ tp::ErrorCode::usage, "--only", CLI::detail::join(options.only, ","),
 			      "no metric has that in its name" };

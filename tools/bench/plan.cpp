@@ -34,8 +34,6 @@ const char *name_of(Variant variant)
 		return "handshake";
 	case Variant::sender:
 		return "sender";
-	case Variant::stream:
-		return "stream";
 	case Variant::translate:
 		return "translate";
 	}

@@ -16,12 +16,12 @@ enum class Topology { loopback, veth, haproxy }; /* the last: on loopback, with 
  * deferred: plain, but the kernel wakes the server only when the first data is there.
  * hooks: that, and programs that do nothing in the handshake engine's hooks.
  */
-enum class Variant { plain, deferred, hooks, userspace, handshake, sender, stream, translate };
+enum class Variant { plain, deferred, hooks, userspace, handshake, sender, translate };
 enum class Work { connections, round_trips, upload, download };
 
 constexpr Variant all_variants[] = { Variant::plain,     Variant::deferred,  Variant::hooks,
 				     Variant::userspace, Variant::handshake, Variant::sender,
-				     Variant::stream,    Variant::translate };
+				     Variant::translate };
 
 const char *name_of(Topology topology);
 const char *name_of(Variant variant);

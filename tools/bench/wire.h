@@ -32,10 +32,7 @@ sockaddr_in endpoint(const char *address, uint16_t port);
 bool send_all(int fd, const char *data, size_t size);
 /* The number of bytes, less than `size` only at the end of the stream or on an error. */
 size_t receive_all(Board &board, int fd, char *data, size_t size);
-/*
- * recv() on a blocking socket.  On a socket that the stream engine works on it may
- * return EAGAIN in mid-transfer (docs/LIMITS.md): counted, and tried again.
- */
+/* recv() on a blocking socket.  EAGAIN, which must not happen, is counted, and it is tried again. */
 ssize_t receive(Board &board, int fd, char *data, size_t size);
 
 /*

@@ -155,11 +155,8 @@ static void say_ready(const RunOptions &options, const Programs &programs,
 		count += one.count();
 	std::string on = " on " + count_text(count, "interface");
 	std::string engine = programs.no_handshake().empty() ? "handshake" + on :
-			     programs.no_sender().empty()    ? programs.translates() ?
-							       "sender and translate" + on :
-							       "sender and stream" :
-			     programs.translates()           ? "translate" + on :
-							       "stream";
+			     programs.no_sender().empty()    ? "sender and translate" + on :
+							       "translate" + on;
 	if (options.engine == "auto" && !programs.no_handshake().empty())
 		log("engine {}, not handshake: {}", engine, programs.no_handshake());
 	std::string line =
@@ -227,7 +224,6 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 			   int cgroup, const std::string &pin_dir, Enforcer &enforcer,
 			   PinLock &lock)
 {
-	std::vector<uint64_t> timeouts(setup.services.size(), setup.header_timeout_ns);
 	Result<Programs> programs = load_programs(setup, pin_dir, cgroup);
 
 	if (!programs)
@@ -271,8 +267,7 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 	if (!early)
 		return early.error();
 	Reporter reporter(programs->reporter());
-	Evictions evictions({ programs->pending(), programs->origins(), programs->counters() },
-			    setup.services.size());
+	Evictions evictions({ programs->pending(), programs->counters() }, setup.services.size());
 	KeptHeaders kept(programs->headers(), programs->large_headers());
 	OrphanPieces orphans(programs->pieces(), programs->pending());
 	EndedTranslations ended(programs->translations(), programs->ended(), programs->wires());
@@ -280,8 +275,8 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 	enforcer.set_wires(programs->wires());
 	Enforcer::Maps maps = { programs->pending(), programs->origins(), programs->pieces() };
 	done = loop->run([&] {
-		(void)bool(programs->refresh(enforcer.reassembles())); /* else: the way without */
-		enforcer.expire(maps, timeouts, reporter);
+		(void)bool(programs->refresh(enforcer.may_send())); /* else: the way without */
+		enforcer.expire(maps, reporter);
 		served.tick();
 		evictions.tick(reporter);
 		kept.tick();
@@ -334,23 +329,14 @@ Status run_agent(const RunOptions &options)
 	Result<std::vector<Namespace>> spaces = open_namespaces(options.namespaces);
 	if (!spaces)
 		return spaces.error();
-	setup->netns_aware = privileges->perfmon;
 	for (const Namespace &space : *spaces) {
 		setup->namespaces.push_back(space.cookie);
 		setup->names.push_back(space.name);
 	}
-	if (!privileges->perfmon) {
-		setup->namespaces = { 0 };
-		log("without CAP_PERFMON services apply in every network namespace");
-	}
 	setup->cgroup = locate_cgroup(cgroup->fd.get());
-	setup->no_handshake = why_no_handshake(options, *privileges, setup->cgroup);
-	setup->no_sender = why_no_sender(options, *privileges);
-	setup->must_translate = options.engine == "translate";
-	if (setup->must_translate && !privileges->perfmon)
-		return no_engine_error(options.engine, "it needs CAP_PERFMON");
-	setup->translate =
-		setup->must_translate || (options.engine == "auto" && privileges->perfmon);
+	setup->no_handshake = why_no_handshake(options, setup->cgroup);
+	setup->no_sender = why_no_sender(options);
+	setup->only_translate = options.engine == "translate";
 	if (options.engine == "handshake" && !setup->no_handshake.empty())
 		return no_engine_error(options.engine, setup->no_handshake);
 	if (options.engine == "sender" && !setup->no_sender.empty())

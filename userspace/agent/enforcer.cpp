@@ -170,22 +170,16 @@ void Enforcer::handle(std::span<const uint8_t> record)
 	Place *here = place(piece.action.flow.netns);
 	if (!here)
 		return;
-	bool has_bytes =
-		piece.action.type == TP_ACTION_PIECE || piece.action.type == TP_ACTION_SEGMENT;
-	if (!has_bytes) {
+	if (piece.action.type != TP_ACTION_SEGMENT) {
 		act(piece.action);
 		return;
 	}
 	if (!here->sender || record.size() < sizeof(piece) ||
 	    piece.length > record.size() - sizeof(piece))
 		return;
-	if (piece.action.type == TP_ACTION_SEGMENT)
-		send_in(*here, piece.action.flow, piece.action.seq, piece.action.ack,
-			(uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
-			record.subspan(sizeof(piece), piece.length));
-	else
-		report(reassembler_.take(*here->sender, piece,
-					 record.subspan(sizeof(piece), piece.length)));
+	send_in(*here, piece.action.flow, piece.action.seq, piece.action.ack,
+		(uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
+		record.subspan(sizeof(piece), piece.length));
 }
 
 } // namespace tp

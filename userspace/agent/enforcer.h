@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "agent/namespace.h"
-#include "agent/reassembly.h"
 #include "agent/reporter.h"
 #include "agent/segments.h"
 #include "agent/sock_diag.h"
@@ -47,27 +46,20 @@ public:
 	/* One record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
 	void handle(std::span<const uint8_t> record);
 
-	/* Whether headers in pieces can be put together here. */
-	bool reassembles() const { return may_send_; }
+	/* Whether segments can be sent in from here. */
+	bool may_send() const { return may_send_; }
 
 	struct Maps {
 		int pending, origins, pieces;
 	};
-	/*
-	 * Ends what is over its time, in a bounded part of each map per call.
-	 * `timeouts` is by service id.
-	 */
-	void expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
-		    const Reporter &reporter);
+	/* Ends what is over its time, in a bounded part of each map per call. */
+	void expire(const Maps &maps, const Reporter &reporter);
 
 	/* Resets the connections of tp_origins, in the namespaces that this works in. */
 	Status reset_all(int origins);
 
-	/*
-	 * Ends all connections whose header is not decided: nobody will judge it.
-	 * `pending`: -1 for those with a socket only.
-	 */
-	void end_undecided(int pending, int origins);
+	/* Ends all connections whose header is not decided: nobody will judge it. */
+	void end_undecided(int pending);
 
 private:
 	static constexpr uint8_t reset_flags = TH_RST | TH_ACK;
@@ -110,12 +102,10 @@ private:
 	void end_flow(const tp_flow &flow);
 	bool has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now);
 	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);
-	void end_peer(int map, uint64_t cookie, const tp_peer &peer);
 	void expire_pending(const Maps &maps, const Reporter &reporter);
 	void finish_refused(int pending, const tp_flow &flow, const tp_pending &entry);
 	void nudge(const Maps &maps, const tp_flow &flow, const tp_pending &entry);
-	void expire_origins(int origins, const std::vector<uint64_t> &timeouts,
-			    const Reporter &reporter);
+	void expire_origins(int origins, const Reporter &reporter);
 
 	Places places_; /* the first is always there */
 	bool may_send_;
@@ -123,7 +113,6 @@ private:
 	int wires_ = -1;
 	HashScan<tp_flow, tp_pending> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;
-	Reassembler reassembler_;
 	unsigned ticks_ = 0;
 	std::map<tp_flow, Refusal, FlowLess> refusals_;
 	std::vector<int> reported_; /* errno values that have been logged */

@@ -46,26 +46,13 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry
 	bpf_map_delete_elem(map, &flow);
 }
 
-void Enforcer::end_peer(int map, uint64_t cookie, const tp_peer &peer)
-{
-	tp_peer refused = peer;
-	Place *here = place(peer.netns);
-
-	/* from here on the verdict program lets nothing through, and counts nothing */
-	refused.state = TP_PEER_REFUSED;
-	refused.reason = TP_OUT_TIMEOUT;
-	bpf_map_update_elem(map, &cookie, &refused, BPF_EXIST);
-	if (here)
-		report(here->diag.destroy(flow_of(peer), cookie));
-}
-
 /* Whether the entry still waits for a header that it must have. */
 static bool must_have_header(const tp_pending &entry)
 {
 	/* the gate lets it through at its time, but for what the sender holds back of it */
 	if (is_optional(entry) && (entry.peer.engine != TP_ENGINE_SENDER || !entry.seen))
 		return false;
-	return entry.state == TP_PENDING_WAITING || entry.state == TP_PENDING_EARLY;
+	return entry.state == TP_PENDING_WAITING;
 }
 
 static uint64_t age(const tp_pending &entry, uint64_t now)
@@ -204,21 +191,13 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 	});
 }
 
-void Enforcer::expire_origins(int origins, const std::vector<uint64_t> &timeouts,
-			      const Reporter &reporter)
+/* Names of connections that have ended and that nobody has asked for. */
+void Enforcer::expire_origins(int origins, const Reporter &reporter)
 {
-	std::vector<uint64_t> late, closed;
+	std::vector<uint64_t> closed;
 	uint64_t now = boot_time_ns();
-	auto is_late = [&](const tp_peer &peer) {
-		uint64_t since = peer.syn_ns ? peer.syn_ns : peer.established_ns;
-
-		return peer.state == TP_PEER_WAITING && peer.service < timeouts.size() && since &&
-		       now > since && now - since > timeouts[peer.service];
-	};
 	Result<bool> scanned = origins_scan_.next(
 		origins, "tp_origins", entries_per_tick, [&](uint64_t cookie, const tp_peer &peer) {
-			if (is_late(peer))
-				late.push_back(cookie);
 			if (peer.state == TP_PEER_CLOSED && now > peer.established_ns + unasked_ns)
 				closed.push_back(cookie);
 		});
@@ -227,31 +206,13 @@ void Enforcer::expire_origins(int origins, const std::vector<uint64_t> &timeouts
 		report(scanned.error());
 	for (uint64_t cookie : closed)
 		reporter.forget(cookie);
-	for (uint64_t cookie : late) {
-		tp_peer peer;
-
-		if (bpf_map_lookup_elem(origins, &cookie, &peer) || !is_late(peer))
-			continue;
-		reporter.report(peer, TP_OUT_TIMEOUT, cookie);
-		end_peer(origins, cookie, peer);
-	}
 }
 
-void Enforcer::expire(const Maps &maps, const std::vector<uint64_t> &timeouts,
-		      const Reporter &reporter)
+void Enforcer::expire(const Maps &maps, const Reporter &reporter)
 {
-	auto sender_for = [this](uint64_t netns) {
-		Place *here = place(netns);
-
-		return here && here->sender ? &*here->sender : nullptr;
-	};
-
-	report(reassembler_.tick(sender_for, maps.pending));
-	for (const auto &[service, count] : reassembler_.take_lost())
-		reporter.report_lost_pieces(service, count);
 	expire_pending(maps, reporter);
 	if (++ticks_ % origins_every == 0) /* a large map, where little is to be done */
-		expire_origins(maps.origins, timeouts, reporter);
+		expire_origins(maps.origins, reporter);
 }
 
 Status Enforcer::reset_all(int origins)
@@ -271,28 +232,20 @@ Status Enforcer::reset_all(int origins)
 	return read;
 }
 
-void Enforcer::end_undecided(int pending, int origins)
+void Enforcer::end_undecided(int pending)
 {
 	std::vector<std::pair<tp_flow, tp_pending>> flows;
-	std::vector<std::pair<uint64_t, tp_peer>> peers;
 
-	if (pending >= 0)
-		report(pending_scan_.all(pending, "tp_pending",
-					 [&](const tp_flow &flow, const tp_pending &entry) {
-						 flows.emplace_back(flow, entry);
-					 }));
+	report(pending_scan_.all(pending, "tp_pending",
+				 [&](const tp_flow &flow, const tp_pending &entry) {
+					 flows.emplace_back(flow, entry);
+				 }));
 	for (const auto &[flow, entry] : flows) {
 		if (entry.state == TP_PENDING_REFUSED || entry.state == TP_PENDING_PASSED)
 			bpf_map_delete_elem(pending, &flow);
 		else
 			end_pending(pending, flow, entry);
 	}
-	report(origins_scan_.all(origins, "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
-		if (peer.state != TP_PEER_KNOWN && peer.state != TP_PEER_CLOSED)
-			peers.emplace_back(cookie, peer);
-	}));
-	for (const auto &[cookie, peer] : peers)
-		end_peer(origins, cookie, peer);
 }
 
 } // namespace tp

@@ -40,17 +40,6 @@ bool Evictions::scan_pending()
 	return end && *end;
 }
 
-bool Evictions::scan_origins()
-{
-	Result<bool> end = origins_scan_.next(
-		maps_.origins, "tp_origins", entries_per_tick, [&](uint64_t, const tp_peer &peer) {
-			if (peer.state == TP_PEER_WAITING && peer.service < waiting_.size())
-				waiting_[peer.service]++;
-		});
-
-	return end && *end;
-}
-
 void Evictions::finish(const Reporter &reporter)
 {
 	for (uint32_t id = 0; id < begun_.size(); id++) {
@@ -74,10 +63,6 @@ void Evictions::tick(const Reporter &reporter)
 		break;
 	case Phase::pending:
 		if (scan_pending())
-			phase_ = Phase::origins;
-		break;
-	case Phase::origins:
-		if (scan_origins())
 			phase_ = Phase::end;
 		break;
 	case Phase::end:

@@ -20,7 +20,7 @@ class Evictions
 {
 public:
 	struct Maps {
-		int pending, origins, counters;
+		int pending, counters;
 	};
 	Evictions(const Maps &maps, size_t services)
 	    : maps_(maps), begun_(services), waiting_(services)
@@ -35,18 +35,16 @@ public:
 	void tick(const Reporter &reporter);
 
 private:
-	enum class Phase { begin, pending, origins, end };
+	enum class Phase { begin, pending, end };
 
 	bool any_open();
 	bool scan_pending();
-	bool scan_origins();
 	void finish(const Reporter &reporter);
 
 	Maps maps_;
 	Phase phase_ = Phase::begin;
 	std::vector<uint64_t> begun_, waiting_; /* by service */
 	HashScan<tp_flow, tp_pending> pending_scan_;
-	HashScan<uint64_t, tp_peer> origins_scan_;
 };
 
 } // namespace tp

@@ -17,13 +17,10 @@ static bool syncookies_are_off()
 }
 
 /* Why the handshake engine cannot work here, as far as that shows before loading it. */
-std::string why_no_handshake(const RunOptions &options, const Privileges &privileges,
-			     const CgroupPlace &cgroup)
+std::string why_no_handshake(const RunOptions &options, const CgroupPlace &cgroup)
 {
 	if (options.engine != "auto" && options.engine != "handshake")
 		return "--engine " + options.engine;
-	if (!privileges.perfmon)
-		return "it needs CAP_PERFMON";
 	if (!cgroup.level)
 		return "the cgroup hierarchy's root is out of sight, so servers outside the cgroup "
 		       "could not be told apart";
@@ -33,12 +30,10 @@ std::string why_no_handshake(const RunOptions &options, const Privileges &privil
 	return {};
 }
 
-std::string why_no_sender(const RunOptions &options, const Privileges &privileges)
+std::string why_no_sender(const RunOptions &options)
 {
 	if (options.engine != "auto" && options.engine != "sender")
 		return "--engine " + options.engine;
-	if (!privileges.perfmon)
-		return "it needs CAP_PERFMON";
 	return {};
 }
 
@@ -59,18 +54,17 @@ std::vector<TcPrograms> tc_programs(const Programs &programs, size_t space)
 		handshake.in = programs.handshake(space);
 		handshake.name = "tcx";
 	}
-	if (programs.translates())
-		all.push_back(programs.translate(space));
+	all.push_back(programs.translate(space));
 	return all;
 }
 
-/* The tc programs on all interfaces; auto does without those that cannot be attached. */
+/* The tc programs on all interfaces; auto does without the handshake engine's where they cannot be attached. */
 Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunOptions &options,
 						  const std::vector<Namespace> &spaces)
 {
 	std::vector<Interfaces> all;
 
-	for (size_t i = 0; i < spaces.size() && !tc_programs(programs, i).empty(); i++) {
+	for (size_t i = 0; i < spaces.size(); i++) {
 		Result<Interfaces> one =
 			Interfaces::open(spaces[i], tc_programs(programs, i), options.interfaces);
 
@@ -81,18 +75,11 @@ Result<std::vector<Interfaces>> attach_interfaces(Programs &programs, const RunO
 			all.push_back(std::move(*one));
 			continue;
 		}
-		if (attached.error().code == ErrorCode::usage || options.engine != "auto")
+		if (attached.error().code == ErrorCode::usage || options.engine != "auto" ||
+		    !programs.no_handshake().empty())
 			return attached.error();
 		all.clear();
-		if (programs.no_handshake().empty()) {
-			programs.give_up_handshake(attached.error().text());
-		} else {
-			log("no engine translate: {}", attached.error().text());
-			Status done = programs.give_up_translate();
-
-			if (!done)
-				return done.error();
-		}
+		programs.give_up_handshake(attached.error().text());
 		return attach_interfaces(programs, options, spaces);
 	}
 	return all;

@@ -19,11 +19,10 @@ namespace tp
 {
 
 /* Why it cannot work here, as far as that shows before loading it; empty: try. */
-std::string why_no_handshake(const RunOptions &options, const Privileges &privileges,
-			     const CgroupPlace &cgroup);
+std::string why_no_handshake(const RunOptions &options, const CgroupPlace &cgroup);
 
 /* The same for the sender engine. */
-std::string why_no_sender(const RunOptions &options, const Privileges &privileges);
+std::string why_no_sender(const RunOptions &options);
 
 /* For an engine that was asked for by name. */
 Error no_engine_error(const std::string &engine, const std::string &why);

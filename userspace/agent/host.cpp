@@ -46,15 +46,16 @@ Result<Privileges> check_privileges()
 		missing = "CAP_BPF";
 	if (!has_capability(sets, CAP_NET_ADMIN))
 		missing += missing.empty() ? "CAP_NET_ADMIN" : " and CAP_NET_ADMIN";
+	if (!admin && !has_capability(sets, CAP_PERFMON)) /* to read kernel structs */
+		missing += missing.empty() ? "CAP_PERFMON" : " and CAP_PERFMON";
 	if (!missing.empty())
 		return Error{ ErrorCode::permission,
 			      "check privileges",
 			      "truepeer run",
 			      "missing " + missing,
-			      "run it as root, or with CAP_BPF and CAP_NET_ADMIN",
+			      "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
 			      EPERM };
-	return Privileges{ has_capability(sets, CAP_NET_RAW),
-			   admin || has_capability(sets, CAP_PERFMON) };
+	return Privileges{ has_capability(sets, CAP_NET_RAW) };
 }
 
 static bool is_on(const std::string &path, unsigned magic)

@@ -13,8 +13,7 @@ namespace tp
 {
 
 struct Privileges {
-	bool raw;     /* CAP_NET_RAW: may send resets */
-	bool perfmon; /* CAP_PERFMON: programs may read kernel structs */
+	bool raw; /* CAP_NET_RAW: may send resets */
 };
 
 /* Fails, naming what is missing, without CAP_BPF and CAP_NET_ADMIN. */

@@ -33,15 +33,14 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_events", Pinned::for_group },        { "tp_headers", Pinned::for_group },
 	{ "tp_headers_large", Pinned::for_group }, { "tp_own_addresses", Pinned::for_root },
 	{ "tp_routes", Pinned::for_root },         { "tp_pieces", Pinned::for_root },
-	{ "tp_collected", Pinned::for_root },      { "tp_sockets", Pinned::for_root },
 	{ "tp_sending", Pinned::for_root },        { "tp_senders", Pinned::for_root },
 	{ "tp_actions", Pinned::not_at_all },      { "tp_work", Pinned::not_at_all },
 	{ "tp_scratch", Pinned::not_at_all },      { "tp_sender_work", Pinned::not_at_all },
-	{ "tp_births", Pinned::not_at_all },       { "tp_early_budget", Pinned::not_at_all },
-	{ "tp_events_early", Pinned::for_group },  { "tp_namespaces", Pinned::for_group },
-	{ "tp_paths", Pinned::for_root },          { "tp_translations", Pinned::for_root },
-	{ "tp_wires", Pinned::for_root },          { "tp_wire_ports", Pinned::for_root },
-	{ "tp_ended", Pinned::for_root },          { "tp_translating", Pinned::not_at_all },
+	{ "tp_early_budget", Pinned::not_at_all }, { "tp_events_early", Pinned::for_group },
+	{ "tp_namespaces", Pinned::for_group },    { "tp_paths", Pinned::for_root },
+	{ "tp_translations", Pinned::for_root },   { "tp_wires", Pinned::for_root },
+	{ "tp_wire_ports", Pinned::for_root },     { "tp_ended", Pinned::for_root },
+	{ "tp_translating", Pinned::not_at_all },
 };
 
 /* Nothing: a map that the list does not know. */

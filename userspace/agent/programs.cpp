@@ -32,14 +32,12 @@ TcPrograms Programs::translate(size_t space) const
 {
 	const auto &programs = (space == 0 ? skeleton_ : more_[space - 1])->progs;
 
-	if (!translates_)
-		return {};
 	return { bpf_program__fd(programs.tp_translate_in),
 		 bpf_program__fd(programs.tp_translate_out),
 		 bpf_program__fd(programs.tp_translate_in_ip),
 		 bpf_program__fd(programs.tp_translate_out_ip),
 		 "translate",
-		 !must_translate_ };
+		 !only_translate_ };
 }
 
 static Status update(const bpf_map *map, const void *key, const void *value)
@@ -75,7 +73,7 @@ Status Programs::fill(const Setup &setup)
 		key.port = listen.port;
 		std::memcpy(key.address, listen.address.bytes, 16);
 		service.id = id;
-		service.engines = 1u << (translates_ ? TP_ENGINE_TRANSLATE : TP_ENGINE_STREAM);
+		service.engines = 1u << TP_ENGINE_TRANSLATE;
 		if (no_handshake_.empty())
 			service.engines |= 1u << TP_ENGINE_HANDSHAKE;
 		if (no_sender_.empty())
@@ -93,25 +91,6 @@ Status Programs::fill(const Setup &setup)
 				done = update(skeleton_->maps.tp_services, &key, &service);
 		}
 		id++;
-	}
-	return done;
-}
-
-/* The services are the stream engine's then. */
-Status Programs::give_up_translate()
-{
-	std::vector<std::pair<tp_service_key, tp_service>> changed;
-	Status done = for_each_entry<tp_service_key, tp_service>(
-		services(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
-			changed.emplace_back(key, value);
-		});
-
-	translates_ = false;
-	for (auto &[key, value] : changed) {
-		value.engines &= ~(1u << TP_ENGINE_TRANSLATE);
-		value.engines |= 1u << TP_ENGINE_STREAM;
-		if (done)
-			done = update(skeleton_->maps.tp_services, &key, &value);
 	}
 	return done;
 }
@@ -188,14 +167,9 @@ Status Programs::attach(int cgroup)
 		{ "link_peername6", skeleton_->progs.tp_peername6, BPF_CGROUP_INET6_GETPEERNAME },
 		{ "link_gate", skeleton_->progs.tp_gate, BPF_CGROUP_INET_INGRESS },
 	};
-	/* a link to a sockmap exists only from Linux 6.10 on */
-	int failed =
-		bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_verdict),
-				bpf_map__fd(skeleton_->maps.tp_sockets), BPF_SK_SKB_VERDICT, 0);
+	int failed = 0;
 
-	if (failed)
-		return system_error("attach", "tp_verdict to tp_sockets", failed);
-	if (no_sender_.empty())
+	if (no_sender_.empty()) /* a link to a sockmap exists only from Linux 6.10 on */
 		failed = bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_sender),
 					 bpf_map__fd(skeleton_->maps.tp_sending),
 					 BPF_SK_MSG_VERDICT, 0);
@@ -253,14 +227,14 @@ Status Programs::set_routes(bool any)
 	return write_config();
 }
 
-Status Programs::refresh(bool reassembles)
+Status Programs::refresh(bool may_send)
 {
 	uint32_t rmem_max = read_rmem_max();
 
 	if (rmem_max)
 		config_.rmem_max = rmem_max;
-	if (reassembles)
-		config_.reassembler_ns = boot_time_ns();
+	if (may_send)
+		config_.alive_ns = boot_time_ns();
 	return write_config();
 }
 

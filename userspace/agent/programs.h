@@ -37,20 +37,18 @@ struct Setup {
 	uint32_t max_pending = 16384; /* all services together; tp_pending has lru_room() for it */
 	uint32_t max_connections = 245760;
 	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
-	bool netns_aware = false;
-	CgroupPlace cgroup;                    /* that the programs are attached to */
-	std::vector<uint64_t> namespaces;      /* of the services: cookies; { 0 } if not aware */
-	std::vector<std::string> names;        /* of all of them, the agent's own has none */
-	uint32_t versions = 1u << 1 | 1u << 2; /* of headers: as in tp_service */
-	uint32_t flags = 0;                    /* enum tp_service_flag */
+	CgroupPlace cgroup;                     /* that the programs are attached to */
+	std::vector<uint64_t> namespaces;       /* of the services: cookies */
+	std::vector<std::string> names;         /* of all of them, the agent's own has none */
+	uint32_t versions = 1u << 1 | 1u << 2;  /* of headers: as in tp_service */
+	uint32_t flags = 0;                     /* enum tp_service_flag */
 	uint32_t mark = TP_DEFAULT_MARK;
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
 	std::string pin_dir;
 	std::string no_handshake;    /* why the handshake engine is not to be tried; empty: try */
 	std::string no_sender;       /* ... the sender engine */
-	bool translate = false;      /* the translate engine serves what no other engine takes */
-	bool must_translate = false; /* ... or nothing does */
+	bool only_translate = false; /* no engine else: --interface is about it */
 };
 
 class Programs
@@ -78,7 +76,7 @@ public:
 	Status start(tp_draining how = TP_DRAINING_NOT);
 
 	/* From time to time: what the programs cannot ask the kernel for. */
-	Status refresh(bool reassembles);
+	Status refresh(bool may_send);
 	/* For `status`: tc programs had to be attached anew on so many interfaces. */
 	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
 	/* Whether tp_routes has anything. */
@@ -88,7 +86,6 @@ public:
 	int handshake(size_t space) const;
 	/* The programs of the translate engine, if that serves. */
 	TcPrograms translate(size_t space) const;
-	bool translates() const { return translates_; }
 	const std::string &no_handshake() const { return no_handshake_; }
 	const std::string &no_sender() const { return no_sender_; }
 	/* The program anew, for another namespace at this index, not the first. */
@@ -98,7 +95,6 @@ public:
 	Status tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state);
 	/* It does not work after all. */
 	void give_up_handshake(const std::string &why);
-	Status give_up_translate();
 
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
 	Status pin(const std::string &dir, std::optional<uint32_t> group);
@@ -145,8 +141,7 @@ private:
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the tc programs for further namespaces */
 	std::string no_handshake_, no_sender_;
-	bool translates_ = false;
-	bool must_translate_ = false;     /* --interface says where */
+	bool only_translate_ = false;     /* --interface says where */
 	bool shares_ = false;             /* tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};

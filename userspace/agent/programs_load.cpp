@@ -9,7 +9,6 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <regex>
 #include <sstream>
 
 #include "agent/programs.h"
@@ -59,13 +58,17 @@ static std::string kernel_words(const Error &error)
 	return last.empty() ? error.reason : error.reason + ": " + last;
 }
 
-/* The program that the kernel did not take; empty: it was something else that failed. */
-static std::string failed_program()
+/* The program that the kernel has refused, as far as libbpf says. */
+static std::string refused_program()
 {
-	static const std::regex refused("prog '([^']*)': BPF program load failed");
-	std::smatch found;
+	static constexpr std::string_view before = "prog '", behind = "': BPF program load failed";
+	size_t end = libbpf_output.find(behind);
+	size_t start = end == std::string::npos ? end : libbpf_output.rfind(before, end);
 
-	return std::regex_search(libbpf_output, found, refused) ? found[1].str() : "";
+	if (start == std::string::npos)
+		return {};
+	start += before.size();
+	return libbpf_output.substr(start, end - start);
 }
 
 /* Whether the running kernel has this function for programs, as far as its BTF tells. */
@@ -97,8 +100,6 @@ void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 /* What all programs know. */
 static void set_common(tp_truepeer *skeleton, const Setup &setup)
 {
-	skeleton->rodata->tp_netns_aware = setup.netns_aware;
-	skeleton->rodata->tp_translates = setup.translate;
 	skeleton->rodata->tp_mark = setup.mark;
 	skeleton->rodata->tp_mark_sent_in = setup.mark_sent_in;
 }
@@ -213,7 +214,6 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	/* room for all that may be told at once that there is some */
 	uint32_t pending = lru_room(setup.max_pending), most = setup.max_connections + pending;
 	bpf_map__set_max_entries(skeleton->maps.tp_origins, most);
-	bpf_map__set_max_entries(skeleton->maps.tp_sockets, most);
 	/* as many may be in TIME_WAIT; when there are more, the oldest go */
 	bpf_map__set_max_entries(skeleton->maps.tp_translations, 2 * most);
 	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
@@ -222,15 +222,10 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_services, service_keys(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, pending);
-	/* 32 KB each, as the kernel allots them; hardly any connection needs one */
-	bpf_map__set_max_entries(skeleton->maps.tp_collected,
-				 std::min(setup.max_pending / 2, pieces_memory / 32768));
 	bpf_map__set_max_entries(skeleton->maps.tp_pieces, pieces_room(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
 	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
-	for (bpf_program *program : translate_programs(skeleton))
-		bpf_program__set_autoload(program, setup.translate);
 	if (sender)
 		set_sender(skeleton, setup);
 	Status set = set_tc_programs(skeleton, setup, setup.namespaces.front());
@@ -241,11 +236,8 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 		return shared.error();
 	int failed = tp_truepeer__load(skeleton);
 	if (failed) {
-		Error error =
-			system_error("load BPF programs", "truepeer.bpf.o", failed,
-				     setup.netns_aware ? "" :
-							 "without CAP_PERFMON the verifier is "
-							 "stricter: grant it");
+		Error error = system_error("load BPF programs", "truepeer.bpf.o", failed);
+
 		error.reason = kernel_words(error);
 		return error;
 	}
@@ -261,24 +253,11 @@ static std::string why_not_loaded(const Error &error, const std::string &program
 	if (program == "tp_handshake" && kernel_lacks("bpf_sk_assign_tcp_reqsk"))
 		return "this kernel lacks what it needs: Linux 6.9 or later, with "
 		       "CONFIG_SYN_COOKIES";
-	std::string failed = failed_program();
+	std::string failed = refused_program();
 	if (failed == program)
 		log("{}", end_of_output());
 	return fmt::format("the kernel does not take {}: {}", failed.empty() ? program : failed,
 			   error.reason);
-}
-
-/* The program that the kernel has refused, as far as libbpf says. */
-static std::string refused_program()
-{
-	static constexpr std::string_view before = "prog '", behind = "': BPF program load failed";
-	size_t end = libbpf_output.find(behind);
-	size_t start = end == std::string::npos ? end : libbpf_output.rfind(before, end);
-
-	if (start == std::string::npos)
-		return {};
-	start += before.size();
-	return libbpf_output.substr(start, end - start);
 }
 
 /*
@@ -298,10 +277,6 @@ Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predec
 			setup.no_handshake = why_not_loaded(loaded.error(), "tp_handshake");
 		} else if (setup.no_sender.empty() && (any || program == "tp_sender")) {
 			setup.no_sender = why_not_loaded(loaded.error(), "tp_sender");
-		} else if (setup.translate && !setup.must_translate &&
-			   (any || program.starts_with("tp_translate"))) {
-			log("no engine translate: {}", why_not_loaded(loaded.error(), program));
-			setup.translate = false;
 		} else {
 			return loaded;
 		}
@@ -331,10 +306,8 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	programs.no_sender_ = setup.no_sender;
 	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
 	Status done = success();
-	programs.translates_ = setup.translate;
-	programs.must_translate_ = setup.must_translate;
-	bool more = setup.no_handshake.empty() || setup.translate;
-	for (size_t i = 1; i < setup.namespaces.size() && done && more; i++) {
+	programs.only_translate_ = setup.only_translate;
+	for (size_t i = 1; i < setup.namespaces.size() && done; i++) {
 		Result<Skeleton> copy = programs.load_more(setup, setup.namespaces[i]);
 
 		if (copy)
@@ -371,7 +344,7 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 	bpf_object__for_each_program(program, copy->obj) bpf_program__set_autoload(
 		program, no_handshake_.empty() && program == copy->progs.tp_handshake);
 	for (bpf_program *one : translate_programs(copy.get()))
-		bpf_program__set_autoload(one, translates_);
+		bpf_program__set_autoload(one, true);
 	bpf_object__for_each_map(map, copy->obj)
 	{
 		const bpf_map *own =

@@ -18,20 +18,12 @@ void Reporter::run(const tp_agent_report &report) const
 void Reporter::report(tp_peer peer, tp_outcome outcome, uint64_t cookie) const
 {
 	peer.reason = (uint8_t)outcome;
-	run({ peer, cookie, outcome, 1, 0, 0 });
+	run({ peer, cookie, outcome, 1 });
 }
 
 void Reporter::forget(uint64_t cookie) const
 {
-	run({ {}, cookie, TP_OUT_NONE, 0, 0, 0 });
-}
-
-void Reporter::report_lost_pieces(uint32_t service, uint32_t count) const
-{
-	tp_peer peer = {};
-
-	peer.service = service;
-	run({ peer, 0, TP_OUT_NONE, 0, count, 0 });
+	run({ {}, cookie, TP_OUT_NONE, 0 });
 }
 
 void Reporter::report_unknown(uint32_t service, tp_outcome outcome, uint32_t count) const
@@ -40,7 +32,7 @@ void Reporter::report_unknown(uint32_t service, tp_outcome outcome, uint32_t cou
 
 	peer.service = service;
 	peer.reason = (uint8_t)outcome;
-	run({ peer, 0, (uint32_t)outcome, count, 0, 0 });
+	run({ peer, 0, (uint32_t)outcome, count });
 }
 
 } // namespace tp

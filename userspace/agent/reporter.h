@@ -20,8 +20,6 @@ public:
 	void report(tp_peer peer, tp_outcome outcome, uint64_t cookie = 0) const;
 	/* A TP_PEER_CLOSED whose name nobody asks for. */
 	void forget(uint64_t cookie) const;
-	/* Parts of headers for which there was no room. */
-	void report_lost_pieces(uint32_t service, uint32_t count) const;
 	/* Connections of which nothing else is known any more: one event for all of them. */
 	void report_unknown(uint32_t service, tp_outcome outcome, uint32_t count) const;
 

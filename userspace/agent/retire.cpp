@@ -18,7 +18,7 @@ Status set_draining(const std::string &dir, tp_draining how)
 		return map.error();
 	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
 	config.draining = how;
-	config.reassembler_ns = 0;
+	config.alive_ns = 0;
 	config.claims = how == TP_DRAINING_NOT || how == TP_DRAINING_HOLD;
 	if (!failed)
 		failed = bpf_map_update_elem(map->get(), &zero, &config, BPF_ANY);
@@ -51,11 +51,9 @@ Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession t
 	Result<Fd> pending = open_map(dir, "tp_pending", Access::write);
 	if (!pending)
 		return pending.error();
-	Result<Fd> origins = open_map(dir, "tp_origins", Access::write);
-	if (!origins)
-		return origins.error();
 	/* twice: a program that is running now may still be about to add an entry */
-	enforcer.end_undecided(to.pending ? -1 : pending->get(), origins->get());
+	if (!to.pending)
+		enforcer.end_undecided(pending->get());
 	done = drop_links(dir, "link_tcx_");
 	if (done)
 		done = retire_translate(dir, to.translations);
@@ -63,7 +61,8 @@ Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession t
 		done = drop_link(dir, "link_gate");
 	if (!done)
 		return done.error();
-	enforcer.end_undecided(to.pending ? -1 : pending->get(), origins->get());
+	if (!to.pending)
+		enforcer.end_undecided(pending->get());
 	return live_connections(dir);
 }
 

@@ -223,16 +223,13 @@ Status ServedNamespaces::enter(size_t space, Namespace fresh)
 	Namespace &held = parts_.spaces[space];
 	Status done = success();
 
-	if (setup.netns_aware)
-		done = parts_.programs.move_services(setup.namespaces[space], fresh.cookie);
+	done = parts_.programs.move_services(setup.namespaces[space], fresh.cookie);
 	if (!done)
 		return done;
-	if (setup.netns_aware)
-		setup.namespaces[space] = fresh.cookie;
+	setup.namespaces[space] = fresh.cookie;
 	held = std::move(fresh);
 	/* the sender engine looks there, too */
-	uint64_t cookie = setup.netns_aware ? held.cookie : 0;
-	done = parts_.programs.tell_namespace(space, cookie, TP_NAMESPACE_GONE);
+	done = parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_GONE);
 	if (done)
 		done = parts_.enforcer.enter(space, held);
 	if (done && space < parts_.own.size()) {
@@ -247,7 +244,8 @@ Status ServedNamespaces::enter(size_t space, Namespace fresh)
 		done = enter_interfaces(space);
 	if (done)
 		done = watch_tables(space);
-	return done ? parts_.programs.tell_namespace(space, cookie, TP_NAMESPACE_ENTERED) : done;
+	return done ? parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_ENTERED) :
+		      done;
 }
 
 /* What the handshake engine has to know of a namespace. */

@@ -199,7 +199,7 @@ Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const 
 	if (done)
 		done = last_check();
 	if (done)
-		done = programs.refresh(enforcer.reassembles());
+		done = programs.refresh(enforcer.may_send());
 	if (done && !predecessor)
 		done = programs.start();
 	else if (done)
@@ -208,8 +208,7 @@ Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const 
 	if (!done && predecessor)
 		(void)bool(set_draining(pin_dir, TP_DRAINING_NOT));
 	if (done)
-		done = publish(fresh, pin_dir, { programs.shares(), programs.translates() },
-			       enforcer);
+		done = publish(fresh, pin_dir, { programs.shares(), true }, enforcer);
 	for (Interfaces &one : interfaces)
 		one.pins_moved(pin_dir);
 	if (!done && pins_exist(fresh))

@@ -62,14 +62,12 @@ void add_counters(tp_counters &sum, const tp_counters &more)
 	for (int i = 0; i < 4; i++)
 		sum.protocol[i] += more.protocol[i];
 	sum.connections += more.connections;
-	sum.peername_early += more.peername_early;
 	sum.peername_family += more.peername_family;
 	sum.actions_lost += more.actions_lost;
 	sum.accept_queue_full += more.accept_queue_full;
 	sum.events_lost += more.events_lost;
 	sum.headers_lost += more.headers_lost;
 	sum.events_withheld += more.events_withheld;
-	sum.pieces_lost += more.pieces_lost;
 	for (int i = 0; i < TP_PASSED_MAX; i++)
 		sum.passed_on[i] += more.passed_on[i];
 }

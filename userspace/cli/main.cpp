@@ -153,6 +153,14 @@ void add_max_header(CLI::App *command, uint32_t &bytes)
 		->capture_default_str();
 }
 
+/* Empty: it is not one of these. */
+static std::string engine_that_went(const std::string &engine)
+{
+	return engine == "stream" ? "the translate engine has replaced stream (--engine translate, "
+				    "or auto)" :
+				    "";
+}
+
 CLI::App *add_run(CLI::App &app, RunOptions &run)
 {
 	CLI::App *command = app.add_subcommand("run", "attach and serve until SIGINT or SIGTERM");
@@ -170,7 +178,8 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->type_name("CIDR=POLICY[@ADDRESS:PORT]")
 		->allow_extra_args(false);
 	command->add_option("--engine", run.engine, "how the header is removed")
-		->check(CLI::IsMember({ "auto", "handshake", "sender", "stream", "translate" }))
+		->check(CLI::Validator(engine_that_went, ""))
+		->check(CLI::IsMember({ "auto", "handshake", "sender", "translate" }))
 		->capture_default_str();
 	command->add_option("--header", run.header,
 			    "whether a trusted sender must send a header, or may")

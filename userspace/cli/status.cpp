@@ -28,14 +28,12 @@ static Json counters_json(const tp_counters &counters)
 	for (unsigned i = 0; i < 4; i++)
 		out[fmt::format("no_header_{}", protocol_name(i))] = counters.protocol[i];
 	out["connections_begun"] = counters.connections;
-	out["peername_early"] = counters.peername_early;
 	out["peername_family"] = counters.peername_family;
 	out["actions_lost"] = counters.actions_lost;
 	out["accept_queue_full"] = counters.accept_queue_full;
 	out["events_lost"] = counters.events_lost;
 	out["headers_lost"] = counters.headers_lost;
 	out["events_withheld"] = counters.events_withheld;
-	out["pieces_lost"] = counters.pieces_lost;
 	return out;
 }
 
@@ -74,16 +72,6 @@ static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
 	return list;
 }
 
-static Json translate_json(uint32_t passed_on)
-{
-	Json out = { { "engine", engine_name(TP_ENGINE_TRANSLATE) },
-		     { "engine_on_this_host", engine_name(TP_ENGINE_TRANSLATE) } };
-
-	if (passed_on)
-		out["last_not_translated"] = passed_on_reason(passed_on);
-	return out;
-}
-
 /*
  * The engine that new connections get, and why not a better one: because none of them
  * can, or because the better one has left the latest connection for what its listener is.
@@ -96,16 +84,11 @@ static Json engine_json(const Service &service, const tp_config &config)
 	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES &&
 		      !service.value.served_since;
 	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
-
-	tp_engine rest = service.value.engines & 1u << TP_ENGINE_TRANSLATE ? TP_ENGINE_TRANSLATE :
-									     TP_ENGINE_STREAM;
-	if (service.value.engines == 1u << TP_ENGINE_TRANSLATE)
-		return translate_json(passed_on);
-	Json out = { { "engine", engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE : rest) },
+	tp_engine engine = handshake && !always ? TP_ENGINE_HANDSHAKE : TP_ENGINE_TRANSLATE;
+	Json out = { { "engine", engine_name(engine) },
 		     { "engine_on_this_host",
-		       engine_name(handshake && !always ? TP_ENGINE_HANDSHAKE :
-				   sender               ? TP_ENGINE_SENDER :
-							  rest) } };
+		       engine_name(engine != TP_ENGINE_HANDSHAKE && sender ? TP_ENGINE_SENDER :
+									     engine) } };
 
 	if (!handshake)
 		out["why_not_handshake"] =

@@ -115,8 +115,6 @@ static int find_known(truepeer_handle *handle, uint64_t cookie, Found &found)
 	}
 	if (failed)
 		return failed;
-	if (found.peer.state == TP_PEER_WAITING)
-		return TRUEPEER_ERROR_PENDING;
 	return found.peer.state == TP_PEER_KNOWN ? TRUEPEER_OK : TRUEPEER_ERROR_NOT_FOUND;
 }
 

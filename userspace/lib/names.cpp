@@ -67,7 +67,7 @@ const char *protocol_name(unsigned protocol)
 
 const char *engine_name(unsigned engine)
 {
-	static const char *const names[] = { "none", "handshake", "sender", "stream", "translate" };
+	static const char *const names[] = { "none", "handshake", "sender", "", "translate" };
 
 	return name_of(names, engine);
 }

@@ -47,7 +47,7 @@ enum truepeer_error {
 	 * refused.
 	 */
 	TRUEPEER_ERROR_NOT_FOUND = -3,
-	/* The connection is there, its header is not complete yet. */
+	/* Not returned any more: a connection that can be found has its header. */
 	TRUEPEER_ERROR_PENDING = -4,
 	/* A null pointer, a descriptor that is not a socket, an unknown struct size. */
 	TRUEPEER_ERROR_INVALID = -5,
@@ -124,7 +124,7 @@ void truepeer_close(truepeer_handle *handle);
 
 /*
  * Looks a connection up by socket cookie (getsockopt SO_COOKIE, `ss -e`).  Returns
- * NOT_RUNNING (the pins have been removed since), PERMISSION, NOT_FOUND, PENDING,
+ * NOT_RUNNING (the pins have been removed since), PERMISSION, NOT_FOUND,
  * INVALID, INCOMPATIBLE (another version runs now) or SYSTEM; *peer is then unchanged.
  */
 int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, struct truepeer_peer *peer);

@@ -66,7 +66,6 @@ int main(int argc, char **argv)
 
 		if (connection < 0)
 			continue;
-		/* the stream engine may see the header only with the first read */
 		if (recv(connection, request, sizeof(request), 0) >= 0) {
 			std::string line = describe(lookup->by_fd(connection)) + "\n";
 
