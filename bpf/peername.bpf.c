@@ -2,8 +2,8 @@
 /*
  * getpeername(), and with it the address that accept() returns.
  */
-#include "origin.bpf.h"
-#include "pseudo_address.h"
+#include "bpf/core/origin.bpf.h"
+#include "bpf/core/pseudo_address.h"
 
 /* The connection and its *origin, or NULL where the real name stands. */
 static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx,

@@ -3,16 +3,16 @@
  * The sender engine: takes the header out before it is sent.
  *
  * Where the proxy runs on the server's host, tp_sockops puts its socket into tp_sending when
- * the connection to the service is established (lifecycle.bpf.c), and this program sees its
+ * the connection to the service is established (sockops/sockops.bpf.c), and this program sees its
  * messages.  It holds back the parts of a header, takes the whole one off the front, and
  * leaves the origin in tp_pending, where it waits for the server's socket; that one is
  * native, on every kernel and for every listener.  With the first segment that is sent then,
  * the proxy's socket leaves the map and is native again, too.
  *
- * The gate (translate_gate.bpf.h) keeps the connection from having a socket until then.  What this
+ * The gate (gate/connection.bpf.h) keeps the connection from having a socket until then.  What this
  * program does not see, the translate engine takes.
  */
-#include "segment.bpf.h"
+#include "bpf/core/segment.bpf.h"
 
 /* What is looked at first: most headers are not longer. */
 #define TP_FIRST_LOOK 256

@@ -5,7 +5,7 @@
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
-#include "abi.h"
+#include "bpf/abi.h"
 
 #define STRUCT(type) struct type variable_##type;
 #define MEMBER(type, name)

@@ -11,7 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bpf/proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 #include "parser_test.skel.h"
 
 namespace test

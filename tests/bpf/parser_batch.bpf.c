@@ -7,7 +7,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define TP_PARSE_CAPACITY 1024
-#include "proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 
 #define SLOTS 256
 

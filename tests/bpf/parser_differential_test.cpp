@@ -13,7 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bpf/proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 #include "tests/unit/reference_parser.hpp"
 
 #include "parser_batch.skel.h"

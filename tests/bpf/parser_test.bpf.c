@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define TP_PARSE_CAPACITY 131072
-#include "proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 
 #define PACKET_MAX 2048 /* a power of two */
 

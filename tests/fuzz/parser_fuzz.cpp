@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "bpf/proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 #include "tests/unit/reference_parser.hpp"
 
 using test::Bytes;

@@ -9,7 +9,7 @@
 
 #include <truepeer/truepeer.h>
 
-#include "bpf/proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 #include "cli/tlv.h"
 
 using Bytes = std::vector<std::uint8_t>;

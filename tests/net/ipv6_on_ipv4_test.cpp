@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <truepeer/truepeer.hpp>
 
-#include "bpf/pseudo_address.h"
+#include "bpf/core/pseudo_address.h"
 #include "support.h"
 
 namespace live

@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#include "bpf/crc32c.h"
+#include "bpf/parser/crc32c.h"
 
 namespace
 {

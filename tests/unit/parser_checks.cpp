@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "bpf/proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 
 namespace test
 {

@@ -12,7 +12,7 @@ namespace tp
 /* Of one tick. */
 static constexpr int ended_per_tick = 16384;
 
-/* As tp_drop_translation() in bpf/translation.bpf.h. */
+/* As tp_drop_translation() in bpf/core/translation.bpf.h. */
 void EndedTranslations::drop(const tp_flow &flow, const tp_translation &translation)
 {
 	tp_flow key = flow, wire = {};

@@ -7,7 +7,7 @@
 
 #include "base/kept_header.h"
 #include "base/maps.h"
-#include "bpf/proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "cli/tlv.h"

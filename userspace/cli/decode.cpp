@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/address.h"
-#include "bpf/proxy_header.h"
+#include "bpf/parser/proxy_header.h"
 #include "cli/commands.h"
 #include "cli/tlv.h"
 #include "lib/names.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /**
- * @file The PROXY protocol parser, versions 1 and 2: the rules of bpf/proxy_header.h, so that a
+ * @file The PROXY protocol parser, versions 1 and 2: the rules of bpf/parser/proxy_header.h, so that a
  * header means the same with the kernel's help and without it.
  */
 'use strict';

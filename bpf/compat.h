@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where kernels differ.  Everything here is weak: a program that needs what the
+ * running kernel does not have is not loaded, and the agent says so.
+ */
+#ifndef TP_COMPAT_H
+#define TP_COMPAT_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+/* Linux 6.9: a socket for a connection whose handshake BPF has done. */
+extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *listener,
+				   struct bpf_tcp_req_attrs *attrs, int attrs__sz) __weak __ksym;
+
+/* Linux 6.2: the kernel's own view of a program's context, for fields that it lacks. */
+extern void *bpf_cast_to_kern_ctx(void *context) __weak __ksym;
+
+/* Linux 6.6 (tcx, commit e420bed02507): this packet is not ours, ask the next program. */
+#define TP_NEXT (-1)
+#define TP_DROP_PACKET 2
+
+/* enum of the kernel's skbuff.h, as macros there */
+#define TP_CHECKSUM_NONE 0
+#define TP_CHECKSUM_UNNECESSARY 1
+#define TP_CHECKSUM_COMPLETE 2
+#define TP_CHECKSUM_PARTIAL 3
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps, shared by all programs: each object that includes this header
+ * carries the definitions, `bpftool gen object` makes one map of each
+ * (__weak), and the agent pins them (docs/PROTOCOL.md).
+ *
+ * Sizes of tp_namespaces, tp_origins, tp_headers, tp_pending, tp_pieces and
+ * tp_sending are set by the agent before loading.
+ */
+#ifndef TP_CORE_MAPS_BPF_H
+#define TP_CORE_MAPS_BPF_H
+
+#include "bpf/abi.h"
+#include "bpf/parser/proxy_header.h"
+
+/* By socket cookie: the live connections. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, __u64);
+	__type(value, struct tp_peer);
+} tp_origins __weak SEC(".maps");
+
+/* How many entries tp_origins has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tp_live __weak SEC(".maps");
+
+/*
+ * By flow: connections that have no socket yet; bounded, the oldest go first.  The agent makes
+ * it larger than --max-pending, for CPUs keep free entries to themselves (pending_room()).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_pending);
+} tp_pending __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_MAX_SERVICES);
+	__type(key, struct tp_service_key);
+	__type(value, struct tp_service);
+} tp_services __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_namespace);
+} tp_namespaces __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct tp_policy_key);
+	__type(value, struct tp_policy_value);
+} tp_policies __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TP_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct tp_counters);
+} tp_counters __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_config);
+} tp_config __weak SEC(".maps");
+
+/* What only user space can do: resets and aborts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} tp_actions __weak SEC(".maps");
+
+#define TP_LOAD 4096 /* bytes that are copied out of a segment at a time */
+
+/*
+ * Where a header is judged.  In map memory, as parser/proxy_header.h asks; with room behind it, so
+ * that what is copied at a time fits behind any offset.
+ */
+#define TP_COLLECTED (TP_MAX_HEADER + TP_LOAD)
+
+struct tp_collected {
+	struct tp_piece piece; /* its length: bytes collected; sent on as it stands */
+	__u8 bytes[TP_COLLECTED];
+	struct tp_parser parser;
+};
+
+/* Before there is a socket: only softirqs use it, which do not nest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_collected);
+} tp_work __weak SEC(".maps");
+
+/* Sender engine: proxies' sockets on this host, as long as their header is outstanding. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} tp_sending __weak SEC(".maps");
+
+enum tp_sender_state {
+	TP_SENDER_WAITING = 0,
+	TP_SENDER_DONE = 1, /* the header is through, or not this engine's business */
+	TP_SENDER_REFUSED = 2,
+};
+
+/* ... what is known of such a socket. */
+struct tp_sender {
+	struct tp_flow flow; /* as the server has it */
+	__u32 start;         /* sequence number of the first byte: tells the connection apart */
+	__u16 state;         /* enum tp_sender_state */
+	__u16 callback;      /* BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, where this program has set it */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tp_sender);
+} tp_senders __weak SEC(".maps");
+
+/*
+ * ... where their headers are judged.  In process context, where one process may be
+ * preempted by the next in the middle: hence more than one, and taken.
+ */
+struct tp_sender_place {
+	__u64 taken;
+	struct tp_collected work;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct tp_sender_place);
+} tp_sender_work __weak SEC(".maps");
+
+/* Handshake engine: headers that arrive in pieces, before there is a socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct tp_flow); /* with the part */
+	__type(value, struct tp_header_part);
+} tp_pieces __weak SEC(".maps");
+
+/* ... where netfilter has hooks: what has come through them to a listener lately (core/path.bpf.h). */
+struct tp_path_key {
+	__u64 netns;
+	__u8 remote[16];
+	__u8 local[16];
+	__u32 interface;
+	__u16 local_port;
+	__u16 pad;
+};
+
+struct tp_path {
+	__u64 hooks;    /* which those were: they have not changed since */
+	__u64 syn_ns;   /* the SYN with this number */
+	__u64 probe_ns; /* the segment without SYN that these numbers tell */
+	__u32 syn_seq;
+	__u32 probe_seq;
+	__u32 probe_ack;
+	__u32 translates; /* one of the hooks is NAT's */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tp_path_key);
+	__type(value, struct tp_path);
+} tp_paths __weak SEC(".maps");
+
+/* Translate engine: connections that have had a socket, and by how much their numbers differ. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 524288);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_translation);
+} tp_translations __weak SEC(".maps");
+
+/*
+ * ... where netfilter on this host changes addresses: the flow on the wire, and the socket's, by
+ * each other (core/wire.bpf.h).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1048576);
+	__type(key, struct tp_flow); /* part: 1 with the socket's */
+	__type(value, struct tp_flow);
+} tp_wires __weak SEC(".maps");
+
+/* ... bit: a port that such a connection has had on the wire. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536 / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} tp_wire_ports __weak SEC(".maps");
+
+/* ... connections that have ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 262144);
+	__type(value, struct tp_ended);
+} tp_ended __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct tp_route_key);
+	__type(value, struct tp_route);
+} tp_routes __weak SEC(".maps");
+
+/* Origins that are refused before the server sees them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct tp_denied_key);
+	__type(value, struct tp_denied);
+} tp_denied __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct tp_own_key);
+	__type(value, __u32);
+} tp_own_addresses __weak SEC(".maps");
+
+/* Only connections whose header has TLVs or AF_UNIX addresses have an entry in one of these. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct tp_flow);
+	__type(value, struct tp_small_header);
+} tp_headers __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct tp_flow); /* with the part */
+	__type(value, struct tp_header_part);
+} tp_headers_large __weak SEC(".maps");
+
+/* What became of each connection; the agent keeps room in it, whoever wants may read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} tp_events __weak SEC(".maps");
+
+/* ... of TP_EARLY_OUTCOMES: a flood of them pushes out none of the others. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} tp_events_early __weak SEC(".maps");
+
+/* A token bucket: what this CPU may still tell in tp_events_early. */
+struct tp_early_budget {
+	__u64 filled_ns;
+	__u64 events;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_early_budget);
+} tp_early_budget __weak SEC(".maps");
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The translate engine's connections that have had a socket: what tc, gate and sockops programs
+ * share about them.
+ */
+#ifndef TP_CORE_TRANSLATION_BPF_H
+#define TP_CORE_TRANSLATION_BPF_H
+
+#include "bpf/core/wire.bpf.h"
+
+/*
+ * How the gate, and a second interface that the packet passes, know that its numbers are TCP's
+ * own already: the upper half of skb->priority, which is nobody's on a packet's way in.  Of what
+ * leaves a packet's meta data alone the mark belongs to the administrator, and tc_index is
+ * overwritten by classifiers that come later.
+ */
+#define TP_PRIORITY_MASK 0xffff0000u
+#define TP_PRIORITY_TRANSLATED 0x74700000u
+/* ... with the low bits of the namespace's cookie: it is of no connection that this engine has */
+#define TP_PRIORITY_OTHER 0x80000000u
+
+static __always_inline int tp_is_translated(const struct __sk_buff *skb)
+{
+	return (skb->priority & TP_PRIORITY_MASK) == TP_PRIORITY_TRANSLATED;
+}
+
+static __always_inline void tp_set_upper_priority(struct __sk_buff *skb, __u32 upper)
+{
+	__u32 priority = (skb->priority & ~TP_PRIORITY_MASK) | upper;
+
+	asm volatile(""
+		     : "+r"(priority)); /* or half of the field is stored, which is not allowed */
+	skb->priority = priority;
+}
+
+static __always_inline void tp_set_translated(struct __sk_buff *skb)
+{
+	tp_set_upper_priority(skb, TP_PRIORITY_TRANSLATED);
+}
+
+static __always_inline __u32 tp_other_priority(__u64 netns)
+{
+	return TP_PRIORITY_OTHER | ((__u32)netns & 0x7fff) << 16;
+}
+
+/* Whether tc has found that it is none of this engine's, in this namespace. */
+static __always_inline int tp_is_other(const struct __sk_buff *skb, __u64 netns)
+{
+	return (skb->priority & TP_PRIORITY_MASK) == tp_other_priority(netns);
+}
+
+/* By the flow of a packet, which becomes the socket's. */
+static __always_inline struct tp_translation *tp_find_translation(struct tp_flow *flow)
+{
+	tp_to_socket(flow);
+	return bpf_map_lookup_elem(&tp_translations, flow);
+}
+
+/*
+ * Whether a flow is of a connection of this engine, or of one that waits for its header.  In this
+ * order: an entry comes into tp_translations before it leaves tp_pending.
+ */
+static __always_inline int tp_is_known(const struct tp_flow *socket)
+{
+	return bpf_map_lookup_elem(&tp_pending, socket) ||
+	       bpf_map_lookup_elem(&tp_translations, socket);
+}
+
+static __always_inline void tp_drop_translation(const struct tp_flow *flow,
+						const struct tp_translation *t)
+{
+	if (t->has_wire)
+		tp_unbind_wire(flow);
+	bpf_map_delete_elem(&tp_translations, flow);
+}
+
+/* TCP may speak for it a while yet: TIME_WAIT, answers to what is late. */
+TP_VERIFIED_ONCE int tp_keep_ended(const struct tp_flow *flow, struct tp_translation *t)
+{
+	struct tp_ended ended = {};
+
+	if (tp_missing(flow) || tp_missing(t))
+		return -1;
+	ended.flow = *flow;
+	ended.ended_ns = bpf_ktime_get_boot_ns();
+	t->ended_ns = ended.ended_ns;
+	t->state = TP_TRANSLATION_ENDED;
+	if (bpf_map_push_elem(&tp_ended, &ended, 0))
+		tp_drop_translation(&ended.flow, t); /* better than for ever */
+	return 0;
+}
+
+/* Takes the oldest away, if its time is over or `now`. */
+TP_VERIFIED_ONCE int tp_drop_ended(int now)
+{
+	struct tp_ended ended;
+	struct tp_translation *t;
+	__u64 time = bpf_ktime_get_boot_ns();
+
+	if (bpf_map_peek_elem(&tp_ended, &ended) || (!now && time - ended.ended_ns < TP_ENDED_NS))
+		return -1;
+	if (bpf_map_pop_elem(&tp_ended, &ended))
+		return -1;
+	if (!now && time - ended.ended_ns < TP_ENDED_NS) /* another CPU took the first */
+		return (int)bpf_map_push_elem(&tp_ended, &ended, 0);
+	t = bpf_map_lookup_elem(&tp_translations, &ended.flow);
+	if (t && t->state == TP_TRANSLATION_ENDED && t->ended_ns == ended.ended_ns)
+		tp_drop_translation(&ended.flow, t);
+	return 0;
+}
+
+/* The connection has its socket; -1: there is no room. */
+static __always_inline int tp_begin_translation(const struct tp_flow *flow, __u32 header_bytes,
+						__u32 start, __u8 has_wire)
+{
+	struct tp_translation t = {
+		.header_bytes = header_bytes,
+		.start = start,
+		.has_wire = has_wire,
+	};
+
+	if (bpf_map_update_elem(&tp_translations, flow, &t, BPF_ANY) == 0)
+		return 0;
+	/* those that have ended give way */
+	for (int i = 0; i < 4; i++)
+		if (tp_drop_ended(1))
+			break;
+	return bpf_map_update_elem(&tp_translations, flow, &t, BPF_ANY) ? -1 : 0;
+}
+
+#endif

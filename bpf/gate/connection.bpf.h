@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The gate of the translate engine's services: what its tc programs have not let through does not
+ * pass, be it that they are not on the interface any more, or that they could not read it.
+ */
+#ifndef TP_GATE_CONNECTION_BPF_H
+#define TP_GATE_CONNECTION_BPF_H
+
+#include "bpf/gate/gate.bpf.h"
+#include "bpf/core/translation.bpf.h"
+
+/*
+ * A segment for a connection that has its socket: with the client's own numbers its bytes would
+ * get to wrong places of the stream.
+ */
+static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 netns)
+{
+	struct tp_segment s = {};
+
+	if (tp_read_segment(skb, 0, &s))
+		return TP_PASS;
+	s.flow.netns = netns;
+	return bpf_map_lookup_elem(&tp_translations, &s.flow) ? TP_DROP : TP_PASS;
+}
+
+/* Whether it is for one of those: the port is the listener's, too. */
+static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	return sk->state != BPF_TCP_LISTEN && !tp_is_translated(skb) &&
+	       tp_is_service_port((__u16)sk->src_port);
+}
+
+/*
+ * A connection that is waiting: of its segments TCP may have those that say nothing new, to
+ * acknowledge them, and when its header is decided all that have been translated.
+ */
+static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct tp_segment *s,
+					   struct tp_pending *pending)
+{
+	__u32 zero = 0, length = s->length, end = s->seq + length + !!(s->flags & TP_FIN);
+	int translated = tp_is_translated(skb);
+	struct tp_collected *work;
+
+	switch (pending->state) {
+	case TP_PENDING_PASSED:
+		return TP_PASS;
+	case TP_PENDING_DECIDED:
+		return translated && (pending->has_request || s->seq == pending->start) ? TP_PASS :
+											  TP_DROP;
+	case TP_PENDING_WAITING:
+		break;
+	default:
+		return TP_DROP;
+	}
+	if (translated)
+		return pending->has_request && s->seq != pending->start &&
+				       (__s32)(end - pending->start) <= 0 ?
+			       TP_PASS :
+			       TP_DROP;
+	/* put together from fragments: the agent sends it in again, where tc can read it */
+	work = bpf_map_lookup_elem(&tp_work, &zero);
+	if (!work || length == 0 || skb->mark == tp_mark_sent_in ||
+	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
+		return TP_DROP;
+	if (length > TP_MAX_HEADER)
+		length = TP_MAX_HEADER;
+	if (tp_load(skb, s->payload, work, length) == 0)
+		tp_send_again(s, pending->peer.service, work, length);
+	return TP_DROP;
+}
+
+/*
+ * Whether an acknowledgement may make a socket of a SYN cookie: if the listener has ever sent one, as TCP
+ * notes it with the listener or with the group of those that share its port.
+ */
+static __always_inline int tp_takes_cookies(struct bpf_sock *sk)
+{
+	struct tcp_sock *listener = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct sock_reuseport *group;
+
+	if (!listener || listener->rx_opt.ts_recent_stamp)
+		return 1;
+	group = listener->inet_conn.icsk_inet.sk.sk_reuseport_cb;
+	return group && BPF_CORE_READ(group, synq_overflow_ts);
+}
+
+/* A connection that nobody knows: its handshake was not seen, or the map has let it go. */
+static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_segment *s,
+					 const struct tp_service *service)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+	struct tp_now now;
+
+	if (tp_path_note_probe(skb, s))
+		return TP_DROP;
+	tp_look_now(skb, s, &now);
+	switch (now.state) {
+	case 0:
+	case BPF_TCP_LISTEN:
+		if (!(s->flags & TP_ACK) || s->flags & TP_SYN || !tp_takes_cookies(skb->sk))
+			return TP_PASS; /* TCP answers */
+					/* fall through */
+	case BPF_TCP_TIME_WAIT:
+	case BPF_TCP_NEW_SYN_RECV:
+		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);
+		return TP_DROP;
+	}
+	return tp_gate_late(skb, s, service->id, now.interface);
+}
+
+/*
+ * The sender engine has this connection, and once it has decided, whatever comes gives birth to the
+ * socket.  Data that its program has not seen the tc programs have made the translate engine's.
+ */
+static __always_inline int tp_gate_sent(struct __sk_buff *skb, const struct tp_segment *s,
+					struct tp_pending *pending)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+
+	if (pending->state == TP_PENDING_PASSED)
+		return TP_PASS;
+	if (s->flags & TP_RST)
+		return tp_gate_sent_reset(s, pending);
+	if (pending->state == TP_PENDING_REFUSED)
+		return TP_DROP;
+	if (pending->state == TP_PENDING_DECIDED) {
+		/* data and the answer to the agent's probe may come at once, on two CPUs */
+		struct tp_now now;
+
+		tp_look_now(skb, s, &now);
+		if (now.state == 0 || now.state == BPF_TCP_LISTEN ||
+		    now.state == BPF_TCP_TIME_WAIT || now.state == BPF_TCP_NEW_SYN_RECV)
+			return TP_PASS;
+		return tp_gate_late(skb, s, pending->peer.service, now.interface);
+	}
+	if (tp_is_translated(skb)) /* a probe, for TCP to answer */
+		return pending->has_request && (__s32)(end - pending->start) < 0 ? TP_PASS :
+										   TP_DROP;
+	return s->length || s->ack != pending->ack ? TP_DROP : tp_gate_bare(s, pending);
+}
+
+static __attribute__((noinline)) int tp_gate_translate(struct __sk_buff *skb,
+						       const struct tp_segment *s,
+						       const struct tp_service *service)
+{
+	struct tp_pending *pending;
+	struct tp_translation *t;
+
+	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	if (pending && pending->peer.engine == TP_ENGINE_HANDSHAKE)
+		return tp_gate_handshake(skb, s, pending);
+	if (pending && pending->peer.engine == TP_ENGINE_SENDER)
+		return tp_gate_sent(skb, s, pending);
+	if (s->flags & TP_RST)
+		return TP_PASS;
+	if (pending)
+		return tp_gate_waiting(skb, s, pending);
+	t = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	/* with its socket by now: TCP finds it.  Ended: TCP answers, as for any old segment */
+	if (t && t->state == TP_TRANSLATION_LIVE)
+		return tp_is_translated(skb) ? TP_PASS : TP_DROP;
+	return tp_gate_stray(skb, s, service);
+}
+
+#endif

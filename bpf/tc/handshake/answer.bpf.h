@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The handshake engine: answers to the client of a connection that has no socket yet.
+ */
+#ifndef TP_TC_HANDSHAKE_ANSWER_BPF_H
+#define TP_TC_HANDSHAKE_ANSWER_BPF_H
+
+#include "bpf/tc/handshake/offer.bpf.h"
+#include "bpf/core/pieces.bpf.h"
+#include "bpf/tc/handshake/route.bpf.h"
+
+/* The clock of this host's timestamps, from a time in ns (CLOCK_BOOTTIME). */
+static __always_inline __u32 tp_ms(__u64 ns)
+{
+	return (__u32)(ns / 1000000);
+}
+
+static __always_inline __u32 tp_now_ms(void)
+{
+	return tp_ms(bpf_ktime_get_boot_ns());
+}
+
+/* An answer without payload, in the place of the segment. */
+static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segment *s,
+				     const struct tp_pending *pending, __u32 ack, __u8 flags)
+{
+	struct tp_writing *w = tp_new_writing();
+
+	if (!w)
+		return -1;
+	w->answer = 1;
+	w->seq = pending->ack;
+	w->ack = ack;
+	w->flags = flags;
+	w->ttl = 64;
+	w->window = bpf_htons(pending->window);
+	if (pending->options & TP_OPTION_TIMESTAMPS && !(flags & TP_RST)) {
+		w->options[0] =
+			bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10);
+		w->options[1] = bpf_htonl(tp_now_ms() + pending->timestamp_offset);
+		w->options[2] = bpf_htonl(pending->client_timestamp);
+		w->options_size = 12;
+	}
+	return tp_write(skb, s, w);
+}
+
+/* What the agent is to answer, instead; not inline, for the stack's sake. */
+TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s, const struct tp_pending *pending,
+				      __u32 type, __u32 ack)
+{
+	if (tp_missing(s) || tp_missing(pending))
+		return TP_DROP_PACKET;
+	tp_ask(&s->flow, pending->peer.service, (__u8)type, pending->peer.reason, pending->ack, ack,
+	       0);
+	return TP_DROP_PACKET;
+}
+
+static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp_segment *s,
+					  const struct tp_pending *pending)
+{
+	if (skb->mark == tp_mark_sent_in)
+		return tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE,
+					pending->start + pending->seen);
+	if (tp_answer(skb, s, pending, pending->start + pending->seen, TP_ACK))
+		return TP_DROP_PACKET;
+	return tp_send_back(skb, pending);
+}
+
+/* The end of a connection that never became one, told to the client at once. */
+static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_segment *s,
+					struct tp_pending *pending, __u8 flags, __u8 reason)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+
+	pending->peer.reason = reason;
+	tp_report(&pending->peer, reason, 0);
+	pending->state = TP_PENDING_REFUSED;
+	tp_forget_pieces(&s->flow);
+	if (skb->mark == tp_mark_sent_in)
+		return tp_ask_to_answer(s, pending,
+					flags & TP_RST ? TP_ACTION_RESET : TP_ACTION_FINISH, end);
+	if (tp_answer(skb, s, pending, end, flags))
+		return TP_DROP_PACKET;
+	return tp_send_back(skb, pending);
+}
+
+/* As for a closed port: RST with what the SYN expects. */
+static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct tp_segment *s,
+					    struct tp_pending *fresh, struct tp_way *way,
+					    __u8 reason)
+{
+	struct tp_writing *w = tp_new_writing();
+
+	if (!w)
+		return TP_DROP_PACKET;
+	tp_count_connection(fresh->peer.service);
+	fresh->peer.reason = reason;
+	tp_report(&fresh->peer, reason, 0);
+	w->answer = 1;
+	w->ack = s->seq + 1 + s->length;
+	w->flags = TP_RST | TP_ACK;
+	w->ttl = 64;
+	if (tp_write(skb, s, w))
+		return TP_DROP_PACKET;
+	return tp_send_on_way(skb, way);
+}
+
+#endif

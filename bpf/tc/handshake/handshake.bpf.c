@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The handshake engine: connections that are born after their header.
+ *
+ * At tc ingress, for the ports of services, this program is the TCP of connections
+ * that have no socket yet.  It answers the SYN itself, swallows the bare ACK, and
+ * reads the header from the first data.  Then it hands TCP a segment that starts just
+ * behind the header, with a request socket made to measure
+ * (bpf_sk_assign_tcp_reqsk()), so that the connection's socket begins there: a native
+ * socket, with nothing of ours on its data path.
+ *
+ * What it cannot take it passes on to TCP untouched; the translate engine and
+ * tp_sockops stand behind it, so that no connection of a service gets through
+ * unseen.  tp_pending keeps the connections under way, as for all engines.
+ */
+#include "bpf/tc/handshake/syn.bpf.h"
+
+/* Written by the loader. */
+const volatile __u64 tp_netns __weak SEC(".rodata") = 0; /* cookie of this program's namespace */
+
+#define TP_MAX_UNACKNOWLEDGED 65536 /* bytes that the client may have sent before its reset */
+
+#define TP_MF_OFFSET bpf_htons(IP_MF | IP_OFFSET)
+
+/*
+ * The ends of a segment for a service's port, and its flags.  All that passes the
+ * interface comes through here, so this, as far as the port, is what other traffic costs;
+ * and with one look-up in tp_pending it is all that established connections cost.
+ */
+static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment *s)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct tcphdr *tcp;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ETH_HLEN;
+
+		tcp = (void *)(ip + 1);
+		/* IP options and fragments: what TCP makes of them, tp_gate sees */
+		if ((void *)(tcp + 1) > end || ip->protocol != IPPROTO_TCP || *(__u8 *)ip != 0x45 ||
+		    ip->frag_off & TP_MF_OFFSET || !tp_is_service_port(bpf_ntohs(tcp->dest)))
+			return -1;
+		tp_map_ipv4(s->flow.remote, ip->saddr);
+		tp_map_ipv4(s->flow.local, ip->daddr);
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = data + ETH_HLEN;
+
+		tcp = (void *)(ip + 1);
+		if ((void *)(tcp + 1) > end || ip->nexthdr != IPPROTO_TCP ||
+		    !tp_is_service_port(bpf_ntohs(tcp->dest)))
+			return -1;
+		__builtin_memcpy(s->flow.remote, &ip->saddr, 16);
+		__builtin_memcpy(s->flow.local, &ip->daddr, 16);
+	} else {
+		return -1;
+	}
+	s->flow.netns = tp_netns;
+	s->flow.remote_port = bpf_ntohs(tcp->source);
+	s->flow.local_port = bpf_ntohs(tcp->dest);
+	s->flags = ((__u8 *)tcp)[13];
+	return 0;
+}
+
+/* Frames whose headers are not in the linear part; drivers rarely make them. */
+static __always_inline int tp_pull_headers(struct __sk_buff *skb)
+{
+	__u32 need = ETH_HLEN + sizeof(struct tcphdr) +
+		     (skb->protocol == bpf_htons(ETH_P_IP) ? sizeof(struct iphdr) :
+							     sizeof(struct ipv6hdr));
+
+	if ((void *)(long)skb->data + need <= (void *)(long)skb->data_end || skb->len < need)
+		return 0;
+	return (int)bpf_skb_pull_data(skb, need);
+}
+
+/* ---- data -------------------------------------------------------------------------- */
+
+/* A connection without a header, where that is optional. */
+static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp_segment *s,
+					  struct tp_pending *pending)
+{
+	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
+
+	if (refused)
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
+	pending->state = TP_PENDING_PASSED;
+	return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
+}
+
+/* Bytes up to `end`, which are in `work`: kept, acknowledged. */
+static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segment *s,
+				   struct tp_pending *pending, struct tp_collected *work, __u32 end,
+				   __u8 state)
+{
+	int failed = tp_store_pieces(&s->flow, work, pending->seen, end);
+
+	if (failed == -TP_ENOMEM)
+		return TP_DROP_PACKET; /* for the moment: the client sends it again */
+	if (failed)
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_PENDING_FULL);
+	pending->state = state;
+	pending->seen = end;
+	return tp_acknowledge(skb, s, pending);
+}
+
+/* A part of a header. */
+static __always_inline int tp_wait(struct __sk_buff *skb, const struct tp_segment *s,
+				   struct tp_pending *pending, struct tp_collected *work, __u32 end)
+{
+	if (s->flags & TP_FIN && tp_optional(pending) && pending->seen == 0)
+		return tp_let_through(skb, s, pending);
+	if (s->flags & TP_FIN)
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
+	return tp_keep(skb, s, pending, work, end, TP_PENDING_WAITING);
+}
+
+/* Behind what has been acknowledged, which no later copy can change. */
+static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp_segment *s,
+					  struct tp_pending *pending)
+{
+	__u32 offset = s->seq - pending->start, seen = pending->seen, zero = 0;
+	__u32 skip = seen - offset, length = s->length - skip, end, refused, header_bytes;
+	const struct tp_header *header;
+	struct tp_collected *place;
+
+	place = bpf_map_lookup_elem(&tp_work, &zero);
+	if (!place || seen >= TP_MAX_HEADER || (seen && tp_load_pieces(&s->flow, place, seen)))
+		return TP_DROP_PACKET;
+	end = tp_load_header(skb, s->payload + skip, place, seen, length);
+	if (!end)
+		return TP_DROP_PACKET;
+	tp_parse(&place->parser, place->bytes, end);
+	header = &place->parser.header;
+	refused = tp_check_header(header, pending->versions, pending->max_header);
+	if (refused == TP_OUT_NO_HEADER)
+		pending->peer.protocol = tp_guess_protocol(place->bytes, end);
+	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) && seen == 0)
+		return tp_let_through(skb, s, pending);
+	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) &&
+	    !tp_check_origin(&pending->peer, 0, pending->flags)) {
+		/* only began like one: the agent sends in again what has been acknowledged */
+		return tp_keep(skb, s, pending, place, end, TP_PENDING_PASSED);
+	}
+	if (!refused && header->verdict == TP_WAIT)
+		return tp_wait(skb, s, pending, place, end);
+	if (!refused && !tp_has_room())
+		refused = TP_OUT_MAP_FULL;
+	if (!refused)
+		refused = tp_take_header(&pending->peer, &s->flow, place, pending->policy,
+					 pending->flags);
+	if (refused)
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
+	header_bytes = header->bytes;
+	pending->seen = header_bytes;
+	pending->state = TP_PENDING_DECIDED;
+	if (seen > 0)
+		tp_forget_pieces(&s->flow);
+	return tp_deliver(skb, s, pending, header_bytes - offset, pending->peer.established_ns);
+}
+
+TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
+			     struct tp_pending *pending)
+{
+	__u32 offset, end;
+
+	if (tp_missing(s) || tp_missing(pending))
+		return TP_DROP_PACKET;
+	offset = s->seq - pending->start;
+	/* an optional header that did not come in time was given up: take the first data */
+	if (pending->state == TP_PENDING_PASSED)
+		return offset == 0 ? tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns()) :
+				     TP_DROP_PACKET;
+	if (offset > pending->seen && (__s32)offset > 0)
+		return tp_acknowledge(skb, s, pending); /* a gap: the client sends again */
+	end = offset + s->length;
+	if ((__s32)offset < 0 || end < pending->seen ||
+	    (end == pending->seen && pending->state == TP_PENDING_WAITING && !(s->flags & TP_FIN)))
+		return tp_acknowledge(skb, s, pending);                   /* keep-alive, or old */
+	if (pending->state == TP_PENDING_WAITING && end == pending->seen) /* nothing new but FIN */
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
+	if (pending->state == TP_PENDING_DECIDED)
+		return tp_deliver(skb, s, pending, pending->seen - offset, bpf_ktime_get_boot_ns());
+	return tp_header_data(skb, s, pending);
+}
+
+/* ---- ACK and FIN without data -------------------------------------------------------- */
+
+static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segment *s,
+				   struct tp_pending *pending)
+{
+	__u32 offset = s->seq - pending->start;
+
+	if (offset != pending->seen)
+		return tp_acknowledge(skb, s, pending); /* keep-alive, or something is missing */
+	if (pending->state == TP_PENDING_PASSED && offset > 0)
+		return TP_DROP_PACKET; /* first the agent sends in again what came before this */
+	if (pending->state != TP_PENDING_WAITING) /* acknowledged, but no socket came of it */
+		return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
+	if (s->flags & TP_FIN) {
+		if (tp_optional(pending) && offset == 0)
+			return tp_let_through(skb, s, pending);
+		if (offset == 0)
+			return tp_turn_away(skb, s, pending, TP_FIN | TP_ACK, TP_OUT_EMPTY);
+		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
+	}
+	/* a client that waits for the server to speak, where no header is needed */
+	if (tp_optional(pending) && offset == 0 && tp_expired(pending))
+		return tp_let_through(skb, s, pending);
+	return TP_DROP_PACKET;
+}
+
+/* A segment of a connection that is under way. */
+static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_segment *s,
+					 struct tp_pending *pending)
+{
+	__u32 timestamp;
+
+	if (skb->mark == tp_mark)
+		return TP_DROP_PACKET; /* sent in again, and no socket came of it */
+	if (s->flags & TP_RST) {
+		__u32 ahead = s->seq - pending->start - pending->seen;
+
+		/* behind data that waits for room in the accept queue: RFC 5961, section 3.2 */
+		if (ahead && ahead < TP_MAX_UNACKNOWLEDGED && pending->state == TP_PENDING_DECIDED)
+			return tp_acknowledge(skb, s, pending);
+		/* not of this connection: old, or what ends the port's last one (tp_answer_syn()) */
+		if (ahead)
+			return TP_NEXT;
+		if (pending->state != TP_PENDING_REFUSED)
+			tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY,
+				  0);
+		tp_forget_kept(&pending->peer);
+		tp_forget_pieces(&s->flow);
+		bpf_map_delete_elem(&tp_pending, &s->flow);
+		return TP_DROP_PACKET;
+	}
+	if (pending->state == TP_PENDING_REFUSED)
+		return TP_DROP_PACKET;
+	if (s->flags & TP_SYN || !(s->flags & TP_ACK) || s->ack != pending->ack)
+		return TP_NEXT; /* TCP answers what has no connection */
+	if (!pending->rtt_ms) {
+		__u32 rtt = tp_now_ms() - pending->answered_ms;
+
+		pending->rtt_ms = rtt ? rtt : 1;
+	}
+	if (pending->options & TP_OPTION_TIMESTAMPS && tp_read_timestamp(skb, s, &timestamp) == 0) {
+		if ((__s32)(timestamp - pending->client_timestamp) < 0)
+			return tp_acknowledge(skb, s, pending); /* PAWS */
+		/* RFC 7323, section 4.3: not from what lies beyond the last acknowledgement */
+		if ((__s32)(s->seq - pending->start - pending->seen) <= 0)
+			pending->client_timestamp = timestamp;
+	}
+	if (s->length == 0)
+		return tp_bare(skb, s, pending);
+	return tp_data(skb, s, pending);
+}
+
+SEC("tc")
+int tp_handshake(struct __sk_buff *skb)
+{
+	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_pending *pending = NULL;
+	struct tp_segment *s;
+	int is_syn;
+
+	if (!scratch || tp_pull_headers(skb))
+		return TP_NEXT;
+	s = &scratch->segment;
+	if (tp_read_flow(skb, s))
+		return TP_NEXT;
+	is_syn = (s->flags & (TP_SYN | TP_ACK | TP_RST | TP_FIN)) == TP_SYN;
+	if (!is_syn) {
+		pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+		if (!pending || pending->peer.engine != TP_ENGINE_HANDSHAKE)
+			return TP_NEXT;
+	}
+	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */
+	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
+		return TP_NEXT;
+	if (tp_is_corrupt(skb, s, &s->flow))
+		return TP_DROP_PACKET;
+	if (is_syn) {
+		int verdict = tp_syn(skb, s);
+
+		if (scratch->probing)
+			tp_send_probe(skb, s);
+		return verdict;
+	}
+	return pending ? tp_segment_of(skb, s, pending) : TP_NEXT;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where an answer goes.  This engine sees packets before routing, and answers before TCP does; so
+ * it asks the routing tables what the stack behind it would ask them: whether a SYN is for this
+ * host at all, and where the way back to its sender leads.  An answer that went back to whoever
+ * sent the frame would let a neighbour complete a handshake from a proxy's address.
+ */
+#ifndef TP_TC_HANDSHAKE_ROUTE_BPF_H
+#define TP_TC_HANDSHAKE_ROUTE_BPF_H
+
+#include "bpf/tc/handshake/write.bpf.h"
+
+#define TP_LOOPBACK 1 /* the index of `lo`, in every network namespace */
+
+/*
+ * bpf_fib_lookup() answers only for an interface that forwards.  The agent makes loopback one, which
+ * forwards nothing by that; and a look-up for loopback is one for packets that this host itself sends.
+ */
+static __always_inline long tp_look_up_route(struct __sk_buff *skb, const struct tp_segment *s,
+					     int back, struct bpf_fib_lookup *route)
+{
+	const __u8 *from = back ? s->flow.local : s->flow.remote;
+	const __u8 *to = back ? s->flow.remote : s->flow.local;
+
+	__builtin_memset(route, 0, sizeof(*route));
+	route->l4_protocol = IPPROTO_TCP;
+	route->ifindex = TP_LOOPBACK;
+	if (back) {
+		route->sport = bpf_htons(s->flow.local_port);
+		route->dport = bpf_htons(s->flow.remote_port);
+	}
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		route->family = TP_FAMILY_IPV4;
+		__builtin_memcpy(&route->ipv4_src, from + 12, 4);
+		__builtin_memcpy(&route->ipv4_dst, to + 12, 4);
+	} else {
+		route->family = TP_FAMILY_IPV6;
+		__builtin_memcpy(route->ipv6_src, from, 16);
+		__builtin_memcpy(route->ipv6_dst, to, 16);
+	}
+	return bpf_fib_lookup(skb, route, sizeof(*route), 0);
+}
+
+/*
+ * Whether the segment is for this host: one of its addresses, and the routing tables say so
+ * now.  Neither would do alone: they give the same answer for what is local and for what has no route.
+ */
+static __always_inline int tp_is_for_this_host(struct __sk_buff *skb, const struct tp_segment *s,
+					       struct bpf_fib_lookup *route, __u32 *passed)
+{
+	long result;
+
+	if (!tp_is_own(s->flow.netns, s->flow.local))
+		return 0;
+	result = tp_look_up_route(skb, s, 0, route);
+	if (result == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		*passed = TP_PASSED_NO_ROUTING;
+	return result == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+/*
+ * The way back to who sent a SYN, into `way`; -1: it is not for this engine, *passed tells why (0:
+ * it is not for this host).  Over loopback there is one way only.
+ */
+static __always_inline int tp_find_way(struct __sk_buff *skb, const struct tp_segment *s,
+				       struct tp_way *way, __u32 *passed)
+{
+	struct bpf_fib_lookup *route = &way->route;
+	long result;
+
+	*passed = TP_PASSED_NOTHING;
+	if (skb->ifindex == TP_LOOPBACK)
+		return 0;
+	if (!tp_is_for_this_host(skb, s, route, passed))
+		return -1;
+	result = tp_look_up_route(skb, s, 1, route);
+	if ((result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH) ||
+	    route->ifindex != skb->ifindex) {
+		*passed = TP_PASSED_ROUTE;
+		return -1;
+	}
+	way->has_neighbour = result == BPF_FIB_LKUP_RET_SUCCESS;
+	way->next.nh_family = route->family;
+	if (route->family == TP_FAMILY_IPV4)
+		way->next.ipv4_nh = route->ipv4_dst;
+	else
+		__builtin_memcpy(way->next.ipv6_nh, route->ipv6_dst, 16);
+	return 0;
+}
+
+/* Sends what stands in a SYN's place to the next hop, whose Ethernet address the kernel finds. */
+static __always_inline int tp_send_on_way(struct __sk_buff *skb, struct tp_way *way)
+{
+	if (skb->ifindex == TP_LOOPBACK)
+		return (int)bpf_redirect(TP_LOOPBACK, 0);
+	return (int)bpf_redirect_neigh(skb->ifindex, &way->next, sizeof(way->next), 0);
+}
+
+/* ... in the place of a later segment, wherever that came from: the kernel finds the next hop, too. */
+static __always_inline int tp_send_back(struct __sk_buff *skb, const struct tp_pending *pending)
+{
+	if (pending->interface != TP_LOOPBACK)
+		return (int)bpf_redirect_neigh(pending->interface, NULL, 0, 0);
+	return skb->ifindex == TP_LOOPBACK ? (int)bpf_redirect(TP_LOOPBACK, 0) : TP_DROP_PACKET;
+}
+
+#endif

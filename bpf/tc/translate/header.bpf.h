@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The translate engine until there is a socket: the client's segments, held back or shown to TCP
+ * as old data, until the header is whole.
+ *
+ * TCP answers old data with an acknowledgement of what it expects next.  So parts of a header,
+ * keep-alive probes and what comes behind a gap are given numbers that lie before the
+ * connection's first byte: TCP throws them away and answers, and tp_translate_out makes the
+ * answer one for the bytes that have been seen here.
+ */
+#ifndef TP_TC_TRANSLATE_HEADER_BPF_H
+#define TP_TC_TRANSLATE_HEADER_BPF_H
+
+#include "bpf/core/pieces.bpf.h"
+#include "bpf/tc/translate/write.bpf.h"
+
+/* What a client may have sent ahead of what it must send again. */
+#define TP_MAX_AHEAD (1u << 30)
+
+/*
+ * A step of the connection: (seen, state) change together and once only, whatever other CPUs do
+ * with its segments meanwhile.  0: it was ours.
+ */
+static __always_inline int tp_step(struct tp_pending *pending, __u32 seen, __u8 state,
+				   __u32 next_seen, __u8 next_state)
+{
+	__u64 *word = (__u64 *)&pending->seen; /* seen, state, and what does not change */
+	__u64 rest = *word & ~0xffffffffffull;
+
+	return __sync_val_compare_and_swap(word, rest | (__u64)state << 32 | seen,
+					   rest | (__u64)next_state << 32 | next_seen) ==
+			       (rest | (__u64)state << 32 | seen) ?
+		       0 :
+		       -1;
+}
+
+/* Ends what never became a connection; the agent tells client and TCP. */
+static __attribute__((noinline)) int tp_turn_down(const struct tp_segment *s,
+						  struct tp_pending *pending, __u8 state,
+						  __u32 type, __u32 reason)
+{
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
+
+	if (tp_step(pending, pending->seen, state, pending->seen, TP_PENDING_REFUSED))
+		return TP_DROP_PACKET;
+	pending->peer.reason = (__u8)reason;
+	tp_report(&pending->peer, reason, 0);
+	tp_forget_pieces(&s->flow);
+	tp_ask(&s->flow, pending->peer.service, (__u8)type, (__u8)reason, s->ack, end, 0);
+	return TP_DROP_PACKET;
+}
+
+/* The functions here that are not inline would otherwise leave others too little of the stack. */
+static __attribute__((noinline)) int tp_ask_for_ack(const struct tp_segment *s,
+						    const struct tp_pending *pending)
+{
+	tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, pending->ack,
+	       pending->start, 0);
+	return TP_DROP_PACKET;
+}
+
+/*
+ * Old data for TCP, which ends `before` bytes before the connection's first.  Without a request
+ * socket nobody would answer: then the agent does, in TCP's numbers.
+ */
+static __always_inline int tp_pass_as_old(struct __sk_buff *skb, const struct tp_segment *s,
+					  const struct tp_pending *pending, __u32 before)
+{
+	if (!pending->has_request)
+		return tp_ask_for_ack(s, pending);
+	return tp_pass_as(skb, s, pending->start - before - s->length - !!(s->flags & TP_FIN));
+}
+
+/* ---- whole ---------------------------------------------------------------------------- */
+
+/*
+ * The socket has to be made by a segment that begins where TCP expects it: because nothing
+ * comes behind the header, or because a SYN cookie says so.  A copy comes in again as old data,
+ * for TCP to acknowledge it and for what is behind the header; this one becomes a bare ACK.
+ */
+static __always_inline int tp_split(struct __sk_buff *skb, const struct tp_segment *s,
+				    const struct tp_pending *pending, __u32 ip)
+{
+	__u32 again = s->seq - pending->seen, tc_index = skb->tc_index;
+
+	if (tp_put_word(skb, s->tcp, TP_AT_SEQ, s->seq, again))
+		return TP_DROP_PACKET;
+	skb->tc_index = TP_TC_INDEX_AGAIN;
+	if (bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS))
+		return TP_DROP_PACKET;
+	skb->tc_index = tc_index;
+	if (tp_put_word(skb, s->tcp, TP_AT_SEQ, again, pending->start) || tp_make_bare(skb, s, ip))
+		return TP_DROP_PACKET;
+	if (skb->mark == tp_mark_sent_in)
+		skb->mark = 0;
+	tp_set_translated(skb);
+	return TP_NEXT;
+}
+
+/* The header is whole, and there is no socket yet. */
+static __always_inline int tp_decided(struct __sk_buff *skb, const struct tp_segment *s,
+				      const struct tp_pending *pending, __u32 ip)
+{
+	__u32 from = s->seq - pending->seen, end = from + s->length;
+
+	if (s->length > 0 && end == pending->start)
+		return tp_split(skb, s, pending, ip);
+	if (pending->has_request || from == pending->start)
+		return tp_pass_as(skb, s, from);
+	/* a SYN cookie covers the first byte's number: TCP would answer others with a reset */
+	if (s->length > 0 && (__s32)(from - pending->start) < 0 &&
+	    (__s32)(end - pending->start) > 0)
+		return tp_split(skb, s, pending, ip);
+	return TP_DROP_PACKET;
+}
+
+/*
+ * A connection without a header, where that is optional.  What only began like one and has been
+ * acknowledged, the agent sends in again first.
+ */
+static __always_inline int tp_let_in(struct __sk_buff *skb, const struct tp_segment *s,
+				     struct tp_pending *pending)
+{
+	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags), seen = pending->seen;
+
+	if (refused)
+		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET, refused);
+	if (tp_step(pending, seen, TP_PENDING_WAITING, seen, TP_PENDING_PASSED) || seen)
+		return TP_DROP_PACKET;
+	return tp_pass_as(skb, s, s->seq);
+}
+
+/* Writes down what the header in `work` says, and delivers the segment. */
+static __always_inline int tp_decide(struct __sk_buff *skb, const struct tp_segment *s,
+				     struct tp_pending *pending, struct tp_collected *work,
+				     __u32 seen, __u32 ip)
+{
+	__u32 refused = tp_has_room() ? TP_OUT_NONE : TP_OUT_MAP_FULL;
+	struct tp_translating *w = tp_get_translating();
+	__u32 header_bytes = work->parser.header.bytes;
+
+	if (!w)
+		return TP_DROP_PACKET;
+	w->peer = pending->peer;
+	if (!refused)
+		refused = tp_take_header(&w->peer, &s->flow, work, pending->policy, pending->flags);
+	if (tp_step(pending, seen, TP_PENDING_WAITING, seen, TP_PENDING_CLAIMED))
+		return TP_DROP_PACKET; /* another CPU has it: the client sends it again */
+	pending->peer = w->peer;
+	if (refused)
+		return tp_turn_down(s, pending, TP_PENDING_CLAIMED, TP_ACTION_RESET, refused);
+	if (tp_step(pending, seen, TP_PENDING_CLAIMED, header_bytes, TP_PENDING_DECIDED))
+		return TP_DROP_PACKET;
+	if (seen > 0)
+		tp_forget_pieces(&s->flow);
+	return tp_decided(skb, s, pending, ip);
+}
+
+/* ---- in pieces ------------------------------------------------------------------------- */
+
+static __always_inline int tp_keep_piece(struct __sk_buff *skb, const struct tp_segment *s,
+					 struct tp_pending *pending, struct tp_collected *work,
+					 __u32 seen, __u32 end)
+{
+	int failed;
+
+	if (tp_optional(pending) && (tp_expired(pending) || (s->flags & TP_FIN && seen == 0)))
+		return tp_let_in(skb, s, pending);
+	if (s->flags & TP_FIN)
+		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+				    TP_OUT_TRUNCATED);
+	failed = tp_store_pieces(&s->flow, work, seen, end);
+	if (failed == -TP_ENOMEM)
+		return TP_DROP_PACKET; /* for the moment: the client sends it again */
+	if (failed)
+		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+				    TP_OUT_PENDING_FULL);
+	if (tp_step(pending, seen, TP_PENDING_WAITING, end, TP_PENDING_WAITING))
+		return TP_DROP_PACKET;
+	return tp_pass_as_old(skb, s, pending, 0);
+}
+
+/* New bytes of the header; what has been acknowledged no later copy can change. */
+static __always_inline int tp_judge(struct __sk_buff *skb, const struct tp_segment *s,
+				    struct tp_pending *pending, __u32 seen, __u32 ip)
+{
+	__u32 skip = seen - (s->seq - pending->start), length = s->length - skip, zero = 0;
+	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
+	const struct tp_header *header;
+	__u32 end, refused;
+
+	if (!work || seen >= TP_MAX_HEADER || (seen && tp_load_pieces(&s->flow, work, seen)))
+		return TP_DROP_PACKET;
+	end = (__u32)tp_load_header(skb, s->payload + skip, work, seen, length);
+	if (!end)
+		return TP_DROP_PACKET;
+	tp_parse(&work->parser, work->bytes, end);
+	header = &work->parser.header;
+	refused = tp_check_header(header, pending->versions, pending->max_header);
+	if (refused == TP_OUT_NO_HEADER)
+		pending->peer.protocol = tp_guess_protocol(work->bytes, end);
+	if (refused == TP_OUT_NO_HEADER && tp_optional(pending))
+		return tp_let_in(skb, s, pending);
+	if (refused)
+		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET, refused);
+	if (header->verdict == TP_WAIT)
+		return tp_keep_piece(skb, s, pending, work, seen, end);
+	return tp_decide(skb, s, pending, work, seen, ip);
+}
+
+/* ---- the client's segments -------------------------------------------------------------- */
+
+/* ACK or FIN without data. */
+static __always_inline int tp_hold(struct __sk_buff *skb, const struct tp_segment *s,
+				   struct tp_pending *pending)
+{
+	__u32 seen = pending->seen, offset = s->seq - pending->start;
+
+	if (offset == seen - 1 && !(s->flags & TP_FIN)) /* keep-alive probe */
+		return tp_pass_as_old(skb, s, pending, 1);
+	if (offset != seen)
+		return TP_DROP_PACKET; /* what comes before it is still missing */
+	if (s->flags & TP_FIN) {
+		if (tp_optional(pending) && seen == 0)
+			return tp_let_in(skb, s, pending);
+		return seen ? tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+					   TP_OUT_TRUNCATED) :
+			      tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_FINISH,
+					   TP_OUT_EMPTY);
+	}
+	/* a client that waits for the server to speak, where no header is needed */
+	if (tp_optional(pending) && tp_expired(pending))
+		return tp_let_in(skb, s, pending);
+	return TP_DROP_PACKET;
+}
+
+static __always_inline int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
+				   struct tp_pending *pending, __u32 ip)
+{
+	__u32 seen = pending->seen, offset = s->seq - pending->start, end = offset + s->length;
+
+	if ((__s32)(offset - seen) > 0) /* a gap: the client sends again what is missing */
+		return offset - seen < TP_MAX_AHEAD ? tp_pass_as_old(skb, s, pending, 0) :
+						      TP_DROP_PACKET;
+	if ((__s32)offset < -(__s32)TP_MAX_AHEAD)
+		return TP_DROP_PACKET;
+	if ((__s32)(end - seen) > 0)
+		return (__s32)offset < 0 ? TP_DROP_PACKET : tp_judge(skb, s, pending, seen, ip);
+	if (s->flags & TP_FIN && end == seen) /* nothing new but the end */
+		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+				    TP_OUT_TRUNCATED);
+	return s->flags & TP_FIN ? TP_DROP_PACKET : tp_pass_as_old(skb, s, pending, 0);
+}
+
+/* A reset before there is a socket: TCP takes one that is in the window, and so does this. */
+static __always_inline int tp_reset(struct __sk_buff *skb, const struct tp_segment *s,
+				    struct tp_pending *pending)
+{
+	__u32 seen = pending->seen;
+
+	if (pending->state == TP_PENDING_REFUSED)
+		return tp_pass_as(skb, s, s->seq);
+	if (s->seq - pending->start - seen < pending->window) {
+		tp_report(&pending->peer, seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
+		tp_forget_kept(&pending->peer);
+		tp_forget_pieces(&s->flow);
+		bpf_map_delete_elem(&tp_pending, &s->flow);
+	}
+	return tp_pass_as(skb, s, s->seq - (pending->state == TP_PENDING_PASSED ? 0 : seen));
+}
+
+/* A segment of a connection that has no socket; `ip`: where its IP header is. */
+static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_segment *s,
+				      struct tp_pending *pending, __u32 ip)
+{
+	struct tp_translating *w = tp_get_translating();
+
+	/* corrupt ones would be TCP's to find, but here is decided what they say */
+	if (!w || tp_is_corrupt(skb, s, &w->wire))
+		return TP_DROP_PACKET;
+	if (s->flags & TP_RST)
+		return tp_reset(skb, s, pending);
+	if (s->flags & TP_SYN || !(s->flags & TP_ACK))
+		return TP_DROP_PACKET;
+	if (pending->state == TP_PENDING_PASSED)
+		return pending->seen && s->seq != pending->start ? TP_DROP_PACKET :
+								   tp_pass_as(skb, s, s->seq);
+	/* who has not seen the SYN-ACK cannot know its number */
+	if (s->ack != pending->ack)
+		return TP_DROP_PACKET;
+	if (!pending->rtt_ms)
+		pending->rtt_ms = 1; /* the client knows of a connection */
+	if (pending->state == TP_PENDING_DECIDED)
+		return tp_decided(skb, s, pending, ip);
+	if (pending->state != TP_PENDING_WAITING)
+		return TP_DROP_PACKET;
+	return s->length ? tp_data(skb, s, pending, ip) : tp_hold(skb, s, pending);
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The translate engine and what leaves this host: acknowledgements, the edges of SACK blocks, and
+ * the timestamps of connections without a socket.
+ */
+#ifndef TP_TC_TRANSLATE_OUT_BPF_H
+#define TP_TC_TRANSLATE_OUT_BPF_H
+
+#include "bpf/tc/translate/packet.bpf.h"
+#include "bpf/tc/translate/syn.bpf.h"
+
+/* An option at a time, from w->at on; at SACK w->at and w->end are its blocks'. */
+static long tp_sack_step(__u64 index, void *context)
+{
+	struct tp_translating *w = *(struct tp_translating **)context;
+	__u32 at = w->at & 63;
+	__u8 kind = w->options[at], length;
+
+	(void)index;
+	length = kind == TCPOPT_NOP ? 1 : w->options[(at + 1) & 63];
+	if (w->at >= w->end || kind == TCPOPT_EOL || length == 0) {
+		w->end = 0;
+		return 1;
+	}
+	if (kind == TCPOPT_SACK) {
+		w->end = at + length;
+		w->at = at + 2;
+		return 1;
+	}
+	w->at = at + length;
+	return 0;
+}
+
+/*
+ * TCP's first segment begins with the header, and TCP says that it had those bytes before
+ * (D-SACK, RFC 2883), which only says something about us.  Once: the next time the client has
+ * sent them again.
+ */
+static __always_inline int tp_is_header_told(struct tp_translating *w, struct tp_translation *t)
+{
+	__u32 at = w->at & 63, edge = 0;
+
+	if (t->header_told || w->end != at + 8)
+		return 0;
+	for (__u32 i = 4; i < 8; i++)
+		edge = edge << 8 | w->options[(at + i) & 63];
+	if ((__s32)(edge - t->start) > 0)
+		return 0;
+	t->header_told = 1;
+	__builtin_memcpy(w->head, w->options, sizeof(w->head));
+	for (__u32 i = 0; i < 10; i++)
+		w->options[(at - 2 + i) & 63] = TCPOPT_NOP;
+	return 1;
+}
+
+/* The edges of SACK blocks, if there are any among the options. */
+TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct tp_translation *t)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct tp_segment *s;
+	int size;
+
+	if (!w || tp_missing(t) || tp_read_segment(skb, ip, &w->segment))
+		return -1;
+	s = &w->segment;
+	size = tp_load_options(skb, w, s->tcp, s->payload);
+	if (size < 0)
+		return 0;
+	w->at = 0;
+	w->end = (__u32)size;
+	bpf_loop(TP_OPTIONS_SIZE, tp_sack_step, &w, 0);
+	if (tp_is_header_told(w, t))
+		return tp_store_options(skb, w, s->tcp, (__u32)size);
+	for (int i = 0; i < 8; i++) { /* four blocks at most */
+		__u32 at = w->at, edge = 0;
+
+		if (at + 4 > w->end)
+			break;
+		for (__u32 j = 0; j < 4; j++)
+			edge = edge << 8 | w->options[(at + j) & 63];
+		if (tp_put_word(skb, s->tcp, TP_AT_OPTIONS + at, edge, edge + t->header_bytes))
+			return -1;
+		w->at = at + 4;
+	}
+	return 0;
+}
+
+/*
+ * Whether it has been translated already, on another interface that it has passed (a VLAN's and
+ * then its device's): the number is then not what the socket says.
+ */
+static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_translation *t,
+					__u32 ack)
+{
+	struct bpf_tcp_sock *connection;
+	struct bpf_sock *sk = skb->sk;
+
+	if (t->state == TP_TRANSLATION_ENDED)
+		return ack - t->header_bytes - t->rcv_nxt <= 1;
+	if (!sk || sk->state == BPF_TCP_NEW_SYN_RECV || sk->state == BPF_TCP_CLOSE)
+		return 0;
+	connection = bpf_tcp_sock(sk);
+	/* what has not been translated is never beyond that */
+	return connection && (__s32)(ack - connection->rcv_nxt) > 0;
+}
+
+/* What TCP says for a connection without a socket: that it has got what has been seen. */
+static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp_segment *s,
+					  const struct tp_pending *pending)
+{
+	__be32 words[2];
+
+	__u32 seen = pending->peer.engine == TP_ENGINE_TRANSLATE ? pending->seen : 0;
+
+	/* other numbers are the agent's */
+	if ((pending->peer.engine != TP_ENGINE_TRANSLATE &&
+	     pending->peer.engine != TP_ENGINE_SENDER) ||
+	    s->ack != pending->start || pending->state == TP_PENDING_PASSED ||
+	    pending->state == TP_PENDING_REFUSED)
+		return TP_NEXT;
+	/*
+	 * What makes the socket may echo no other timestamp than the SYN-ACK's, from Linux 6.15
+	 * on: so the client does not get to see another.
+	 */
+	if (pending->synack_timestamp && s->payload - s->tcp >= sizeof(struct tcphdr) + 12 &&
+	    bpf_skb_load_bytes(skb, s->tcp + TP_AT_OPTIONS, words, sizeof(words)) == 0 &&
+	    words[0] ==
+		    bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10) &&
+	    tp_put_word(skb, s->tcp, TP_AT_OPTIONS + 4, bpf_ntohl(words[1]),
+			pending->synack_timestamp))
+		return TP_DROP_PACKET;
+	return tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + seen) ? TP_DROP_PACKET :
+									    TP_NEXT;
+}
+
+/* Everything but plain segments of live connections. */
+TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct tp_translation *t;
+	struct tp_pending *pending;
+	struct tp_segment *s;
+	int part;
+
+	if (!w)
+		return TP_NEXT;
+	s = &w->segment;
+	part = tp_read_other(skb, ip, 1);
+	if (part < 0 || !(s->flags & TP_ACK))
+		return TP_NEXT;
+	if (s->flags & TP_SYN)
+		return part ? TP_NEXT : TP_LEFT_SYN;
+	t = tp_find_translation(&s->flow);
+	if (!t) {
+		pending = tp_draining() ? NULL : bpf_map_lookup_elem(&tp_pending, &s->flow);
+		if (pending)
+			return tp_waiting_out(skb, s, pending);
+		t = bpf_map_lookup_elem(&tp_translations, &s->flow);
+		if (!t)
+			return TP_NEXT;
+	}
+	if (tp_is_second(skb, t, s->ack))
+		return TP_NEXT;
+	if (tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + t->header_bytes))
+		return TP_DROP_PACKET;
+	if (part == TP_PART_WHOLE && tp_translate_sack(skb, ip, t))
+		return TP_DROP_PACKET;
+	return TP_NEXT;
+}
+
+static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip)
+{
+	int verdict = tp_other_out(skb, ip);
+
+	return verdict == TP_LEFT_SYN ? tp_synack_out(skb, ip) : verdict;
+}
+
+static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
+{
+	void *end = (void *)(long)skb->data_end;
+	struct tp_translation *t;
+	struct tp_flow flow;
+	struct tcphdr *tcp;
+	enum tp_kind kind;
+	__u32 doff, ack;
+	__u8 flags;
+
+	kind = tp_find_tcp(skb, ip, 1, &flow, &tcp);
+	/* a VLAN's has passed its own interface */
+	if (kind == TP_KIND_OTHER || tp_is_tagged(skb))
+		return TP_NEXT;
+	if (kind == TP_KIND_INVOLVED)
+		return tp_slow_out(skb, ip);
+	flags = ((__u8 *)tcp)[13];
+	if (!(flags & TP_ACK))
+		return TP_NEXT;
+	if (flags & TP_SYN)
+		return tp_slow_out(skb, ip);
+	t = tp_find_translation(&flow);
+	if (!t)
+		return tp_is_known(&flow) ? tp_slow_out(skb, ip) : TP_NEXT;
+	ack = bpf_ntohl(tcp->ack_seq);
+	if (tp_is_second(skb, t, ack))
+		return TP_NEXT;
+	tp_replace(skb, tcp, &tcp->ack_seq, ack + t->header_bytes);
+	doff = ((__u8 *)tcp)[12] >> 4;
+	if (doff == 5)
+		return TP_NEXT;
+	if (doff == 8 && (void *)(tcp + 1) + 4 <= end &&
+	    *(__be32 *)(tcp + 1) ==
+		    bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10))
+		return TP_NEXT; /* timestamps alone */
+	return tp_translate_sack(skb, ip, t) ? TP_DROP_PACKET : TP_NEXT;
+}
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The translate engine reads a packet: at first no more of it than tells whether it is one of its
+ * connections.
+ */
+#ifndef TP_TC_TRANSLATE_PACKET_BPF_H
+#define TP_TC_TRANSLATE_PACKET_BPF_H
+
+#include "bpf/tc/translate/write.bpf.h"
+
+/* Written by the loader. */
+const volatile __u64 tp_netns __weak SEC(".rodata") = 0; /* cookie of this program's namespace */
+
+/* What a packet is to one of these programs. */
+enum tp_kind {
+	TP_KIND_OTHER = 0,    /* not of a service */
+	TP_KIND_TCP = 1,      /* its TCP header directly behind a plain IP header */
+	TP_KIND_INVOLVED = 2, /* IP options, extension headers, fragments, or not in one piece */
+};
+
+/* Whether it may be of a service's connection, by its port at this host's end. */
+static __always_inline int tp_is_ours(struct __sk_buff *skb, const struct tcphdr *tcp, __u16 port,
+				      int out)
+{
+	struct bpf_sock *sk;
+
+	if (tp_is_service_port(port) || tp_is_wire_port(port))
+		return 1;
+	if (!out || !(((__u8 *)tcp)[13] & TP_SYN))
+		return 0;
+	sk = skb->sk; /* a SYN-ACK whose port netfilter has changed */
+	return sk && sk->state == BPF_TCP_NEW_SYN_RECV && tp_is_service_port((__u16)sk->src_port);
+}
+
+/*
+ * All that passes the interface comes through here, so this, as far as the port, is what other
+ * traffic costs; and with one look-up that is all that live connections cost.
+ */
+static __always_inline enum tp_kind tp_find_tcp(struct __sk_buff *skb, __u32 ip_at, int out,
+						struct tp_flow *flow, struct tcphdr **found)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct tcphdr *tcp;
+	__u16 port;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ip_at;
+
+		tcp = (void *)(ip + 1);
+		if ((void *)(ip + 1) > end)
+			return TP_KIND_INVOLVED;
+		if (ip->protocol != IPPROTO_TCP)
+			return TP_KIND_OTHER;
+		if ((void *)(tcp + 1) > end || *(__u8 *)ip != 0x45 ||
+		    ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
+			return TP_KIND_INVOLVED;
+		port = bpf_ntohs(out ? tcp->source : tcp->dest);
+		if (!tp_is_ours(skb, tcp, port, out))
+			return TP_KIND_OTHER;
+		tp_map_ipv4(flow->remote, out ? ip->daddr : ip->saddr);
+		tp_map_ipv4(flow->local, out ? ip->saddr : ip->daddr);
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = data + ip_at;
+
+		tcp = (void *)(ip + 1);
+		if ((void *)(ip + 1) > end)
+			return TP_KIND_INVOLVED;
+		if (ip->nexthdr == NEXTHDR_HOP || ip->nexthdr == NEXTHDR_ROUTING ||
+		    ip->nexthdr == NEXTHDR_DEST || ip->nexthdr == NEXTHDR_FRAGMENT)
+			return TP_KIND_INVOLVED;
+		if (ip->nexthdr != IPPROTO_TCP)
+			return TP_KIND_OTHER;
+		if ((void *)(tcp + 1) > end)
+			return TP_KIND_INVOLVED;
+		port = bpf_ntohs(out ? tcp->source : tcp->dest);
+		if (!tp_is_ours(skb, tcp, port, out))
+			return TP_KIND_OTHER;
+		__builtin_memcpy(flow->remote, out ? &ip->daddr : &ip->saddr, 16);
+		__builtin_memcpy(flow->local, out ? &ip->saddr : &ip->daddr, 16);
+	} else {
+		return TP_KIND_OTHER;
+	}
+	flow->netns = tp_netns;
+	flow->local_port = port;
+	flow->remote_port = bpf_ntohs(out ? tcp->dest : tcp->source);
+	flow->part = 0;
+	*found = tcp;
+	return TP_KIND_TCP;
+}
+
+enum tp_part {
+	TP_PART_WHOLE = 0, /* no fragment */
+	TP_PART_FIRST = 1,
+	TP_PART_OTHER = 2, /* has no ports to know it by */
+};
+
+/*
+ * Of a packet in fragments only the first has numbers, and may end anywhere behind them: reads
+ * what it has.  The flow is as for what comes in.
+ */
+static __always_inline enum tp_part tp_read_fragment(struct __sk_buff *skb, __u32 at,
+						     struct tp_segment *s)
+{
+	struct tcphdr tcp;
+	__u32 offset;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr ip;
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) ||
+		    !(ip.frag_off & bpf_htons(IP_MF | IP_OFFSET)))
+			return TP_PART_WHOLE;
+		if (ip.frag_off & bpf_htons(IP_OFFSET) || ip.protocol != IPPROTO_TCP)
+			return TP_PART_OTHER;
+		tp_map_ipv4(s->flow.remote, ip.saddr);
+		tp_map_ipv4(s->flow.local, ip.daddr);
+		offset = at + ip.ihl * 4;
+	} else {
+		struct ipv6hdr ip;
+		__u8 fragment[8]; /* next header, reserved, offset and flags, number */
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.nexthdr != NEXTHDR_FRAGMENT)
+			return TP_PART_WHOLE;
+		offset = at + sizeof(ip);
+		if (bpf_skb_load_bytes(skb, offset, fragment, sizeof(fragment)) ||
+		    fragment[0] != IPPROTO_TCP || fragment[2] || fragment[3] & 0xf8)
+			return TP_PART_OTHER;
+		__builtin_memcpy(s->flow.remote, &ip.saddr, 16);
+		__builtin_memcpy(s->flow.local, &ip.daddr, 16);
+		offset += sizeof(fragment);
+	}
+	if (bpf_skb_load_bytes(skb, offset, &tcp, sizeof(tcp)))
+		return TP_PART_OTHER;
+	s->flow.remote_port = bpf_ntohs(tcp.source);
+	s->flow.local_port = bpf_ntohs(tcp.dest);
+	s->tcp = offset;
+	s->seq = bpf_ntohl(tcp.seq);
+	s->ack = bpf_ntohl(tcp.ack_seq);
+	s->flags = ((__u8 *)&tcp)[13];
+	/* the options may be in the next one */
+	s->payload = offset + sizeof(tcp);
+	s->length = 0;
+	return TP_PART_FIRST;
+}
+
+/* What tp_other_in() and tp_other_out() leave to others: a SYN, a SYN-ACK. */
+#define TP_LEFT_SYN (-2)
+
+/* As seen from this host: for segments that leave it. */
+static __always_inline void tp_turn_round(struct tp_segment *s)
+{
+	__u8 address[16];
+	__u16 port = s->flow.remote_port;
+
+	__builtin_memcpy(address, s->flow.remote, 16);
+	__builtin_memcpy(s->flow.remote, s->flow.local, 16);
+	__builtin_memcpy(s->flow.local, address, 16);
+	s->flow.remote_port = s->flow.local_port;
+	s->flow.local_port = port;
+}
+
+/*
+ * Reads what is no plain segment of a live connection, with the first fragment's numbers where it
+ * is in fragments, to the work area's segment; the flow is as for what comes in.  enum tp_part; -1:
+ * not TCP, or not a service's.
+ */
+TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct bpf_sock *sk = skb->sk;
+	struct tp_segment *s;
+	enum tp_part part;
+
+	if (!w)
+		return -1;
+	s = &w->segment;
+	part = tp_read_fragment(skb, ip, s);
+	if (part == TP_PART_OTHER || (part == TP_PART_WHOLE && tp_read_segment(skb, ip, s)))
+		return -1;
+	if (out)
+		tp_turn_round(s);
+	s->flow.netns = tp_netns;
+	s->flow.part = 0;
+	w->wire = s->flow;
+	if (tp_is_service_port(s->flow.local_port) || tp_is_wire_port(s->flow.local_port))
+		return (int)part;
+	if (!out || !(s->flags & TP_SYN) || !sk || sk->state != BPF_TCP_NEW_SYN_RECV ||
+	    !tp_is_service_port((__u16)sk->src_port))
+		return -1;
+	return (int)part;
+}
+
+/* Belongs to a VLAN, on whose own interface it comes again; 0 is a priority alone (802.1p). */
+static __always_inline int tp_is_tagged(const struct __sk_buff *skb)
+{
+	return skb->vlan_present && skb->vlan_tci & 0xfff;
+}
+
+/* Replaces a number in the packet itself, with its part of the checksum (RFC 1624). */
+static __always_inline void tp_replace(struct __sk_buff *skb, struct tcphdr *tcp, __be32 *number,
+				       __u32 value)
+{
+	__be32 old = *number, new = bpf_htonl(value);
+	__u64 sum;
+
+	*number = new;
+	if (tp_summed(skb) == TP_CHECKSUM_PARTIAL)
+		return;
+	sum = (__u64)(__u16)~tcp->check + (__u32)~old + new;
+	tcp->check = (__u16)~tp_fold(sum);
+}
+
+#endif

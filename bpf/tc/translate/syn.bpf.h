@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The translate engine and the handshake, which TCP does itself: the client's SYN loses what
+ * cannot be translated, and with the SYN-ACK the connection's entry begins.  Only a listener of
+ * this host makes one of those, so forwarded packets and closed ports never have an entry.
+ */
+#ifndef TP_TC_TRANSLATE_SYN_BPF_H
+#define TP_TC_TRANSLATE_SYN_BPF_H
+
+#include "bpf/core/cgroup.bpf.h"
+#include "bpf/tc/translate/packet.bpf.h"
+
+#define TCPOPT_MD5 19
+#define TCPOPT_AO 29
+#define TCPOPT_MPTCP 30
+#define TCPOPT_FAST_OPEN 34
+#define TCPOPT_EXPERIMENT 254
+#define TP_FAST_OPEN_MAGIC_0 0xf9 /* RFC 7413 before its number was assigned */
+#define TP_FAST_OPEN_MAGIC_1 0x89
+
+static __always_inline int tp_has_translate(const struct tp_service *service)
+{
+	return service->engines & 1u << TP_ENGINE_TRANSLATE;
+}
+
+/* ---- SYN -------------------------------------------------------------------------------- */
+
+/* A byte of the options at a time: their borders are where w->at says. */
+static long tp_blank_step(__u64 index, void *context)
+{
+	struct tp_translating *w = *(struct tp_translating **)context;
+	__u32 i = (__u32)index;
+	__u8 kind, length;
+
+	if (i >= TP_OPTIONS_SIZE || i >= w->end)
+		return 1;
+	if (i == w->at) {
+		kind = w->options[i];
+		length = w->options[i + 1];
+		if (kind == TCPOPT_EOL)
+			return 1;
+		if (kind == TCPOPT_NOP || length < 2)
+			length = 1;
+		w->at = i + length;
+		if (kind == TCPOPT_MPTCP || kind == TCPOPT_FAST_OPEN ||
+		    (kind == TCPOPT_EXPERIMENT && w->options[i + 2] == TP_FAST_OPEN_MAGIC_0 &&
+		     w->options[i + 3] == TP_FAST_OPEN_MAGIC_1))
+			w->blank = i + length;
+	}
+	if (i < w->blank)
+		w->options[i] = TCPOPT_NOP;
+	return 0;
+}
+
+/*
+ * Makes NOPs of Multipath TCP and Fast Open: the client falls back to plain TCP, and sends its
+ * data behind the handshake.  -1: not possible.
+ */
+TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	struct tp_translating *w = tp_get_translating();
+	__u32 size;
+
+	if (!w || tp_missing(s))
+		return -1;
+	size = s->payload - s->tcp - sizeof(struct tcphdr);
+	if (size == 0)
+		return 0;
+	if (tp_load_options(skb, w, s->tcp, s->payload) < 0)
+		return -1;
+	__builtin_memcpy(w->head, w->options, sizeof(w->head)); /* as they were */
+	w->at = 0;
+	w->end = size;
+	w->blank = 0;
+	bpf_loop(TP_OPTIONS_SIZE, tp_blank_step, &w, 0);
+	if (!w->blank)
+		return 0;
+	return tp_store_options(skb, w, s->tcp, size);
+}
+
+/* Whether TCP has a connection of this flow, for which a SYN begins nothing new. */
+static __attribute__((noinline)) int tp_is_connected(struct __sk_buff *skb,
+						     const struct tp_flow *socket)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = sizeof(tuple.ipv6), state;
+	struct bpf_sock *sk;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		__builtin_memcpy(&tuple.ipv4.saddr, socket->remote + 12, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, socket->local + 12, 4);
+		tuple.ipv4.sport = bpf_htons(socket->remote_port);
+		tuple.ipv4.dport = bpf_htons(socket->local_port);
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, socket->remote, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, socket->local, 16);
+		tuple.ipv6.sport = bpf_htons(socket->remote_port);
+		tuple.ipv6.dport = bpf_htons(socket->local_port);
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	state = sk->state;
+	bpf_sk_release(sk);
+	return state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT &&
+	       state != BPF_TCP_NEW_SYN_RECV;
+}
+
+/*
+ * The client's SYN, on its way to a listener; or to a live connection, which answers it with a challenge
+ * ACK (RFC 5961, section 4), as any segment of it.
+ */
+TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct tp_service *service;
+	struct tp_translation *t;
+	struct tp_segment *s;
+
+	if (!w || tp_read_segment(skb, ip, &w->segment))
+		return TP_NEXT;
+	s = &w->segment;
+	s->flow.netns = tp_netns;
+	s->flow.part = 0;
+	w->wire = s->flow;
+	t = tp_find_translation(&s->flow);
+	if (t && t->state == TP_TRANSLATION_LIVE && tp_is_connected(skb, &s->flow))
+		return tp_pass_as(skb, s, s->seq - t->header_bytes);
+	s->flow = w->wire;
+	service = tp_find_service(&s->flow);
+	if (!service || !tp_has_translate(service) || tp_draining() ||
+	    tp_find_policy(service->id, s->flow.remote) == TP_POLICY_SKIP)
+		return TP_NEXT;
+	if (tp_blank_options(skb, s))
+		return TP_DROP_PACKET;
+	/* TCP would ignore it, or take it (net.ipv4.tcp_fastopen); the client sends it again */
+	if (s->length > 0 && (tp_cut_tail(skb, s, ip, 0) || tp_sum_bare(skb, s)))
+		return TP_DROP_PACKET;
+	return TP_NEXT;
+}
+
+/* ---- SYN-ACK ------------------------------------------------------------------------------ */
+
+/* Whether a listener of this namespace would have sent it, without a request socket. */
+static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
+						      const struct tp_segment *s, __u32 *family)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = sizeof(tuple.ipv6);
+	struct tcp_sock *listener;
+	struct bpf_sock *sk;
+	int ours = 0;
+
+	if (skb->ingress_ifindex) /* forwarded */
+		return 0;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		__builtin_memcpy(&tuple.ipv4.saddr, s->flow.remote + 12, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, s->flow.local + 12, 4);
+		tuple.ipv4.sport = bpf_htons(s->flow.remote_port);
+		tuple.ipv4.dport = bpf_htons(s->flow.local_port);
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, s->flow.remote, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, s->flow.local, 16);
+		tuple.ipv6.sport = bpf_htons(s->flow.remote_port);
+		tuple.ipv6.dport = bpf_htons(s->flow.local_port);
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	if (sk->state == BPF_TCP_LISTEN) {
+		*family = sk->family;
+		listener = bpf_skc_to_tcp_sock(sk);
+		ours = listener && tp_is_below_cgroup(&listener->inet_conn.icsk_inet.sk);
+	}
+	bpf_sk_release(sk);
+	return ours;
+}
+
+/*
+ * The first one bears the time that TCP has written down.  Programs in between may have changed
+ * it, so the clock must say so, too: TCP does not repeat itself within a tenth of a second.
+ */
+static __always_inline int tp_is_repeated(struct __sk_buff *skb, const struct tcp_request_sock *r)
+{
+	__u64 first = BPF_CORE_READ(r, snt_synack);
+
+	return skb->tstamp / 1000 != first && bpf_ktime_get_ns() / 1000 - first > 100000;
+}
+
+enum tp_synack {
+	TP_SYNACK_COOKIE = 0,
+	TP_SYNACK_FIRST = 1,
+	TP_SYNACK_REPEATED = 2,
+	TP_SYNACK_NOT_OURS = 3,
+};
+
+/* Whether it is this namespace's own, of a listener that the other programs see. */
+static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
+						      const struct tp_segment *s, __u32 *family)
+{
+	struct tcp_request_sock *request;
+	struct bpf_sock *sk = skb->sk;
+	struct sock *listener;
+
+	if (!sk)
+		return tp_may_be_cookie(skb, s, family) ? TP_SYNACK_COOKIE : TP_SYNACK_NOT_OURS;
+	if (sk->state != BPF_TCP_NEW_SYN_RECV)
+		return TP_SYNACK_NOT_OURS;
+	/* not bpf_skc_to_tcp_request_sock(): it does not know those of MPTCP listeners */
+	request = (struct tcp_request_sock *)BPF_CORE_READ((struct sk_buff *)skb, sk);
+	if (BPF_CORE_READ(request, snt_isn) != s->seq ||
+	    BPF_CORE_READ(request, rcv_isn) + 1 != s->ack ||
+	    BPF_CORE_READ(request, req.req.__req_common.skc_net.net, net_cookie) != tp_netns)
+		return TP_SYNACK_NOT_OURS;
+	listener = BPF_CORE_READ(request, req.req.__req_common.skc_listener);
+	if (!listener || !tp_is_below_cgroup(listener))
+		return TP_SYNACK_NOT_OURS;
+	*family = BPF_CORE_READ(listener, __sk_common.skc_family);
+	return tp_is_repeated(skb, request) ? TP_SYNACK_REPEATED : TP_SYNACK_FIRST;
+}
+
+/* The timestamp of a SYN-ACK, which the kernel always writes in the same place; 0: none. */
+static __always_inline __u32 tp_synack_timestamp(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	__be32 words[2];
+
+	if (s->payload - s->tcp < sizeof(struct tcphdr) + 16 ||
+	    bpf_skb_load_bytes(skb, s->tcp + TP_AT_OPTIONS + 4, words, sizeof(words)))
+		return 0;
+	if ((words[0] & bpf_htonl(0xffff)) != bpf_htonl(TCPOPT_TIMESTAMP << 8 | 10))
+		return 0;
+	return bpf_ntohl(words[1]);
+}
+
+/* A signature covers the numbers: such a connection cannot be translated. */
+static __always_inline int tp_is_signed(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	struct tp_translating *w = tp_get_translating();
+
+	if (!w || tp_load_options(skb, w, s->tcp, s->payload) < 0)
+		return 0;
+	/* the kernel writes it first, behind NOPs or not */
+	for (int i = 0; i < 4; i++) {
+		if (w->options[i] == TCPOPT_MD5 || w->options[i] == TCPOPT_AO)
+			return 1;
+		if (w->options[i] != TCPOPT_NOP)
+			break;
+	}
+	return 0;
+}
+
+static __attribute__((noinline)) int
+tp_refuse_signed(const struct tp_segment *s, struct tp_service *service, struct tp_pending *fresh)
+{
+	service->passed_on = TP_PASSED_MD5;
+	tp_count_connection(service->id);
+	fresh->peer.reason = TP_OUT_INTERNAL;
+	tp_report(&fresh->peer, TP_OUT_INTERNAL, 0);
+	tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_INTERNAL, 0, s->ack, 0);
+	return TP_DROP_PACKET;
+}
+
+/* Whether the socket has the wire's flow; if not, from here on tc finds it. */
+static __always_inline int tp_begin_wire(struct tp_translating *w, struct tp_pending *fresh)
+{
+	struct tp_flow *socket = &w->segment.flow;
+
+	if (tp_is_same_flow(&w->wire, socket)) {
+		/* what had this flow on the wire alone has given it up */
+		if (tp_is_wire_port(w->wire.local_port))
+			bpf_map_delete_elem(&tp_wires, &w->wire);
+		return 0;
+	}
+	fresh->has_wire = 1;
+	return tp_bind_wire(&w->wire, socket);
+}
+
+/* The entry of a connection whose handshake begins. */
+static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct tp_segment *s,
+					    struct tp_service *service, __u32 policy,
+					    enum tp_synack kind, __u32 family)
+{
+	struct tp_pending *old = bpf_map_lookup_elem(&tp_pending, &s->flow), *fresh;
+	struct tp_translating *w = tp_get_translating();
+	struct tp_translation *last;
+
+	if (!w)
+		return TP_DROP_PACKET;
+	if (old && old->peer.engine == TP_ENGINE_TRANSLATE && old->start == s->ack) {
+		/* a retransmission; a cookie may be another one by then */
+		if (kind == TP_SYNACK_COOKIE && old->state == TP_PENDING_WAITING && !old->seen)
+			old->ack = s->seq + 1;
+		if (old->ack == s->seq + 1)
+			old->synack_timestamp = tp_synack_timestamp(skb, s);
+		return TP_NEXT;
+	}
+	/* counted when the map let its entry go; the gate resets it */
+	if (kind == TP_SYNACK_REPEATED)
+		return TP_NEXT;
+	fresh = &w->fresh;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	tp_set_pending(fresh, &s->flow, service, policy, s->ack, family);
+	fresh->peer.engine = TP_ENGINE_TRANSLATE;
+	fresh->ack = s->seq + 1;
+	fresh->has_request = kind == TP_SYNACK_FIRST;
+	fresh->window = bpf_ntohs(s->window);
+	fresh->synack_timestamp = tp_synack_timestamp(skb, s);
+	fresh->state = policy == TP_POLICY_SKIP ? TP_PENDING_PASSED : TP_PENDING_WAITING;
+	if (policy != TP_POLICY_SKIP && tp_is_signed(skb, s))
+		return tp_refuse_signed(s, service, fresh);
+	if (old) { /* the client has given it up; it may have left pieces */
+		tp_report_replaced(old);
+		tp_forget_pieces(&s->flow);
+	}
+	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	if (last) /* its last connection's */
+		tp_drop_translation(&s->flow, last);
+	tp_count_connection(service->id);
+	if (tp_begin_wire(w, fresh) || bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY)) {
+		tp_report(&fresh->peer, TP_OUT_PENDING_FULL, 0);
+		return TP_DROP_PACKET;
+	}
+	return TP_NEXT;
+}
+
+TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb, __u32 ip)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct bpf_sock *sk = skb->sk;
+	struct tp_service *service;
+	struct tp_segment *s;
+	enum tp_synack kind;
+	__u32 policy, family = 0;
+
+	if (!w || tp_read_segment(skb, ip, &w->segment))
+		return TP_NEXT;
+	s = &w->segment;
+	tp_turn_round(s);
+	s->flow.netns = tp_netns;
+	s->flow.part = 0;
+	w->wire = s->flow;
+	if (sk && sk->state == BPF_TCP_NEW_SYN_RECV)
+		tp_read_socket_flow(sk, skb->protocol == bpf_htons(ETH_P_IP), &s->flow);
+	service = tp_find_service(&s->flow);
+	if (!service || !tp_has_translate(service) || tp_draining())
+		return TP_NEXT;
+	policy = tp_find_policy(service->id, s->flow.remote);
+	if (policy == TP_POLICY_REJECT) /* the gate has seen to it */
+		return TP_NEXT;
+	kind = tp_whose_synack(skb, s, &family);
+	if (kind == TP_SYNACK_NOT_OURS)
+		return TP_NEXT;
+	/* the SYN had another port when it came in: then the answer makes the client fall back */
+	if (!tp_is_same_flow(&w->wire, &s->flow) && policy != TP_POLICY_SKIP &&
+	    tp_blank_options(skb, s))
+		return TP_DROP_PACKET;
+	for (int i = 0; i < 2; i++)
+		if (tp_drop_ended(0))
+			break;
+	return tp_begin_waiting(skb, s, service, policy, kind, family);
+}
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The translate engine: TCP discards the header itself.
+ *
+ * TCP does its own handshake with its own listener.  tp_translate_in holds the client's bare ACK
+ * back until the header of N bytes is whole; from then on it subtracts N from the client's
+ * sequence numbers, and tp_translate_out adds N to this host's acknowledgements, as NAT helpers
+ * do that change the length of what is sent ("sequence adjustment").  The first segment then
+ * begins N bytes before what TCP expects: old data, which it drops, as it drops every
+ * retransmission of them.  The server has a native socket, of whatever listener.
+ *
+ * Until there is a socket the connection is in tp_pending (tc/translate/syn.bpf.h makes the entry,
+ * tc/translate/header.bpf.h decides), from then on in tp_translations, for as long as TCP may speak
+ * for it.  What these programs have not let through, the gate holds back (gate/connection.bpf.h).
+ *
+ * For devices without a link header (tun, WireGuard, PPP, IP tunnels) are the programs whose names
+ * end in _ip.
+ */
+#include "bpf/tc/translate/header.bpf.h"
+#include "bpf/tc/translate/out.bpf.h"
+
+/*
+ * A FIN may turn what TCP keeps of the connection into TIME_WAIT, which begins anew then.  Not
+ * for each of many: a second is what the time it is kept has to spare.
+ */
+static __always_inline void tp_follow_ended(const struct tp_flow *flow, struct tp_translation *t,
+					    __u8 flags)
+{
+	if (t->state == TP_TRANSLATION_ENDED && flags & TP_FIN &&
+	    bpf_ktime_get_boot_ns() - t->ended_ns > 1000000000ull)
+		tp_keep_ended(flow, t);
+}
+
+/* The sender engine has not seen what begins the connection: it is this engine's then. */
+static __always_inline void tp_take_unsent(const struct tp_segment *s, struct tp_pending *pending)
+{
+	if (pending->state != TP_PENDING_WAITING || s->length == 0 || s->seq != pending->start ||
+	    s->ack != pending->ack)
+		return;
+	pending->seen = 0;
+	pending->peer.engine = TP_ENGINE_TRANSLATE;
+}
+
+/* A keep-alive probe before anything has come. */
+static __always_inline int tp_is_probe(const struct tp_segment *s, const struct tp_pending *pending)
+{
+	return pending->state == TP_PENDING_WAITING && s->seq == pending->start - 1 &&
+	       s->length <= 1 && s->ack == pending->ack && !(s->flags & (TP_FIN | TP_RST));
+}
+
+/* Everything but plain segments of live connections. */
+TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct tp_translation *t;
+	struct tp_pending *pending;
+	struct tp_segment *s;
+	int part;
+
+	if (!w)
+		return TP_NEXT;
+	s = &w->segment;
+	part = tp_read_other(skb, ip, 0);
+	if (part < 0)
+		return TP_NEXT;
+	if ((s->flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
+		return part ? TP_NEXT : TP_LEFT_SYN;
+	t = tp_find_translation(&s->flow);
+	if (!t) {
+		pending = tp_draining() ? NULL : bpf_map_lookup_elem(&tp_pending, &s->flow);
+		if (pending && pending->peer.engine == TP_ENGINE_SENDER)
+			tp_take_unsent(s, pending);
+		if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE)
+			/* of fragments the gate gets the whole, and hands it to the agent */
+			return part ? TP_NEXT : tp_waiting(skb, s, pending, ip);
+		if (pending && pending->peer.engine == TP_ENGINE_SENDER && !part &&
+		    tp_is_probe(s, pending))
+			return tp_pass_as_old(skb, s, pending, 1);
+		/* it may have got its socket between the two look-ups */
+		t = bpf_map_lookup_elem(&tp_translations, &s->flow);
+		if (!t)
+			return TP_NEXT;
+	}
+	tp_follow_ended(&s->flow, t, s->flags);
+	return tp_pass_as(skb, s, s->seq - t->header_bytes);
+}
+
+/* A SYN is read in a program's own frame: the stack has no room for all of it on top. */
+static __always_inline int tp_slow_in(struct __sk_buff *skb, __u32 ip)
+{
+	int verdict = tp_other_in(skb, ip);
+
+	return verdict == TP_LEFT_SYN ? tp_syn_in(skb, ip) : verdict;
+}
+
+static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
+{
+	struct tp_translation *t;
+	struct tp_flow flow;
+	struct tcphdr *tcp;
+	enum tp_kind kind;
+	__u8 flags;
+
+	kind = tp_find_tcp(skb, ip, 0, &flow, &tcp);
+	if (kind == TP_KIND_OTHER)
+		return TP_NEXT;
+	/* another host's: comes again on a macvlan's */
+	if (tp_is_tagged(skb) || skb->pkt_type != 0 || tp_is_translated(skb))
+		return TP_NEXT;
+	if (skb->tc_index == TP_TC_INDEX_AGAIN) {
+		skb->tc_index = 0;
+		tp_set_translated(skb);
+		return TP_NEXT;
+	}
+	if (kind == TP_KIND_INVOLVED)
+		return tp_slow_in(skb, ip);
+	flags = ((__u8 *)tcp)[13];
+	if (flags & TP_SYN)
+		return tp_slow_in(skb, ip);
+	t = tp_find_translation(&flow);
+	if (!t && tp_is_known(&flow))
+		return tp_slow_in(skb, ip);
+	if (!t) {
+		tp_set_upper_priority(skb, tp_other_priority(tp_netns));
+		return TP_NEXT;
+	}
+	tp_replace(skb, tcp, &tcp->seq, bpf_ntohl(tcp->seq) - t->header_bytes);
+	tp_set_translated(skb);
+	tp_follow_ended(&flow, t, flags);
+	return TP_NEXT;
+}
+
+/*
+ * On devices without a link header a packet begins with its IP header, but with what encapsulates it on GRE
+ * devices that have no fixed remote end.
+ */
+static __always_inline __u32 tp_ip_at(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel_skb = (struct sk_buff *)skb;
+	__u32 data = (__u32)(BPF_CORE_READ(kernel_skb, data) - BPF_CORE_READ(kernel_skb, head));
+
+	return (BPF_CORE_READ(kernel_skb, network_header) - data) & 127;
+}
+
+/* ---- programs ----------------------------------------------------------------------------- */
+
+SEC("tc")
+int tp_translate_in(struct __sk_buff *skb)
+{
+	return tp_in(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int tp_translate_out(struct __sk_buff *skb)
+{
+	return tp_out(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int tp_translate_in_ip(struct __sk_buff *skb)
+{
+	return tp_in(skb, tp_ip_at(skb));
+}
+
+SEC("tc")
+int tp_translate_out_ip(struct __sk_buff *skb)
+{
+	return tp_out(skb, tp_ip_at(skb));
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
