@@ -43,6 +43,7 @@ include userspace/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include tools/bench/build.mk
+include tools/lookups/build.mk
 
 # ---- BPF -------------------------------------------------------------------
 

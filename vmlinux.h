@@ -533,6 +533,22 @@ struct bpf_sock_ops {
 	__u64 skb_hwtstamp;
 };
 
+struct bpf_sockopt {
+	union {
+		struct bpf_sock *sk;
+	};
+	union {
+		void *optval;
+	};
+	union {
+		void *optval_end;
+	};
+	__s32 level;
+	__s32 optname;
+	__s32 optlen;
+	__s32 retval;
+};
+
 struct bpf_sock_tuple {
 	union {
 		struct {
@@ -763,6 +779,10 @@ typedef struct {
 	struct net *net;
 } __attribute__((preserve_access_index)) possible_net_t;
 
+typedef struct {
+	s64 counter;
+} __attribute__((preserve_access_index)) atomic64_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -778,6 +798,7 @@ struct sock_common {
 	struct sock *skc_listener;
 	u32 skc_tw_rcv_nxt;
 	u32 skc_tw_snd_nxt;
+	atomic64_t skc_cookie;
 } __attribute__((preserve_access_index));
 
 struct sk_buff {
@@ -800,6 +821,10 @@ struct sock {
 	u8 sk_userlocks;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct sock_reuseport *sk_reuseport_cb;
+} __attribute__((preserve_access_index));
+
+struct mptcp_sock {
+	struct sock *first;
 } __attribute__((preserve_access_index));
 
 struct ipv6_pinfo {

@@ -192,8 +192,10 @@ bpf_object *loaded_object(const std::string &path)
 		if (for_later_kernels(bpf_program__name(program)))
 			bpf_program__set_autoload(program, false);
 	libbpf_set_print(keep_output);
-	if (object && path == objects[0]) // the sender engine is on, with more than one namespace
+	if (object && path == objects[0]) { // all of it: the sender engine, --original-dst
 		set_constant(object.get(), "tp_namespace_count", 2);
+		set_constant(object.get(), "tp_original_dst", 1);
+	}
 	if (object && bpf_object__load(object.get()) != 0)
 		object.reset();
 	return (loaded[path] = std::move(object)).get();
@@ -239,7 +241,8 @@ TEST_P(BpfProgram, Attaches)
 	switch (bpf_program__type(program_)) {
 	case BPF_PROG_TYPE_SOCK_OPS:
 	case BPF_PROG_TYPE_CGROUP_SKB:
-	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR: {
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+	case BPF_PROG_TYPE_CGROUP_SOCKOPT: {
 		test::Cgroup cgroup;
 		std::unique_ptr<bpf_link, decltype(&bpf_link__destroy)> link(
 			bpf_program__attach_cgroup(program_, cgroup.fd()), bpf_link__destroy);

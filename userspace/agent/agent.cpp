@@ -236,6 +236,8 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 	if (!loop)
 		return loop.error();
 	Status done = programs->attach(cgroup);
+	if (done && setup.getsockopt_cgroup >= 0)
+		done = programs->attach_getsockopt(setup.getsockopt_cgroup);
 	if (!done)
 		return done.error();
 	Result<std::vector<Interfaces>> interfaces = attach_interfaces(*programs, options, spaces);
@@ -305,6 +307,21 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 	return Freed{ programs->program_ids(), programs->map_ids() };
 }
 
+/* Where getsockopt() is answered, if it is; `servers`: the cgroup of all other programs. */
+static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cgroup &servers,
+					     bool perfmon)
+{
+	if (!options.getsockopt && !options.original_dst)
+		return Cgroup{};
+	if (!perfmon)
+		return Error{ ErrorCode::permission, "--getsockopt", "",
+			      "CAP_PERFMON is missing, and without it the kernel does not let a "
+			      "program find out whose socket it is asked about",
+			      "grant it, or leave the option out" };
+	return open_cgroup(options.getsockopt_cgroup.empty() ? servers.path :
+							       options.getsockopt_cgroup);
+}
+
 Status run_agent(const RunOptions &options)
 {
 	Result<std::string> pin_dir = check_pin_dir(options.pin_dir);
@@ -321,7 +338,12 @@ Status run_agent(const RunOptions &options)
 	Result<Cgroup> cgroup = open_cgroup(options.cgroup);
 	if (!cgroup)
 		return cgroup.error();
+	Result<Cgroup> answering = open_getsockopt_cgroup(options, *cgroup, privileges->perfmon);
+	if (!answering)
+		return answering.error();
 	setup->scope = cgroup->scope;
+	setup->original_dst = options.original_dst;
+	setup->getsockopt_cgroup = answering->fd ? answering->fd.get() : -1;
 	setup->pin_dir = *pin_dir;
 	Status ready = ensure_bpffs(*pin_dir);
 	if (!ready)

@@ -30,6 +30,9 @@ struct RunOptions {
 	std::vector<std::string> interfaces;    /* empty: all */
 	std::vector<std::string> namespaces;    /* beside the agent's own */
 	std::string cgroup;
+	bool getsockopt = false;       /* answer it */
+	std::string getsockopt_cgroup; /* ... where; empty: as `cgroup` */
+	bool original_dst = false;
 	std::string pin_dir = default_pin_dir;
 	std::string group;
 	uint32_t mark = TP_DEFAULT_MARK; /* of segments that come in again */

@@ -187,6 +187,18 @@ Status Programs::attach(int cgroup)
 	return success();
 }
 
+/* For answering only: nothing depends on it, and it may be another cgroup. */
+Status Programs::attach_getsockopt(int cgroup)
+{
+	int fd = bpf_link_create(bpf_program__fd(skeleton_->progs.tp_getsockopt), cgroup,
+				 BPF_CGROUP_GETSOCKOPT, nullptr);
+
+	if (fd < 0)
+		return attach_error("tp_getsockopt", cgroup, BPF_CGROUP_GETSOCKOPT, fd);
+	links_.emplace_back("link_getsockopt", fd);
+	return success();
+}
+
 uint32_t Programs::link_id() const
 {
 	bpf_link_info info = {};

@@ -49,6 +49,8 @@ struct Setup {
 	std::string no_handshake;    /* why the handshake engine is not to be tried; empty: try */
 	std::string no_sender;       /* ... the sender engine */
 	bool only_translate = false; /* no engine else: --interface is about it */
+	int getsockopt_cgroup = -1;  /* where getsockopt() is answered; -1: nowhere */
+	bool original_dst = false;   /* ... SO_ORIGINAL_DST, too */
 };
 
 class Programs
@@ -69,6 +71,7 @@ public:
 
 	/* The gate last: by then everything behind it is in place. */
 	Status attach(int cgroup);
+	Status attach_getsockopt(int cgroup);
 	/* The kernel's number of the first link that attach() has made; 0: it does not tell. */
 	uint32_t link_id() const;
 

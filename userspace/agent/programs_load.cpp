@@ -226,6 +226,8 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
 	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
 	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
+	bpf_program__set_autoload(skeleton->progs.tp_getsockopt, setup.getsockopt_cgroup >= 0);
+	skeleton->rodata->tp_original_dst = setup.original_dst;
 	if (sender)
 		set_sender(skeleton, setup);
 	Status set = set_tc_programs(skeleton, setup, setup.namespaces.front());

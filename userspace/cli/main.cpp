@@ -238,6 +238,13 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 	command->add_option("--cgroup", run.cgroup,
 			    "the servers' cgroup (default: the whole hierarchy)")
 		->type_name("DIR");
+	command->add_option(
+		       "--getsockopt", run.getsockopt_cgroup,
+		       "answer getsockopt(SOL_TRUEPEER) below the servers' cgroup, or this one")
+		->type_name("[=DIR]")
+		->expected(0, 1);
+	command->add_flag("--original-dst", run.original_dst,
+			  "answer SO_ORIGINAL_DST with the header's destination, and --getsockopt");
 	command->add_flag("--persist", run.persist,
 			  "at SIGINT or SIGTERM only end: the programs stay at work");
 	command->add_option("--group", run.group, "who else may read the pins")->type_name("NAME");
@@ -283,7 +290,10 @@ int run_command(int argc, char **argv)
 	add_pin_dir(unloading, arguments.unload.pin_dir);
 	unloading->add_flag("--reset", arguments.unload.reset,
 			    "end the connections that still need something of it");
-	actions[run] = [&] { return report(run_agent(arguments.run)); };
+	actions[run] = [&, run] {
+		arguments.run.getsockopt = run->count("--getsockopt") > 0;
+		return report(run_agent(arguments.run));
+	};
 	actions[decoding] = [&] { return report(decode(arguments.decode)); };
 	actions[unloading] = [&] { return report(unload(arguments.unload)); };
 

@@ -187,7 +187,7 @@ static Json programs_json(const std::string &dir)
 
 	for (const char *name : { "link_gate", "link_sockops", "link_peername4", "link_peername6" })
 		list.push_back(link_json(dir, name));
-	for (const char *prefix : { "link_tcx_", "link_translate_" })
+	for (const char *prefix : { "link_getsockopt", "link_tcx_", "link_translate_" })
 		for (const std::string &name : link_names(dir, prefix))
 			list.push_back(link_json(dir, name.c_str()));
 	return list;

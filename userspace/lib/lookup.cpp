@@ -74,20 +74,24 @@ static int find_header(const truepeer_handle &handle, int dir, Found &found)
 	return number == -ENOENT ? 0 : number;
 }
 
-static int find_now(const truepeer_handle &handle, uint64_t cookie, Found &found)
+/* What a look-up is for; where the addresses are paths, these are in the header. */
+enum class Want { peer, header };
+
+static int find_now(const truepeer_handle &handle, uint64_t cookie, Want want, Found &found)
 {
 	int number = -ENOENT, count = handle.count;
 
 	for (int i = 0; i < count && number == -ENOENT; i++) {
 		number = bpf_map_lookup_elem(handle.fds[i][tp::lib::map_origins], &cookie,
 					     &found.peer);
-		if (number == 0 && found.peer.kept)
+		if (number == 0 && found.peer.kept &&
+		    (want == Want::header || found.peer.origin.family == TP_FAMILY_UNIX))
 			number = find_header(handle, i, found);
 	}
 	return number;
 }
 
-static int find(truepeer_handle *handle, uint64_t cookie, Found &found)
+static int find(truepeer_handle *handle, uint64_t cookie, Want want, Found &found)
 {
 	uint64_t begun;
 	int number;
@@ -96,7 +100,7 @@ static int find(truepeer_handle *handle, uint64_t cookie, Found &found)
 		begun = handle->state.begin();
 		if (!begun) /* refresh() puts that right */
 			return TRUEPEER_ERROR_NOT_FOUND;
-		number = find_now(*handle, cookie, found);
+		number = find_now(*handle, cookie, want, found);
 	} while (handle->state.changed_since(begun));
 	if (number == -ENOENT)
 		return TRUEPEER_ERROR_NOT_FOUND;
@@ -104,14 +108,14 @@ static int find(truepeer_handle *handle, uint64_t cookie, Found &found)
 }
 
 /* A connection whose header is there, in the maps of the agent that runs now. */
-static int find_known(truepeer_handle *handle, uint64_t cookie, Found &found)
+static int find_known(truepeer_handle *handle, uint64_t cookie, Want want, Found &found)
 {
-	int failed = find(handle, cookie, found);
+	int failed = find(handle, cookie, want, found);
 
 	if (failed == TRUEPEER_ERROR_NOT_FOUND) {
 		failed = tp::lib::refresh(handle);
 		if (!failed)
-			failed = find(handle, cookie, found);
+			failed = find(handle, cookie, want, found);
 	}
 	if (failed)
 		return failed;
@@ -178,7 +182,7 @@ TP_EXPORT int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, t
 
 	if (!handle || !peer || peer->size < first_size)
 		return TRUEPEER_ERROR_INVALID;
-	int failed = find_known(handle, cookie, found);
+	int failed = find_known(handle, cookie, Want::peer, found);
 	if (failed)
 		return failed;
 	truepeer_peer whole = make_peer(cookie, found);
@@ -193,7 +197,7 @@ TP_EXPORT int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void
 
 	if (!handle || !size || (*size && !buffer))
 		return TRUEPEER_ERROR_INVALID;
-	int failed = find_known(handle, cookie, found);
+	int failed = find_known(handle, cookie, Want::header, found);
 	if (failed)
 		return failed;
 	size_t room = *size, length = found.peer.kept ? found.peer.header_bytes : 0;
