@@ -3,9 +3,10 @@
  * getsockopt() at the level SOL_TRUEPEER (userspace/include/truepeer/sockopt.h): what tp_origins
  * and tp_headers know of the caller's own connection; and SO_ORIGINAL_DST, where that is asked for.
  *
- * The kernel runs the program behind its own answer, with a copy of up to a page of it, and takes
- * the whole call for a bad address where an answer is longer than that copy and no program objects: so
- * calls that are none of ours are not just left alone (tp_leave()).
+ * The kernel runs the program behind its own answer, with a copy of up to a page of it.  Calls that are none
+ * of ours are not just left alone where the answer is longer than the copy (tp_leave()): kernels before
+ * 6.5 (and 6.1.y before that change came to it) would fail them with EFAULT, later ones write to the log, and all
+ * of them fail a call that was under way when the program was attached, for which there is no copy at all.
  *
  * Where an agent has taken the place of a killed one, two of these run, each with its own connections: the
  * one that does not know the connection leaves what the other has answered.
