@@ -22,6 +22,9 @@ TESTS        := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(TEST_SOURCES))
 # tests/preload/NAME.c: for LD_PRELOAD
 TEST_PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
 
+# the example server of the Go module, without cgo; nothing is fetched
+TEST_GO := $(BUILD)/examples/go-server
+
 TEST_BPF   := $(basename $(basename $(notdir $(wildcard tests/bpf/*.bpf.c))))
 TEST_SKELS := $(TEST_BPF:%=$(BUILD)/gen/%.skel.h)
 
@@ -32,7 +35,7 @@ VM_FULL     := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs.full | sor
 .PHONY: tests vm-full test-kernels test-kernels-full
 VM_FULL_TESTS := $(addprefix $(BUILD)/vm/,$(VM_FULL) truepeer)
 VM_TESTS := $(addprefix $(BUILD)/vm/,$(VM_PROGRAMS) truepeer)
-tests: fuzzers $(TESTS) $(TEST_PRELOAD) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
+tests: fuzzers $(TESTS) $(TEST_PRELOAD) $(TEST_GO) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
 
 vm-full: $(VM_FULL_TESTS)
 
@@ -50,7 +53,7 @@ SANITIZE  := WARN=-Wall TEST_PCH= UNITY=1 BUILD=$(SANITIZED) $(foreach f,CXXFLAG
 	$(f)="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer")
 
 .PHONY: test-sanitized sanitized-tests
-sanitized-tests: $(BUILD)/truepeer $(BUILD)/examples/real_peer_server $(TESTS) $(TEST_PRELOAD)
+sanitized-tests: $(BUILD)/truepeer $(BUILD)/examples/real_peer_server $(TESTS) $(TEST_PRELOAD) $(TEST_GO)
 
 test-sanitized: all tests ## run the tests, and what they test, with AddressSanitizer and UBSan (root)
 	$(Q)$(MAKE) --no-print-directory $(SANITIZE) sanitized-tests
@@ -78,6 +81,12 @@ $(TEST_PRELOAD): $(BUILD)/tests/%.so: tests/preload/%.c
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O1 -g1 $(WARN) -fPIC -shared -o $@ $< -ldl
+
+$(TEST_GO): $(wildcard userspace/bindings/go/*.go userspace/bindings/go/*/*.go) userspace/bindings/go/go.mod
+	$(call say,GO,$@)
+	@mkdir -p $(@D)
+	$(Q)cd userspace/bindings/go && GOCACHE=$(abspath $(BUILD))/go-cache CGO_ENABLED=0 GOPROXY=off \
+		GOTOOLCHAIN=local go build -buildvcs=false -o $(abspath $@) ./example
 
 # ---- programs ------------------------------------------------------------------
 

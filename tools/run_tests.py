@@ -5,7 +5,8 @@
 Programs of tests/unit and tests/bpf run whole.  Those of tests/net and tests/apps
 are taken apart: a process for a few tests of one suite, so that a crash or a
 hang costs one test and processes can run side by side.  What a crash
-kept from running is run again.  Those of the Node module run a file at a time (node_tests.py).
+kept from running is run again.  Those of the Node module run a file at a time (node_tests.py), those of the
+Python and Go modules each in one process (binding_tests.py).
 What took longest in the last run goes first.  The kernel
 matrix (tests/vm), whose machines have a clock of their own, and clang-tidy and clang-format
 (tools/lint) run beside all of it with the CPU time that is left.  What the lab's tests tell
@@ -27,6 +28,7 @@ import tempfile
 import threading
 import time
 
+import binding_tests
 import lab_table
 import leftovers
 import node_tests
@@ -289,7 +291,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="run only tests whose 'program suite.test' (of the Node module: "
-                             "'node FILE') contains TEXT")
+                             "'node FILE', of the others 'python truepeer', 'go truepeer') "
+                             "contains TEXT")
     parser.add_argument("--no-kernels", action="store_true", help="leave the kernel matrix out")
     parser.add_argument("--no-lint", action="store_true", help="leave clang-tidy out")
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1) + 2,
@@ -314,6 +317,7 @@ def main():
             (paced if source.stem == PACED else jobs).extend(
                 plan(program, is_live, args.only, test_timeout))
     jobs.extend(node_tests.jobs(args.only, Job.running))
+    jobs.extend(binding_tests.jobs(args.only, Job.running))
     try:
         waits = [beside(times.of("soak", run_jobs), paced, results, 1)] if paced else []
         if not args.no_kernels and not args.only:

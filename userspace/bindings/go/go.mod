@@ -1,0 +1,3 @@
+module truepeer
+
+go 1.19

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package truepeer tells who the real peer of a connection is.
+//
+// On a host where truepeer takes PROXY protocol headers out of TCP connections, RemoteAddr is the real client
+// already. This package tells the rest: where the client wanted to go, the proxy, the header's TLVs, and IPv6 clients of
+// IPv4 sockets. It asks the kernel by getsockopt(2), which takes an agent that was started with --getsockopt, and
+// neither privileges nor cgo. All functions may be called by several goroutines at once.
+package truepeer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+)
+
+// What Peer and HeaderOf return, wrapped; use errors.Is.
+var (
+	// ErrNotRunning: truepeer does not answer this socket: it does not run, or not with --getsockopt, or for
+	// another cgroup.
+	ErrNotRunning = errors.New("truepeer does not answer this socket")
+	// ErrNotFound: not a live connection of a service, or one that was passed on without a header.
+	ErrNotFound = errors.New("not a truepeer connection")
+	// ErrPending: the connection's header is not complete yet.
+	ErrPending = errors.New("the connection's header is still outstanding")
+	// ErrNoSocket: nothing behind the net.Conn is a socket.
+	ErrNoSocket = errors.New("not a socket")
+)
+
+// Command says whose connection it is.
+type Command uint8
+
+// Commands, with the numbers of the header.
+const (
+	Local Command = 0 // the proxy's own, such as a health check
+	Proxy Command = 1 // a client's
+)
+
+// Engine says how the header was taken out.
+type Engine uint8
+
+// Info is one connection. Addresses are *net.TCPAddr or *net.UnixAddr. Where the header names none (Local), Origin
+// and Destination are Proxy and Local.
+type Info struct {
+	Origin      net.Addr // the real client
+	Destination net.Addr // what it connected to
+	Proxy       net.Addr // the TCP peer
+	Local       net.Addr // this host's end of the TCP connection
+	Version     int      // of the header: 1 or 2
+	Command     Command
+	Engine      Engine
+	Service     int           // index, as in `truepeer status`
+	Cookie      uint64        // the socket's SO_COOKIE
+	HeaderBytes int           // length of the header
+	HeaderAt    time.Duration // CLOCK_BOOTTIME: when the header was complete
+}
+
+// String is the engine's name.
+func (e Engine) String() string {
+	names := [...]string{"none", "handshake", "sender", "stream", "translate"}
+	if int(e) < len(names) {
+		return names[e]
+	}
+	return "unknown"
+}
+
+// Peer returns what is known of the connection but its header. conn is a *net.TCPConn, or anything with a NetConn method that
+// leads to one, such as *tls.Conn.
+func Peer(conn net.Conn) (*Info, error) {
+	var raw rawInfo
+
+	if _, err := getsockopt(conn, optionInfo, raw.bytes()); err != nil {
+		return nil, err
+	}
+	return raw.info(), nil
+}
+
+// HeaderOf returns the connection's header as it was sent; nil where it has neither TLVs nor AF_UNIX addresses.
+func HeaderOf(conn net.Conn) (Header, error) {
+	var header Header
+
+	for part := 0; part < headerParts; part++ {
+		buffer := make([]byte, headerPartSize)
+		size, err := getsockopt(conn, optionHeaderPart+part, buffer)
+		if errors.Is(err, syscall.ENODATA) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		header = append(header, buffer[:size]...)
+		if size < headerPartSize {
+			break
+		}
+	}
+	return header, nil
+}
+
+type connKey struct{}
+
+// ConnContext is for http.Server.ConnContext: it lets handlers ask about their request's connection.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// FromContext returns the connection of a request whose server has ConnContext; nil of another.
+func FromContext(ctx context.Context) net.Conn {
+	conn, _ := ctx.Value(connKey{}).(net.Conn)
+	return conn
+}
+
+func wrap(errno syscall.Errno) error {
+	switch errno {
+	case syscall.EOPNOTSUPP, syscall.ENOPROTOOPT:
+		return fmt.Errorf("truepeer: %w", ErrNotRunning)
+	case syscall.ENOTCONN:
+		return fmt.Errorf("truepeer: %w", ErrNotFound)
+	case syscall.EAGAIN:
+		return fmt.Errorf("truepeer: %w", ErrPending)
+	}
+	return fmt.Errorf("truepeer: getsockopt: %w", errno)
+}
+
+// socketOf finds the socket below what TLS and the like put on top of it.
+func socketOf(conn net.Conn) (syscall.RawConn, error) {
+	for conn != nil {
+		if socket, ok := conn.(syscall.Conn); ok {
+			return socket.SyscallConn()
+		}
+		layer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = layer.NetConn()
+	}
+	return nil, fmt.Errorf("truepeer: %w", ErrNoSocket)
+}
