@@ -40,6 +40,7 @@ $(1).cpp: $(2)
 endef
 
 include userspace/build.mk
+include userspace/install.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include tools/bench/build.mk
@@ -68,7 +69,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # ---- targets ---------------------------------------------------------------
 
-.PHONY: all deps demo test lint clean help
+.PHONY: all deps demo test lint clean help install
 all: $(ALL) ## build everything into build/
 
 deps: ## install the Debian packages that building, testing and the demo need

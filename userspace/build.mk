@@ -48,7 +48,7 @@ $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
 
 # without the C++ run-time library: C programs link it with libbpf alone
 TP_LIB_SONAME := libtruepeer.so.0
-TP_LIB_OBJ    := $(patsubst %,$(BUILD)/userspace/lib/%.o,handle lookup tlv)
+TP_LIB_OBJ    := $(patsubst %,$(BUILD)/userspace/lib/%.o,handle kernel lookup tlv)
 TP_LIB_MAP    := userspace/lib/libtruepeer.map
 TP_LIB_FLAGS  := -fPIC -fno-exceptions -fno-rtti -fvisibility=hidden
 TP_EXAMPLES   := $(patsubst userspace/lib/examples/%.cpp,$(BUILD)/examples/%,\

@@ -56,6 +56,20 @@ int error_of(int number);
 int refresh(truepeer_handle *handle);
 
 /*
+ * getsockopt(SOL_TRUEPEER), for the functions with a descriptor.  NOT_RUNNING: the kernel does not
+ * answer; NOT_FOUND: whoever answers does not know the socket, and the maps may be another agent's.
+ */
+int ask_kernel(int fd, truepeer_peer *peer);
+int ask_kernel_for_header(int fd, void *buffer, size_t *size);
+
+/* Whether the maps may know more than this answer of the kernel. */
+inline bool is_final(int answer)
+{
+	return answer != TRUEPEER_ERROR_NOT_RUNNING && answer != TRUEPEER_ERROR_NOT_FOUND &&
+	       answer != TRUEPEER_ERROR_SYSTEM;
+}
+
+/*
  * A look-up takes no lock, for a fork() may leave one taken for ever: it reads `state`, does its
  * work, and does it again if `state` has changed meanwhile.  Descriptors keep their numbers: what
  * they refer to is replaced (dup3()), so that no other thread ever has one that is closed.

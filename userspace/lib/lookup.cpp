@@ -122,9 +122,9 @@ static int find_known(truepeer_handle *handle, uint64_t cookie, Want want, Found
 	return found.peer.state == TP_PEER_KNOWN ? TRUEPEER_OK : TRUEPEER_ERROR_NOT_FOUND;
 }
 
+/* Into what is all zeros. */
 static void fill_address(sockaddr_storage &out, const tp_endpoint &endpoint)
 {
-	out = {};
 	if (endpoint.family == TP_FAMILY_IPV4) {
 		auto &ipv4 = (sockaddr_in &)out;
 
@@ -209,17 +209,40 @@ TP_EXPORT int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void
 	return TRUEPEER_OK;
 }
 
+static int cookie_of(int fd, uint64_t *cookie)
+{
+	socklen_t size = sizeof(*cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &size) == 0)
+		return TRUEPEER_OK;
+	return errno == EBADF || errno == ENOTSOCK ? TRUEPEER_ERROR_INVALID :
+						     tp::lib::error_of(errno);
+}
+
 TP_EXPORT int truepeer_lookup_fd(truepeer_handle *handle, int fd, truepeer_peer *peer)
 {
 	uint64_t cookie = 0;
-	socklen_t size = sizeof(cookie);
 
-	if (!handle || !peer || peer->size < first_size)
+	if (!peer || peer->size < first_size)
 		return TRUEPEER_ERROR_INVALID;
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size))
-		return errno == EBADF || errno == ENOTSOCK ? TRUEPEER_ERROR_INVALID :
-							     tp::lib::error_of(errno);
-	return truepeer_lookup_cookie(handle, cookie, peer);
+	int answer = tp::lib::ask_kernel(fd, peer);
+	if (!handle || tp::lib::is_final(answer))
+		return answer;
+	int failed = cookie_of(fd, &cookie);
+	return failed ? failed : truepeer_lookup_cookie(handle, cookie, peer);
+}
+
+TP_EXPORT int truepeer_get_header_fd(truepeer_handle *handle, int fd, void *buffer, size_t *size)
+{
+	uint64_t cookie = 0;
+
+	if (!size || (*size && !buffer))
+		return TRUEPEER_ERROR_INVALID;
+	int answer = tp::lib::ask_kernel_for_header(fd, buffer, size);
+	if (!handle || tp::lib::is_final(answer))
+		return answer;
+	int failed = cookie_of(fd, &cookie);
+	return failed ? failed : truepeer_get_header(handle, cookie, buffer, size);
 }
 
 TP_EXPORT const char *truepeer_strerror(int error)

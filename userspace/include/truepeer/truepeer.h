@@ -7,8 +7,11 @@
  * this library gives the rest: the destination, the proxy, the header's version,
  * and IPv6 origins of connections whose socket is AF_INET.
  *
- * Privileges: the pinned maps are opened read-only, which takes root or membership
- * in the group given to `truepeer run --group`, and the right to search the
+ * The functions that are given a descriptor ask the kernel first (sockopt.h), where the agent was
+ * started with --getsockopt, and then the agent's pinned maps; the others ask the maps.
+ *
+ * Privileges: asking the kernel takes none.  The pinned maps are opened read-only, which takes root or
+ * membership in the group given to `truepeer run --group`, and the right to search the
  * directories above them.
  *
  * Thread safety: all functions may be called at any time from any thread, with the
@@ -131,7 +134,8 @@ int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, struct true
 
 /*
  * The same for the connection of the socket `fd`, which need not be this process's
- * own creation.  A descriptor that is closed or not a socket is INVALID.
+ * own creation.  A descriptor that is closed or not a socket is INVALID.  With a null handle
+ * only the kernel is asked: NOT_RUNNING where it does not answer.
  */
 int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *peer);
 
@@ -145,6 +149,9 @@ int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *pe
  * truepeer_lookup_cookie(), and nothing is changed.
  */
 int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void *buffer, size_t *size);
+
+/* The same for the socket `fd`; its errors and a null handle as for truepeer_lookup_fd(). */
+int truepeer_get_header_fd(truepeer_handle *handle, int fd, void *buffer, size_t *size);
 
 /* One TLV (sections 2.2.1 to 2.2.8): `value` points into the header that it was found in. */
 struct truepeer_tlv {

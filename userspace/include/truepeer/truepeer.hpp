@@ -107,6 +107,44 @@ private:
 	std::vector<std::uint8_t> bytes_;
 };
 
+namespace detail
+{
+
+inline Result<Peer> peer(truepeer_handle *handle, int fd)
+{
+	Peer peer = {};
+
+	peer.size = sizeof(peer);
+	int failed = truepeer_lookup_fd(handle, fd, &peer);
+	return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
+}
+
+inline Result<Header> header(truepeer_handle *handle, int fd)
+{
+	std::vector<std::uint8_t> bytes(16384);
+	std::size_t size = bytes.size();
+	int failed = truepeer_get_header_fd(handle, fd, bytes.data(), &size);
+
+	if (failed)
+		return static_cast<Errc>(failed);
+	bytes.resize(size);
+	return Header(std::move(bytes));
+}
+
+} // namespace detail
+
+/* Without privileges and without pins: only the kernel is asked (truepeer run --getsockopt). */
+inline Result<Peer> peer(int fd)
+{
+	return detail::peer(nullptr, fd);
+}
+
+/* Empty where it has no TLVs and no AF_UNIX addresses. */
+inline Result<Header> header(int fd)
+{
+	return detail::header(nullptr, fd);
+}
+
 /* The handle: closes itself, can be moved and not copied. */
 class Lookup
 {
@@ -130,13 +168,7 @@ public:
 		return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
 	}
 
-	Result<Peer> by_fd(int fd) const
-	{
-		Peer peer = empty();
-		int failed = truepeer_lookup_fd(handle_.get(), fd, &peer);
-
-		return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
-	}
+	Result<Peer> by_fd(int fd) const { return detail::peer(handle_.get(), fd); }
 
 	/* The header as it was sent; empty where it has no TLVs and no AF_UNIX addresses. */
 	Result<Header> header(std::uint64_t cookie) const
@@ -150,6 +182,8 @@ public:
 		bytes.resize(size);
 		return Header(std::move(bytes));
 	}
+
+	Result<Header> header_by_fd(int fd) const { return detail::header(handle_.get(), fd); }
 
 private:
 	struct Close {
