@@ -386,7 +386,7 @@ static __always_inline int tp_answer(struct bpf_sockopt *ctx)
 	if (tp_find_asked(ctx, &asked))
 		return tp_not_connected(ctx);
 	if (asked.peer->state != TP_PEER_KNOWN)
-		return tp_fail(ctx, asked.peer->state == TP_PEER_WAITING ? EAGAIN : ENOTCONN);
+		return tp_fail(ctx, ENOTCONN);
 	if (is_part)
 		return tp_answer_header(ctx, &asked, part * TRUEPEER_HEADER_PART_SIZE,
 					TRUEPEER_HEADER_PART_SIZE);

@@ -315,7 +315,7 @@ TEST_P(GetSockOpt, multipath_sockets)
 {
 	WorldOptions options = answering();
 
-	/* what neither the handshake nor the sender engine can serve is the stream engine's */
+	/* what neither the handshake nor the sender engine can serve is another engine's */
 	options.check_events = false;
 	live(options, [](World &w) {
 		for (int protocol : { IPPROTO_MPTCP, IPPROTO_TCP }) { /* of the client */

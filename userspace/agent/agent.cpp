@@ -308,16 +308,10 @@ static Result<Freed> serve(const RunOptions &options, Setup &setup, std::vector<
 }
 
 /* Where getsockopt() is answered, if it is; `servers`: the cgroup of all other programs. */
-static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cgroup &servers,
-					     bool perfmon)
+static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cgroup &servers)
 {
 	if (!options.getsockopt && !options.original_dst)
 		return Cgroup{};
-	if (!perfmon)
-		return Error{ ErrorCode::permission, "--getsockopt", "",
-			      "CAP_PERFMON is missing, and without it the kernel does not let a "
-			      "program find out whose socket it is asked about",
-			      "grant it, or leave the option out" };
 	return open_cgroup(options.getsockopt_cgroup.empty() ? servers.path :
 							       options.getsockopt_cgroup);
 }
@@ -338,7 +332,7 @@ Status run_agent(const RunOptions &options)
 	Result<Cgroup> cgroup = open_cgroup(options.cgroup);
 	if (!cgroup)
 		return cgroup.error();
-	Result<Cgroup> answering = open_getsockopt_cgroup(options, *cgroup, privileges->perfmon);
+	Result<Cgroup> answering = open_getsockopt_cgroup(options, *cgroup);
 	if (!answering)
 		return answering.error();
 	setup->scope = cgroup->scope;

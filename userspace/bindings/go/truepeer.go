@@ -24,8 +24,6 @@ var (
 	ErrNotRunning = errors.New("truepeer does not answer this socket")
 	// ErrNotFound: not a live connection of a service, or one that was passed on without a header.
 	ErrNotFound = errors.New("not a truepeer connection")
-	// ErrPending: the connection's header is not complete yet.
-	ErrPending = errors.New("the connection's header is still outstanding")
 	// ErrNoSocket: nothing behind the net.Conn is a socket.
 	ErrNoSocket = errors.New("not a socket")
 )
@@ -118,8 +116,6 @@ func wrap(errno syscall.Errno) error {
 		return fmt.Errorf("truepeer: %w", ErrNotRunning)
 	case syscall.ENOTCONN:
 		return fmt.Errorf("truepeer: %w", ErrNotFound)
-	case syscall.EAGAIN:
-		return fmt.Errorf("truepeer: %w", ErrPending)
 	}
 	return fmt.Errorf("truepeer: getsockopt: %w", errno)
 }

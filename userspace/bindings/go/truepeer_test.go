@@ -66,7 +66,6 @@ func TestErrors(t *testing.T) {
 		syscall.EOPNOTSUPP:  ErrNotRunning,
 		syscall.ENOPROTOOPT: ErrNotRunning,
 		syscall.ENOTCONN:    ErrNotFound,
-		syscall.EAGAIN:      ErrPending,
 		syscall.EBADF:       syscall.EBADF,
 	} {
 		if err := wrap(errno); !errors.Is(err, want) {

@@ -14,7 +14,6 @@
  *				no such NAME.)
  *	ENOTCONN		truepeer runs, and the socket is not a live connection of a service, or
  *				one that was passed on without a header
- *	EAGAIN			the connection's header is not complete yet
  *	ENODATA			TRUEPEER_HEADER: no header was kept, because it has no TLVs and no AF_UNIX
  *				addresses; TRUEPEER_HEADER_PART: there is no such part
  *	ERANGE			the buffer is too small

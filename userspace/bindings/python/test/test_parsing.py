@@ -89,7 +89,7 @@ class Errors(unittest.TestCase):
     def test_tell_apart(self):
         for number, kind in ((errno.EOPNOTSUPP, truepeer.NotRunning),
                              (errno.ENOPROTOOPT, truepeer.NotRunning),
-                             (errno.ENOTCONN, truepeer.NotFound), (errno.EAGAIN, truepeer.Pending)):
+                             (errno.ENOTCONN, truepeer.NotFound)):
             kernel = Kernel({truepeer.TRUEPEER_INFO: number, truepeer.TRUEPEER_HEADER_PART: number})
             for ask in (truepeer.peer, truepeer.header):
                 with self.assertRaises(kind) as raised:

@@ -25,7 +25,7 @@ from typing import NamedTuple, Optional
 
 from .tlv import Header, Ssl, Tlv
 
-__all__ = ["Address", "Error", "Header", "NotFound", "NotRunning", "Peer", "Pending", "Ssl", "Tlv",
+__all__ = ["Address", "Error", "Header", "NotFound", "NotRunning", "Peer", "Ssl", "Tlv",
            "destination", "header", "origin", "peer"]
 
 # <truepeer/sockopt.h>
@@ -57,15 +57,10 @@ class NotFound(Error):
     """Not a live connection of a truepeer service, or one that was passed on without a header."""
 
 
-class Pending(Error):
-    """The connection's header is not complete yet."""
-
-
 _ERRORS = {
     errno.EOPNOTSUPP: (NotRunning, "truepeer does not answer this socket"),
     errno.ENOPROTOOPT: (NotRunning, "truepeer does not answer this socket"),
     errno.ENOTCONN: (NotFound, "not a truepeer connection"),
-    errno.EAGAIN: (Pending, "the connection's header is still outstanding"),
 }
 
 
@@ -158,7 +153,7 @@ def destination(connection):
 def peer(connection):
     """All that is known of a connection but its header: a Peer.
 
-    Raises NotRunning, NotFound, Pending, and OSError for what is no open socket.
+    Raises NotRunning, NotFound, and OSError for what is no open socket.
     """
     (_, service, cookie, syn_ns, header_ns, header_bytes, version, command, transport, engine,
      *addresses) = _INFO.unpack(_ask(connection, TRUEPEER_INFO, _INFO.size))

@@ -12,7 +12,7 @@ of uvicorn (ASGI); for others give socket_of.
 
 import wsgiref.simple_server
 
-from . import NotFound, NotRunning, Pending, header, peer
+from . import NotFound, NotRunning, header, peer
 
 
 def _known(connection):
@@ -21,7 +21,7 @@ def _known(connection):
         return None, None
     try:
         return peer(connection), header(connection)
-    except (NotFound, NotRunning, Pending):
+    except (NotFound, NotRunning):
         return None, None
 
 
