@@ -58,7 +58,7 @@ type Info struct {
 
 // String is the engine's name.
 func (e Engine) String() string {
-	names := [...]string{"none", "handshake", "sender", "stream", "translate"}
+	names := [...]string{"none", "handshake", "sender", "", "translate"}
 	if int(e) < len(names) {
 		return names[e]
 	}

@@ -42,7 +42,7 @@ _INFO = struct.Struct("=IIQQQHBBBB2x128s128s128s128s")  # struct truepeer_peer, 
 _ADDRESS_SIZE = 110  # struct sockaddr_un
 _COMMANDS = ("local", "proxy")
 _TRANSPORTS = ("unspec", "stream", "dgram")
-_ENGINES = ("none", "handshake", "sender", "stream", "translate")
+_ENGINES = ("none", "handshake", "sender", "", "translate")
 
 
 class Error(OSError):
