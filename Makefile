@@ -20,7 +20,7 @@ endif
 VERSION := 0.1.0
 
 WARN     := -Wall -Wextra -Werror -Wshadow
-BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I. -isystem . $(WARN) -Wno-unused-function
+BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -iquote . -isystem . $(WARN) -Wno-unused-function
 CXXFLAGS ?= -O2 -g
 CXXSTD   := -std=c++20 -fno-strict-aliasing -pthread $(WARN) -MMD -MP -DTP_VERSION='"$(VERSION)"'
 INCLUDE  := -I. -Iuserspace -Iuserspace/include -isystem $(BUILD)/gen

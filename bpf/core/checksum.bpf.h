@@ -43,7 +43,7 @@ static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct t
 }
 
 #define TP_SUMMED 512 /* at once: what bpf_csum_diff() takes */
-#define TP_MAX_SUMMED 16384
+#define TP_MAX_SUMMED 65536
 
 struct tp_summing {
 	struct __sk_buff *skb;

@@ -143,6 +143,8 @@ static __always_inline __u32 tp_packet_end(struct __sk_buff *skb, __u32 from, __
 	return from + length;
 }
 
+#define TP_MAX_EXTENSIONS 4 /* of IPv6: more than anybody sends; the gate drops what has more */
+
 /*
  * Reads the IP and TCP headers that start at `at`; -1: not a TCP segment, or one that is not
  * there as a whole.
@@ -176,14 +178,22 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 		next = ip.nexthdr;
 		s->tos = (__u8)(ip.priority << 4 | ip.flow_lbl[0] >> 4);
 		s->ttl = ip.hop_limit;
-		/* hop-by-hop, routing and destination options, at most one of each */
-		for (int i = 0; i < 3 && next != IPPROTO_TCP; i++) {
-			__u8 extension[2];
+		/*
+		 * hop-by-hop, routing and destination options, and the header of a packet that is a
+		 * fragment by itself (RFC 6946), in whatever order the kernel takes them
+		 */
+		for (int i = 0; i < TP_MAX_EXTENSIONS && next != IPPROTO_TCP; i++) {
+			__u8 extension[4];
 
-			if (next != 0 && next != 43 && next != 60)
+			if (next != 0 && next != 43 && next != 60 && next != 44)
 				return -1;
-			if (bpf_skb_load_bytes(skb, offset, extension, 2))
+			if (bpf_skb_load_bytes(skb, offset, extension, 4))
 				return -1;
+			if (next == 44) {
+				if (extension[2] || extension[3] & 0xf9)
+					return -1; /* one of several */
+				extension[1] = 0;  /* is reserved there */
+			}
 			next = extension[0];
 			offset += (extension[1] + 1u) * 8;
 		}

@@ -49,11 +49,21 @@ static __always_inline int tp_is_other(const struct __sk_buff *skb, __u64 netns)
 	return (skb->priority & TP_PRIORITY_MASK) == tp_other_priority(netns);
 }
 
+/* Whether TCP has no more to say for it: what comes now is of another connection. */
+static __always_inline int tp_is_over(const struct tp_translation *t)
+{
+	return t->state == TP_TRANSLATION_ENDED &&
+	       bpf_ktime_get_boot_ns() - t->ended_ns > TP_ENDED_NS;
+}
+
 /* By the flow of a packet, which becomes the socket's. */
 static __always_inline struct tp_translation *tp_find_translation(struct tp_flow *flow)
 {
+	struct tp_translation *t;
+
 	tp_to_socket(flow);
-	return bpf_map_lookup_elem(&tp_translations, flow);
+	t = bpf_map_lookup_elem(&tp_translations, flow);
+	return t && tp_is_over(t) ? NULL : t;
 }
 
 /*
@@ -82,6 +92,9 @@ TP_VERIFIED_ONCE int tp_keep_ended(const struct tp_flow *flow, struct tp_transla
 	if (tp_missing(flow) || tp_missing(t))
 		return -1;
 	ended.flow = *flow;
+	/* its memory may be another connection's by now */
+	if (bpf_map_lookup_elem(&tp_translations, &ended.flow) != t)
+		return 0;
 	ended.ended_ns = bpf_ktime_get_boot_ns();
 	t->ended_ns = ended.ended_ns;
 	t->state = TP_TRANSLATION_ENDED;

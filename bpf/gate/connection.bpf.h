@@ -10,7 +10,20 @@
 #include "bpf/core/translation.bpf.h"
 
 /*
- * A segment for a connection that has its socket: with the client's own numbers its bytes would
+ * What cannot be read here, IPv6 with more extension headers than anybody sends, tc has not read either; TCP does.  So
+ * it does not pass to a service's port; UDP may have the same one.
+ */
+static __always_inline int tp_gate_unread(struct bpf_sock *sk)
+{
+	struct bpf_sock *full = bpf_sk_fullsock(sk);
+
+	return full && full->protocol == IPPROTO_TCP && tp_is_service_port((__u16)full->src_port) ?
+		       TP_DROP :
+		       TP_PASS;
+}
+
+/*
+ * -1: it cannot be read.  A segment for a connection that has its socket: with the client's own numbers its bytes would
  * get to wrong places of the stream.
  */
 static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 netns)
@@ -18,7 +31,7 @@ static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 n
 	struct tp_segment s = {};
 
 	if (tp_read_segment(skb, 0, &s))
-		return TP_PASS;
+		return -1;
 	s.flow.netns = netns;
 	return bpf_map_lookup_elem(&tp_translations, &s.flow) ? TP_DROP : TP_PASS;
 }

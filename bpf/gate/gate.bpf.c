@@ -11,6 +11,7 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	struct tp_segment s = {};
 	__u32 draining;
 	struct net *net;
+	int verdict;
 
 	if (!sk)
 		return TP_PASS;
@@ -19,10 +20,15 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 
 		net = tp_listener_net(sk);
 		netns = net ? net->net_cookie : 0;
-		return tp_is_other(skb, netns) ? TP_PASS : tp_gate_live(skb, netns);
+		if (tp_is_other(skb, netns))
+			return TP_PASS;
+		verdict = tp_gate_live(skb, netns);
+		return verdict < 0 ? tp_gate_unread(sk) : verdict;
 	}
-	if (sk->state != BPF_TCP_LISTEN || tp_read_segment(skb, 0, &s))
+	if (sk->state != BPF_TCP_LISTEN)
 		return TP_PASS;
+	if (tp_read_segment(skb, 0, &s))
+		return tp_gate_unread(sk);
 	net = tp_listener_net(sk);
 	s.flow.netns = net ? net->net_cookie : 0;
 	service = tp_find_service(&s.flow);
@@ -30,7 +36,7 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 		return TP_PASS;
 	draining = tp_draining();
 	if (draining)
-		return draining == TP_DRAINING_HOLD && s.flags & TP_SYN ? TP_DROP : TP_PASS;
+		return draining == TP_DRAINING_HOLD ? TP_DROP : TP_PASS;
 	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
 		__u32 policy = tp_find_policy(service->id, s.flow.remote);
 

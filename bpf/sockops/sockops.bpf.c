@@ -111,6 +111,8 @@ static __always_inline void tp_forget_pending(const struct tp_flow *flow,
 	/* only began like a header: the agent has sent in what was kept of it */
 	if (waited->state == TP_PENDING_PASSED && waited->seen > 0)
 		tp_forget_pieces(flow);
+	if (waited->state == TP_PENDING_PASSED && waited->has_wire)
+		tp_unbind_wire(flow); /* nothing of it is translated */
 	bpf_map_delete_elem(&tp_pending, flow);
 }
 

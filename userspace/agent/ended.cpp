@@ -3,6 +3,8 @@
 
 #include <bpf/bpf.h>
 
+#include <cstring>
+
 #include "base/maps.h"
 #include "bpf/abi.h"
 
@@ -15,11 +17,14 @@ static constexpr int ended_per_tick = 16384;
 /* As tp_drop_translation() in bpf/core/translation.bpf.h. */
 void EndedTranslations::drop(const tp_flow &flow, const tp_translation &translation)
 {
-	tp_flow key = flow, wire = {};
+	tp_flow key = flow, wire = {}, socket = {};
 
 	key.part = TP_WIRE_OF_SOCKET;
 	if (translation.has_wire && bpf_map_lookup_elem(wires_, &key, &wire) == 0) {
-		bpf_map_delete_elem(wires_, &wire);
+		/* the wire's flow may be another connection's by now */
+		if (bpf_map_lookup_elem(wires_, &wire, &socket) == 0 &&
+		    !std::memcmp(&socket, &flow, sizeof(flow)))
+			bpf_map_delete_elem(wires_, &wire);
 		bpf_map_delete_elem(wires_, &key);
 	}
 	bpf_map_delete_elem(translations_, &flow);

@@ -191,21 +191,33 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 	});
 }
 
-/* Names of connections that have ended and that nobody has asked for. */
+/*
+ * Names of connections that have ended and that nobody has asked for; and refused ones that still have their
+ * socket: the request to destroy it may have been lost in a full ring buffer.
+ */
 void Enforcer::expire_origins(int origins, const Reporter &reporter)
 {
 	std::vector<uint64_t> closed;
+	std::vector<std::pair<uint64_t, tp_peer>> refused;
 	uint64_t now = boot_time_ns();
 	Result<bool> scanned = origins_scan_.next(
 		origins, "tp_origins", entries_per_tick, [&](uint64_t cookie, const tp_peer &peer) {
 			if (peer.state == TP_PEER_CLOSED && now > peer.established_ns + unasked_ns)
 				closed.push_back(cookie);
+			if (peer.state == TP_PEER_REFUSED)
+				refused.emplace_back(cookie, peer);
 		});
 
 	if (!scanned)
 		report(scanned.error());
 	for (uint64_t cookie : closed)
 		reporter.forget(cookie);
+	for (const auto &[cookie, peer] : refused) {
+		Place *here = place(peer.netns);
+
+		if (here)
+			report(here->diag.destroy(flow_of(peer), cookie));
+	}
 }
 
 void Enforcer::expire(const Maps &maps, const Reporter &reporter)

@@ -264,6 +264,8 @@ static __always_inline int tp_reset(struct __sk_buff *skb, const struct tp_segme
 		tp_report(&pending->peer, seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
 		tp_forget_kept(&pending->peer);
 		tp_forget_pieces(&s->flow);
+		if (pending->has_wire)
+			tp_unbind_wire(&s->flow);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
 	}
 	return tp_pass_as(skb, s, s->seq - (pending->state == TP_PENDING_PASSED ? 0 : seen));

@@ -172,7 +172,12 @@ static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip)
 {
 	int verdict = tp_other_out(skb, ip);
 
-	return verdict == TP_LEFT_SYN ? tp_synack_out(skb, ip) : verdict;
+	if (verdict != TP_LEFT_SYN)
+		return verdict;
+	if (tp_read_synack(skb, ip))
+		return TP_NEXT;
+	tp_end_last();
+	return tp_synack_out(skb);
 }
 
 static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)

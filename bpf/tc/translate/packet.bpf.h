@@ -122,8 +122,11 @@ static __always_inline enum tp_part tp_read_fragment(struct __sk_buff *skb, __u3
 		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.nexthdr != NEXTHDR_FRAGMENT)
 			return TP_PART_WHOLE;
 		offset = at + sizeof(ip);
-		if (bpf_skb_load_bytes(skb, offset, fragment, sizeof(fragment)) ||
-		    fragment[0] != IPPROTO_TCP || fragment[2] || fragment[3] & 0xf8)
+		if (bpf_skb_load_bytes(skb, offset, fragment, sizeof(fragment)))
+			return TP_PART_OTHER;
+		if (!fragment[2] && !(fragment[3] & 0xf9))
+			return TP_PART_WHOLE; /* the only one (RFC 6946) */
+		if (fragment[0] != IPPROTO_TCP || fragment[2] || fragment[3] & 0xf8)
 			return TP_PART_OTHER;
 		__builtin_memcpy(s->flow.remote, &ip.saddr, 16);
 		__builtin_memcpy(s->flow.local, &ip.daddr, 16);

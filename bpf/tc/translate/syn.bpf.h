@@ -78,9 +78,9 @@ TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_seg
 	return tp_store_options(skb, w, s->tcp, size);
 }
 
-/* Whether TCP has a connection of this flow, for which a SYN begins nothing new. */
-static __attribute__((noinline)) int tp_is_connected(struct __sk_buff *skb,
-						     const struct tp_flow *socket)
+/* The state of what TCP has for this flow; 0: nothing. */
+static __attribute__((noinline)) __u32 tp_state_of(struct __sk_buff *skb,
+						   const struct tp_flow *socket)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = sizeof(tuple.ipv6), state;
@@ -103,8 +103,7 @@ static __attribute__((noinline)) int tp_is_connected(struct __sk_buff *skb,
 		return 0;
 	state = sk->state;
 	bpf_sk_release(sk);
-	return state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT &&
-	       state != BPF_TCP_NEW_SYN_RECV;
+	return state;
 }
 
 /*
@@ -117,6 +116,7 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	struct tp_service *service;
 	struct tp_translation *t;
 	struct tp_segment *s;
+	__u32 state;
 
 	if (!w || tp_read_segment(skb, ip, &w->segment))
 		return TP_NEXT;
@@ -125,8 +125,14 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	s->flow.part = 0;
 	w->wire = s->flow;
 	t = tp_find_translation(&s->flow);
-	if (t && t->state == TP_TRANSLATION_LIVE && tp_is_connected(skb, &s->flow))
+	state = t ? tp_state_of(skb, &s->flow) : 0;
+	/* a live connection, or what of an ended one TCP still answers for */
+	if (t && t->state == TP_TRANSLATION_LIVE && state && state != BPF_TCP_LISTEN &&
+	    state != BPF_TCP_TIME_WAIT && state != BPF_TCP_NEW_SYN_RECV)
 		return tp_pass_as(skb, s, s->seq - t->header_bytes);
+	/* nothing is left of it, and the answer is not its own */
+	if (t && t->state == TP_TRANSLATION_ENDED && (!state || state == BPF_TCP_LISTEN))
+		tp_drop_translation(&s->flow, t);
 	s->flow = w->wire;
 	service = tp_find_service(&s->flow);
 	if (!service || !tp_has_translate(service) || tp_draining() ||
@@ -288,6 +294,10 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 
 	if (!w)
 		return TP_DROP_PACKET;
+	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	/* this one's: another CPU has made the socket meanwhile */
+	if (last && last->state == TP_TRANSLATION_LIVE && last->start == s->ack)
+		return TP_NEXT;
 	if (old && old->peer.engine == TP_ENGINE_TRANSLATE && old->start == s->ack) {
 		/* a retransmission; a cookie may be another one by then */
 		if (kind == TP_SYNACK_COOKIE && old->state == TP_PENDING_WAITING && !old->seen)
@@ -313,8 +323,9 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 	if (old) { /* the client has given it up; it may have left pieces */
 		tp_report_replaced(old);
 		tp_forget_pieces(&s->flow);
+		if (old->has_wire)
+			tp_unbind_wire(&s->flow);
 	}
-	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
 	if (last) /* its last connection's */
 		tp_drop_translation(&s->flow, last);
 	tp_count_connection(service->id);
@@ -325,17 +336,35 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 	return TP_NEXT;
 }
 
-TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb, __u32 ip)
+/*
+ * A connection begins anew, whoever will serve it: what was of the flow's last one must not change it.  And
+ * of all that have ended two whose time is over go, with an agent or without.
+ */
+TP_VERIFIED_ONCE int tp_end_last(void)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct tp_translation *last;
+
+	if (!w)
+		return 0;
+	last = bpf_map_lookup_elem(&tp_translations, &w->segment.flow);
+	if (last && last->state == TP_TRANSLATION_ENDED)
+		tp_drop_translation(&w->segment.flow, last);
+	for (int i = 0; i < 2; i++)
+		if (tp_drop_ended(0))
+			break;
+	return 0;
+}
+
+/* Into the work area: the SYN-ACK, its flow as for what comes in, at the socket and on the wire. */
+TP_VERIFIED_ONCE int tp_read_synack(struct __sk_buff *skb, __u32 ip)
 {
 	struct tp_translating *w = tp_get_translating();
 	struct bpf_sock *sk = skb->sk;
-	struct tp_service *service;
 	struct tp_segment *s;
-	enum tp_synack kind;
-	__u32 policy, family = 0;
 
 	if (!w || tp_read_segment(skb, ip, &w->segment))
-		return TP_NEXT;
+		return -1;
 	s = &w->segment;
 	tp_turn_round(s);
 	s->flow.netns = tp_netns;
@@ -343,6 +372,21 @@ TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb, __u32 ip)
 	w->wire = s->flow;
 	if (sk && sk->state == BPF_TCP_NEW_SYN_RECV)
 		tp_read_socket_flow(sk, skb->protocol == bpf_htons(ETH_P_IP), &s->flow);
+	return 0;
+}
+
+/* What tp_read_synack() has read. */
+TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct tp_service *service;
+	struct tp_segment *s;
+	enum tp_synack kind;
+	__u32 policy, family = 0;
+
+	if (!w)
+		return TP_NEXT;
+	s = &w->segment;
 	service = tp_find_service(&s->flow);
 	if (!service || !tp_has_translate(service) || tp_draining())
 		return TP_NEXT;
@@ -356,9 +400,6 @@ TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb, __u32 ip)
 	if (!tp_is_same_flow(&w->wire, &s->flow) && policy != TP_POLICY_SKIP &&
 	    tp_blank_options(skb, s))
 		return TP_DROP_PACKET;
-	for (int i = 0; i < 2; i++)
-		if (tp_drop_ended(0))
-			break;
 	return tp_begin_waiting(skb, s, service, policy, kind, family);
 }
 

@@ -121,7 +121,9 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	if (!t && tp_is_known(&flow))
 		return tp_slow_in(skb, ip);
 	if (!t) {
-		tp_set_upper_priority(skb, tp_other_priority(tp_netns));
+		/* of a port that netfilter changes, the gate knows the socket's flow better */
+		if (!tp_is_wire_port(flow.local_port))
+			tp_set_upper_priority(skb, tp_other_priority(tp_netns));
 		return TP_NEXT;
 	}
 	tp_replace(skb, tcp, &tcp->seq, bpf_ntohl(tcp->seq) - t->header_bytes);
