@@ -4,6 +4,8 @@
  * one with segments made by hand.  docs/LIMITS.md has the list.  In each the server must
  * see what the proxy announced first and nothing else, or not see the connection at all.
  */
+#include <netinet/in.h>
+
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -168,6 +170,46 @@ TEST_P(Spoof, header_of_an_untrusted_host)
 		EXPECT_EQ(w.server->count(), 0u);
 		w.expect_only("untrusted", 1);
 	});
+}
+
+/* The same, hidden from programs that do not read all that the kernel's IPv6 does. */
+TEST_P(Spoof, header_of_an_untrusted_host_behind_extension_headers)
+{
+	using Extensions = std::vector<std::pair<uint8_t, std::string>>;
+	const std::string only_fragment("\0\0\0\0\0\0\x42", 7), padding("\0\x01\x04\0\0\0\0", 7);
+	const Extensions padded(1, { IPPROTO_DSTOPTS, padding }), many(4, padded[0]),
+		more(7, padded[0]);
+
+	if (!GetParam())
+		GTEST_SKIP() << "IPv6's";
+	for (const char *engine : { "handshake", "translate", "auto" }) {
+		RawOptions options;
+
+		options.engine = engine;
+		raw(options, [&](RawWorld &w) {
+			for (const Extensions &extensions :
+			     { Extensions(1, { IPPROTO_FRAGMENT, only_fragment }), padded, many,
+			       more }) {
+				RawClient stranger(w.wire, w.service,
+						   { .host = w.wire.stranger(w.ipv6) });
+				Segment syn = stranger.syn_segment();
+
+				syn.extensions = extensions;
+				stranger.send(syn);
+				auto answer = stranger.expect([](const Segment &) { return true; },
+							      300ms);
+				EXPECT_FALSE(answer && answer->has(flag::syn))
+					<< engine << ", " << extensions.size() << " headers"
+					<< w.wire.log();
+				Segment data = stranger.piece(0, other(w) + "evil");
+				data.extensions = extensions;
+				data.ack = answer ? answer->seq + 1 : 0;
+				stranger.send(data);
+			}
+			std::this_thread::sleep_for(100ms);
+			EXPECT_EQ(w.server->count(), 0u);
+		});
+	}
 }
 
 /* The next connection of a port begins with nothing of the one before. */

@@ -148,7 +148,8 @@ static std::string padded(std::string options)
 size_t tcp_offset(const Segment &s)
 {
 	if (s.ipv6())
-		return 40 + (s.ip_options.empty() ? 0 : 2 + s.ip_options.size());
+		return 40 + 8 * s.extensions.size() +
+		       (s.ip_options.empty() ? 0 : 2 + s.ip_options.size());
 	return 20 + padded(s.ip_options).size();
 }
 
@@ -159,16 +160,24 @@ static std::string ip_header(const Segment &s, const std::string &source,
 
 	if (s.ipv6()) {
 		std::string extension;
+		int first = s.ip_options.empty() ? (int)IPPROTO_TCP : (int)IPPROTO_DSTOPTS;
 
+		for (size_t i = 0; i < s.extensions.size(); i++) {
+			bool last = i + 1 == s.extensions.size();
+
+			extension +=
+				(char)(last ? (int)IPPROTO_TCP : (int)s.extensions[i + 1].first);
+			extension += s.extensions[i].second;
+			first = s.extensions[0].first;
+		}
 		if (!s.ip_options.empty()) {
 			extension += (char)IPPROTO_TCP;
 			extension += (char)((2 + s.ip_options.size()) / 8 - 1);
 			extension += s.ip_options;
 		}
 		return be32(6u << 28 | (uint32_t)s.tos << 20 | s.flow_label) +
-		       be16((uint32_t)(extension.size() + tcp_size)) +
-		       (char)(extension.empty() ? (int)IPPROTO_TCP : (int)IPPROTO_DSTOPTS) +
-		       (char)s.ttl + source + destination + extension;
+		       be16((uint32_t)(extension.size() + tcp_size)) + (char)first + (char)s.ttl +
+		       source + destination + extension;
 	}
 	std::string options = padded(s.ip_options);
 	header += (char)(0x40 | (20 + options.size()) / 4);

@@ -43,9 +43,11 @@ struct Segment {
 	uint32_t flow_label = 0;
 	bool dont_fragment = true;
 	std::string ip_options = {}; /* IPv6: destination options (sent only), 6 bytes or 14, ... */
-	int vlan = -1;               /* tag control information, -1 without a tag */
-	bool bad_checksum = false;   /* to be sent so */
-	uint16_t gso_size = 0;       /* received: of a super-packet, 0 if it is none */
+	/* IPv6, sent only, without options: extension headers of 8 bytes, all but their first */
+	std::vector<std::pair<uint8_t, std::string>> extensions = {};
+	int vlan = -1;             /* tag control information, -1 without a tag */
+	bool bad_checksum = false; /* to be sent so */
+	uint16_t gso_size = 0;     /* received: of a super-packet, 0 if it is none */
 
 	bool ipv6() const { return source.find(':') != std::string::npos; }
 	bool has(uint16_t wanted) const { return (flags & wanted) == wanted; }
