@@ -108,6 +108,24 @@ TP_VERIFIED_ONCE int tp_load(struct __sk_buff *skb, __u32 offset, struct tp_coll
 	return 0;
 }
 
+/* For a look-up of what TCP has for a flow; the size that it takes. */
+static __always_inline __u32 tp_set_tuple(const struct __sk_buff *skb, const struct tp_flow *flow,
+					  struct bpf_sock_tuple *tuple)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		__builtin_memcpy(&tuple->ipv4.saddr, flow->remote + 12, 4);
+		__builtin_memcpy(&tuple->ipv4.daddr, flow->local + 12, 4);
+		tuple->ipv4.sport = bpf_htons(flow->remote_port);
+		tuple->ipv4.dport = bpf_htons(flow->local_port);
+		return sizeof(tuple->ipv4);
+	}
+	__builtin_memcpy(tuple->ipv6.saddr, flow->remote, 16);
+	__builtin_memcpy(tuple->ipv6.daddr, flow->local, 16);
+	tuple->ipv6.sport = bpf_htons(flow->remote_port);
+	tuple->ipv6.dport = bpf_htons(flow->local_port);
+	return sizeof(tuple->ipv6);
+}
+
 struct tp_segment {
 	struct tp_flow flow;
 	__u32 seq;

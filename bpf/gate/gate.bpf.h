@@ -198,21 +198,10 @@ static __attribute__((noinline)) int tp_look_now(struct __sk_buff *skb, const st
 						 struct tp_now *now)
 {
 	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv6);
+	__u32 size;
 	struct bpf_sock *sk;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		__builtin_memcpy(&tuple.ipv4.saddr, s->flow.remote + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, s->flow.local + 12, 4);
-		tuple.ipv4.sport = bpf_htons(s->flow.remote_port);
-		tuple.ipv4.dport = bpf_htons(s->flow.local_port);
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, s->flow.remote, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, s->flow.local, 16);
-		tuple.ipv6.sport = bpf_htons(s->flow.remote_port);
-		tuple.ipv6.dport = bpf_htons(s->flow.local_port);
-	}
+	size = tp_set_tuple(skb, &s->flow, &tuple);
 	__builtin_memset(now, 0, sizeof(*now));
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)

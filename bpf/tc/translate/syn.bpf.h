@@ -18,11 +18,6 @@
 #define TP_FAST_OPEN_MAGIC_0 0xf9 /* RFC 7413 before its number was assigned */
 #define TP_FAST_OPEN_MAGIC_1 0x89
 
-static __always_inline int tp_has_translate(const struct tp_service *service)
-{
-	return service->engines & 1u << TP_ENGINE_TRANSLATE;
-}
-
 /* ---- SYN -------------------------------------------------------------------------------- */
 
 /* A byte of the options at a time: their borders are where w->at says. */
@@ -83,21 +78,10 @@ static __attribute__((noinline)) __u32 tp_state_of(struct __sk_buff *skb,
 						   const struct tp_flow *socket)
 {
 	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv6), state;
+	__u32 size, state;
 	struct bpf_sock *sk;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		__builtin_memcpy(&tuple.ipv4.saddr, socket->remote + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, socket->local + 12, 4);
-		tuple.ipv4.sport = bpf_htons(socket->remote_port);
-		tuple.ipv4.dport = bpf_htons(socket->local_port);
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, socket->remote, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, socket->local, 16);
-		tuple.ipv6.sport = bpf_htons(socket->remote_port);
-		tuple.ipv6.dport = bpf_htons(socket->local_port);
-	}
+	size = tp_set_tuple(skb, socket, &tuple);
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
@@ -135,7 +119,7 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 		tp_drop_translation(&s->flow, t);
 	s->flow = w->wire;
 	service = tp_find_service(&s->flow);
-	if (!service || !tp_has_translate(service) || tp_draining() ||
+	if (!service || tp_draining() ||
 	    tp_find_policy(service->id, s->flow.remote) == TP_POLICY_SKIP)
 		return TP_NEXT;
 	if (tp_blank_options(skb, s))
@@ -153,25 +137,14 @@ static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
 						      const struct tp_segment *s, __u32 *family)
 {
 	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv6);
+	__u32 size;
 	struct tcp_sock *listener;
 	struct bpf_sock *sk;
 	int ours = 0;
 
 	if (skb->ingress_ifindex) /* forwarded */
 		return 0;
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		__builtin_memcpy(&tuple.ipv4.saddr, s->flow.remote + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, s->flow.local + 12, 4);
-		tuple.ipv4.sport = bpf_htons(s->flow.remote_port);
-		tuple.ipv4.dport = bpf_htons(s->flow.local_port);
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, s->flow.remote, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, s->flow.local, 16);
-		tuple.ipv6.sport = bpf_htons(s->flow.remote_port);
-		tuple.ipv6.dport = bpf_htons(s->flow.local_port);
-	}
+	size = tp_set_tuple(skb, &s->flow, &tuple);
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
@@ -388,7 +361,7 @@ TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb)
 		return TP_NEXT;
 	s = &w->segment;
 	service = tp_find_service(&s->flow);
-	if (!service || !tp_has_translate(service) || tp_draining())
+	if (!service || tp_draining())
 		return TP_NEXT;
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_REJECT) /* the gate has seen to it */
