@@ -1,18 +1,40 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/namespace.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <cstring>
+
 #include "agent/host.h"
+#include "base/maps.h"
 
 namespace tp
 {
 
 static constexpr const char *own_path = "/proc/thread-self/ns/net";
+
+std::vector<Namespace> served_namespaces(const std::string &pin_dir)
+{
+	Result<Fd> map = open_map(pin_dir, "tp_namespaces", Access::read);
+	std::vector<Namespace> spaces;
+	tp_namespace about = {};
+
+	for (uint32_t i = 0; map && bpf_map_lookup_elem(map->get(), &i, &about) == 0; i++) {
+		std::string name(about.name, strnlen(about.name, sizeof(about.name)));
+
+		if (name.empty()) /* the agent's own */
+			continue;
+		Result<Namespace> space = open_namespace(name);
+		if (space)
+			spaces.push_back(std::move(*space));
+	}
+	return spaces;
+}
 
 Result<Inside> Inside::enter(const Namespace &space)
 {

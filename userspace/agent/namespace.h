@@ -27,6 +27,9 @@ Result<Namespace> open_namespace(const std::string &path);
 /* This thread's own first, then those of `paths`. */
 Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &paths);
 
+/* Those that the agent with these pins serves beside its own, as far as their names lead anywhere. */
+std::vector<Namespace> served_namespaces(const std::string &pin_dir);
+
 /* This thread works in the namespace while the object lives. */
 class Inside
 {

@@ -173,10 +173,10 @@ Status TcHook::attach_filter(uint32_t interface, TcWay way)
 	for (; filter.priority <= last_priority; filter.priority++) {
 		bpf_tc_opts options = filter_options(filter);
 
+		/* never in the place of a predecessor's, which is at work until this one takes over */
 		options.prog_fd = program_;
-		options.flags = BPF_TC_F_REPLACE;
 		failed = bpf_tc_attach(&hook, &options);
-		if (failed != -EINVAL)
+		if (failed != -EINVAL && failed != -EEXIST)
 			break;
 	}
 	if (failed)
@@ -272,13 +272,25 @@ void TcHook::remove(const std::string &dir)
 
 Status drop_filters(const std::string &dir)
 {
-	for (const std::string &name : link_names(dir, std::string(filter_prefix))) {
+	std::vector<std::string> names = link_names(dir, std::string(filter_prefix));
+	std::vector<Namespace> spaces;
+
+	if (!names.empty())
+		spaces = served_namespaces(dir);
+	for (const std::string &name : names) {
 		std::string path = dir + "/" + name;
 		Fd program(bpf_obj_get(path.c_str()));
 		std::optional<Filter> filter = parse_filter(name);
 
+		/* of whichever namespace it is: each has a program of its own */
 		if (program && filter)
 			take_off(*filter, program_id(program.get()));
+		for (const Namespace &space : spaces) {
+			Result<Inside> inside = Inside::enter(space);
+
+			if (inside && program && filter)
+				take_off(*filter, program_id(program.get()));
+		}
 		if (unlink(path.c_str()) && errno != ENOENT)
 			return system_error("unpin", path);
 	}

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What an agent has left behind, and its end. */
-#include <cstring>
-
 #include "agent/agent.h"
 #include "agent/enforcer.h"
 #include "agent/host.h"
@@ -13,23 +11,6 @@
 
 namespace tp
 {
-
-/* By their names; one that is gone has no connections any more. */
-static void add_served_namespaces(const std::string &pin_dir, std::vector<Namespace> &spaces)
-{
-	Result<Fd> map = open_map(pin_dir, "tp_namespaces", Access::read);
-	tp_namespace about = {};
-
-	for (uint32_t i = 0; map && bpf_map_lookup_elem(map->get(), &i, &about) == 0; i++) {
-		std::string name(about.name, strnlen(about.name, sizeof(about.name)));
-
-		if (name.empty()) /* the agent's own */
-			continue;
-		Result<Namespace> space = open_namespace(name);
-		if (space)
-			spaces.push_back(std::move(*space));
-	}
-}
 
 /* TCP tells the clients, and the programs take the entries away. */
 static Status reset_connections(const std::string &pin_dir, Enforcer &enforcer)
@@ -86,7 +67,8 @@ Status unload(const UnloadOptions &options)
 	if (!spaces)
 		return spaces.error();
 	if (options.reset)
-		add_served_namespaces(*pin_dir, *spaces);
+		for (Namespace &space : served_namespaces(*pin_dir))
+			spaces->push_back(std::move(space));
 	restore_way_back(spaces->front());
 	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw);
 	if (!enforcer)
