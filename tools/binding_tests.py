@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import time
 
@@ -71,20 +70,8 @@ class BindingJob:
     def execute(self):
         environment = os.environ | {"GOCACHE": str(BUILD.absolute() / "go-cache"), "CGO_ENABLED": "0",
                                     "GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-        process = subprocess.Popen(self.command, cwd=self.folder, text=True, env=environment,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, errors="replace",
-                                   start_new_session=True)
-        self.running.add(process.pid)
-        try:
-            output, _ = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            leftovers.end_session(process.pid)
-            output, _ = process.communicate()
-            output += f"\ntimed out after {TIMEOUT} s"
-        leftovers.end_session(process.pid)
-        self.running.discard(process.pid)
-        return process.returncode, output
+        return leftovers.run_session(self.command, self.running, TIMEOUT, cwd=self.folder,
+                                     env=environment)
 
 
 def jobs(wanted, running):

@@ -40,6 +40,24 @@ def processes():
                 yield int(entry.name), fields
 
 
+def run_session(command, running, timeout, **options):
+    """Run a command in a session of its own, whose leader is in `running` meanwhile, and end
+    all of it: exit code and output."""
+    process = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               errors="replace", start_new_session=True, **options)
+    running.add(process.pid)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        end_session(process.pid)
+        output, _ = process.communicate()
+        output += f"\ntimed out after {timeout} s"
+    end_session(process.pid)
+    running.discard(process.pid)
+    return process.returncode, output
+
+
 def end_session(session):
     """Kill all processes of a session that subprocess started."""
     for _ in range(50):

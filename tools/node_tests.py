@@ -61,20 +61,7 @@ class NodeJob:
     def execute(self, report):
         command = [self.program, "--test", f"--test-reporter={FOLDER}/test/report.mjs",
                    f"--test-reporter-destination={report}"]
-        process = subprocess.Popen(command + [str(self.file)], cwd=FOLDER, text=True,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, errors="replace",
-                                   start_new_session=True)
-        self.running.add(process.pid)
-        try:
-            output, _ = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            leftovers.end_session(process.pid)
-            output, _ = process.communicate()
-            output += f"\ntimed out after {TIMEOUT} s"
-        leftovers.end_session(process.pid)
-        self.running.discard(process.pid)
-        return process.returncode, output
+        return leftovers.run_session(command + [str(self.file)], self.running, TIMEOUT, cwd=FOLDER)
 
 
 def jobs(wanted, running):
