@@ -13,6 +13,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "support_translate.h"
@@ -65,6 +66,56 @@ TEST_P(TranslateClient, the_same_port_again_with_headers_of_other_lengths)
 			std::this_thread::sleep_for(5ms); /* a timestamp later */
 		}
 		EXPECT_TRUE(w.agent->counts("accepted_v2_proxy", 6));
+	});
+}
+
+/* The programs stay for another connection; what ended on these ports must not change what begins there. */
+TEST_P(TranslateClient, the_same_port_again_after_the_agent_has_stopped)
+{
+	RawOptions options = { .start_servers = false };
+
+	translated(options, [](RawWorld &w) {
+		const std::string plain(120, 'p');
+		Socket listener = listen_on(w.service);
+		std::optional<RawClient> held, next;
+
+		held.emplace(w.wire, w.service);
+
+		ASSERT_TRUE(held->open()) << w.wire.log();
+		held->data(w.header(2) + "held");
+		ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+		std::optional<Accepted> live = accept_from(listener);
+		RawClient first(w.wire, w.service, RawClientOptions{ .port = 34000, .isn = 1000 });
+		ASSERT_TRUE(first.open()) << w.wire.log();
+		first.data(w.header(2) + "hello");
+		ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+		EXPECT_EQ(receive_exactly(accept_from(listener).socket.fd(), 5), "hello");
+		auto fin = first.expect([](const Segment &s) { return s.has(flag::fin); });
+		ASSERT_TRUE(fin) << w.wire.log();
+		Segment end = first.segment(flag::ack | flag::fin);
+		end.ack = fin->seq + 1;
+		first.send(end);
+		ASSERT_TRUE(first.expect_ack(first.next() + 1)) << w.wire.log();
+		first.forget();
+		EXPECT_EQ(w.agent->stop(), 0) << w.agent->process().err();
+		std::this_thread::sleep_for(5ms); /* a timestamp later */
+
+		next.emplace(w.wire, w.service, RawClientOptions{ .port = 34000, .isn = 2000000 });
+		ASSERT_TRUE(next->open()) << w.wire.log();
+		next->data(plain);
+		ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
+		{
+			Accepted a = accept_from(listener);
+
+			set_timeout(a.socket.fd(), 2s);
+			EXPECT_EQ(receive_exactly(a.socket.fd(), plain.size()), plain)
+				<< w.wire.log();
+		}
+		next.reset();
+		held.reset();
+		live.reset();
+		EXPECT_TRUE(eventually([&] { return w.agent->command({ "unload" }).code == 0; }));
+		w.start_agent("translate"); /* for what is checked behind each test */
 	});
 }
 
