@@ -36,7 +36,7 @@ $(BUILD)/unity/%.o: $(BUILD)/unity/%.cpp
 	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) -c $< -o $@
 
 # the only files that need the skeleton
-$(BUILD)/userspace/agent/programs.o $(BUILD)/userspace/agent/programs_load.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
+$(BUILD)/userspace/agent/programs.o $(BUILD)/userspace/agent/programs_load.o $(BUILD)/userspace/agent/programs_pin.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
 
 $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
 	$(call say,LINK,$@)
