@@ -169,10 +169,12 @@ TEST_F(Rivals, of_two_that_start_at_once_one_is_refused)
 
 	for (const std::string &how : { std::string("exec "), less })
 		in_sandbox([&](Sandbox &box) {
-			for (int round = 0; round < 3; round++) {
+			for (int round = 0; round < 6; round++) {
 				std::vector<Process> both;
 
 				for (const char *name : { "one", "two" }) {
+					/* one may have looked around before the other has pins */
+					std::this_thread::sleep_for(both.size() * round * 8ms);
 					std::vector<std::string> command = { "sh", "-c",
 									     how + "\"$@\"", "sh" };
 					std::vector<std::string> run_it =

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -24,7 +26,11 @@ namespace tp
 {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
+/* How long one that starts at the same time has to give way, or to get ready. */
+static constexpr auto rival_patience = 10s;
+static constexpr auto rival_poll = 10ms;
 static constexpr const char *link_name = "link_sockops"; /* every agent has it */
 
 /* One agent's programs. */
@@ -117,7 +123,8 @@ static std::vector<std::string> bpf_mounts()
 	return mounts;
 }
 
-static void find_pinned(const std::string &root, std::vector<Rival> &rivals)
+/* False where a directory was renamed or removed meanwhile: what follows it has not been read. */
+static bool find_pinned(const std::string &root, std::vector<Rival> &rivals)
 {
 	static constexpr int deepest = 3;
 	std::error_code failed;
@@ -142,20 +149,22 @@ static void find_pinned(const std::string &root, std::vector<Rival> &rivals)
 			add_rival(rivals, { info.id, info.prog_id, info.cgroup.cgroup_id,
 					    std::move(*services), std::move(*config) });
 	}
+	return !failed;
 }
 
 static std::vector<Rival> find_rivals(bool first)
 {
+	static constexpr int attempts = 100; /* others' pins come and go, but not without end */
 	std::vector<Rival> rivals;
 
 	if (find_by_number(rivals))
 		return rivals;
 	if (first)
 		log("without CAP_SYS_ADMIN another agent on the same services is noticed only "
-		    "where "
-		    "its pins can be seen");
+		    "where its pins can be seen");
 	for (const std::string &root : bpf_mounts())
-		find_pinned(root, rivals);
+		for (int i = 0; i < attempts && !find_pinned(root, rivals); i++)
+			std::this_thread::sleep_for(rival_poll);
 	return rivals;
 }
 
@@ -312,21 +321,52 @@ static Error rival_error(const Rival &rival, const tp_config &config, const List
 				   fmt::format("truepeer unload --pin-dir {} takes it away", dir) };
 }
 
-Status check_rivals(const Setup &setup, int cgroup, uint32_t link)
+/* Whether its pins are where it says: it is ready then, or will be at once. */
+static bool is_settled(const Rival &rival, const tp_config &config)
+{
+	return config.pin_dir[0] && pinned_link(config.pin_dir) == rival.link;
+}
+
+/*
+ * The first rival in the way.  One that is older than `link` is.  A younger one is once it is
+ * settled: it may have looked for others before there was anything of this one to be seen.
+ * Until then it is `awaited`, unless nobody is to `wait`.
+ */
+static Status look_for_rivals(const Setup &setup, int cgroup, uint32_t link, bool wait,
+			      bool &awaited)
 {
 	std::set<uint32_t> own = own_links(setup.pin_dir);
 
+	awaited = false;
 	for (const Rival &rival : find_rivals(link == 0)) {
-		if (own.count(rival.link) || (link && rival.link >= link))
+		if (own.count(rival.link) || rival.link == link)
 			continue;
 		tp_config config = read_config(rival);
 		const Listen *shared =
 			config.claims ? shared_service(setup, rival, cgroup) : nullptr;
 
-		if (shared)
+		if (!shared)
+			continue;
+		if (!wait || rival.link < link || is_settled(rival, config))
 			return rival_error(rival, config, *shared);
+		awaited = true;
 	}
 	return success();
+}
+
+Status check_rivals(const Setup &setup, int cgroup, uint32_t link)
+{
+	auto last = std::chrono::steady_clock::now() + rival_patience;
+	bool awaited;
+	Status found = look_for_rivals(setup, cgroup, link, link != 0, awaited);
+
+	while (found && awaited) {
+		bool wait = std::chrono::steady_clock::now() < last;
+
+		std::this_thread::sleep_for(rival_poll);
+		found = look_for_rivals(setup, cgroup, link, wait, awaited);
+	}
+	return found;
 }
 
 } // namespace tp

@@ -20,8 +20,9 @@ namespace tp
  * CAP_SYS_ADMIN all programs of the kernel are looked at, without it the pins that can be seen.
  *
  * To be called twice: before anything is loaded (`link`: 0), and once the own services can be seen by
- * others, with link_id().  Of two agents that start at once at least the second one sees the
- * other then; it is the one that ends, for the kernel's numbers go up.
+ * others, with link_id().  Of two agents that start at once the one with the younger link ends as
+ * soon as it sees the other.  The older one waits for that, up to 10 seconds: if the younger one
+ * gets ready instead, because it looked before the older one had pins, the older one ends.
  */
 Status check_rivals(const Setup &setup, int cgroup, uint32_t link);
 

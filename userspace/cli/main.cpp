@@ -218,7 +218,8 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->check(CLI::Range(64, 1 << 24))
 		->capture_default_str();
 	command->add_option("--interface", run.interfaces,
-			    "for the handshake engine, or for translate alone; may be repeated (default: all)")
+			    "for the handshake engine, or for translate alone; may be repeated "
+			    "(default: all)")
 		->type_name("NAME")
 		->allow_extra_args(false);
 	command->add_option("--netns", run.namespaces,
