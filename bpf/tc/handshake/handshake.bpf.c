@@ -14,9 +14,7 @@
  * unseen.  tp_pending keeps the connections under way, as for all engines.
  */
 #include "bpf/tc/handshake/syn.bpf.h"
-
-/* Written by the loader. */
-const volatile __u64 tp_netns __weak SEC(".rodata") = 0; /* cookie of this program's namespace */
+#include "bpf/tc/translate/packet.bpf.h"
 
 #define TP_MAX_UNACKNOWLEDGED 65536 /* bytes that the client may have sent before its reset */
 
@@ -58,6 +56,7 @@ static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment
 	s->flow.remote_port = bpf_ntohs(tcp->source);
 	s->flow.local_port = bpf_ntohs(tcp->dest);
 	s->flags = ((__u8 *)tcp)[13];
+	s->seq = bpf_ntohl(tcp->seq);
 	return 0;
 }
 
@@ -255,6 +254,28 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	return tp_data(skb, s, pending);
 }
 
+/*
+ * A segment of no connection that waits.  Most are of ones that have their sockets: what tp_translate_in would
+ * have to find out about these is told from here.
+ */
+static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp_segment *s)
+{
+	struct tp_translation *t;
+
+	if (s->flags & TP_SYN || skb->vlan_present || skb->pkt_type != 0 || tp_is_translated(skb) ||
+	    skb->tc_index == TP_TC_INDEX_AGAIN || tp_is_wire_port(s->flow.local_port))
+		return TP_NEXT;
+	/* in this order, as for tp_is_known() */
+	t = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	if (t)
+		return tp_is_over(t) ?
+			       TP_NEXT :
+			       tp_translate_plain(skb, &s->flow, tp_plain_tcp_at(skb, ETH_HLEN),
+						  s->seq, s->flags, t);
+	tp_set_upper_priority(skb, tp_other_priority(tp_netns));
+	return TP_NEXT;
+}
+
 SEC("tc")
 int tp_handshake(struct __sk_buff *skb)
 {
@@ -271,7 +292,9 @@ int tp_handshake(struct __sk_buff *skb)
 	is_syn = (s->flags & (TP_SYN | TP_ACK | TP_RST | TP_FIN)) == TP_SYN;
 	if (!is_syn) {
 		pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
-		if (!pending || pending->peer.engine != TP_ENGINE_HANDSHAKE)
+		if (!pending)
+			return tp_not_waiting(skb, s);
+		if (pending->peer.engine != TP_ENGINE_HANDSHAKE)
 			return TP_NEXT;
 	}
 	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */

@@ -180,15 +180,41 @@ static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip)
 	return tp_synack_out(skb);
 }
 
+/*
+ * Whether the segment is of a socket that has its connection.  That is in tp_translations by then, if it
+ * is this engine's, and no longer in tp_pending.
+ */
+static __always_inline int tp_has_connection(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk && (sk->state == BPF_TCP_ESTABLISHED || sk->state == BPF_TCP_CLOSE_WAIT ||
+		      sk->state == BPF_TCP_FIN_WAIT1 || sk->state == BPF_TCP_FIN_WAIT2 ||
+		      sk->state == BPF_TCP_LAST_ACK || sk->state == BPF_TCP_CLOSING);
+}
+
+/* The handshake engine's SYN-ACK, not a socket's: the connection is none of this engine's. */
+static __always_inline int tp_is_handshakes(struct __sk_buff *skb, const struct tp_flow *flow,
+					    __u32 seq)
+{
+	struct tp_pending *pending;
+
+	if (skb->sk)
+		return 0;
+	pending = bpf_map_lookup_elem(&tp_pending, flow);
+	return pending && pending->peer.engine == TP_ENGINE_HANDSHAKE && pending->ack == seq + 1;
+}
+
 static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 {
 	void *end = (void *)(long)skb->data_end;
 	struct tp_translation *t;
-	struct tp_flow flow;
-	struct tcphdr *tcp;
+	struct tp_flow flow = {}; /* or the compiler saves what has no value yet */
+	struct tcphdr *tcp = NULL;
 	enum tp_kind kind;
-	__u32 doff, ack;
-	__u8 flags;
+	__u32 at, ack;
+	int plain;
+	__u8 flags, doff;
 
 	kind = tp_find_tcp(skb, ip, 1, &flow, &tcp);
 	/* a VLAN's has passed its own interface */
@@ -200,22 +226,25 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	if (!(flags & TP_ACK))
 		return TP_NEXT;
 	if (flags & TP_SYN)
-		return tp_slow_out(skb, ip);
+		return tp_is_handshakes(skb, &flow, bpf_ntohl(tcp->seq)) ? TP_NEXT :
+									   tp_slow_out(skb, ip);
+	ack = bpf_ntohl(tcp->ack_seq);
+	at = tp_plain_tcp_at(skb, ip);
+	doff = ((__u8 *)tcp)[12] >> 4;
+	/* no options, or timestamps alone */
+	plain = doff == 5 ||
+		(doff == 8 && (void *)(tcp + 1) + 4 <= end &&
+		 *(__be32 *)(tcp + 1) == bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 |
+						   TCPOPT_TIMESTAMP << 8 | 10));
 	t = tp_find_translation(&flow);
 	if (!t)
-		return tp_is_known(&flow) ? tp_slow_out(skb, ip) : TP_NEXT;
-	ack = bpf_ntohl(tcp->ack_seq);
+		return !tp_has_connection(skb) && tp_is_known(&flow) ? tp_slow_out(skb, ip) :
+								       TP_NEXT;
 	if (tp_is_second(skb, t, ack))
 		return TP_NEXT;
-	tp_replace(skb, tcp, &tcp->ack_seq, ack + t->header_bytes);
-	doff = ((__u8 *)tcp)[12] >> 4;
-	if (doff == 5)
-		return TP_NEXT;
-	if (doff == 8 && (void *)(tcp + 1) + 4 <= end &&
-	    *(__be32 *)(tcp + 1) ==
-		    bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10))
-		return TP_NEXT; /* timestamps alone */
-	return tp_translate_sack(skb, ip, t) ? TP_DROP_PACKET : TP_NEXT;
+	if (tp_put_word(skb, at, TP_AT_ACK, ack, ack + t->header_bytes))
+		return TP_DROP_PACKET;
+	return !plain && tp_translate_sack(skb, ip, t) ? TP_DROP_PACKET : TP_NEXT;
 }
 
 #endif

@@ -88,6 +88,13 @@ static __always_inline enum tp_kind tp_find_tcp(struct __sk_buff *skb, __u32 ip_
 	return TP_KIND_TCP;
 }
 
+/* Where the TCP header is, directly behind a plain IP header. */
+static __always_inline __u32 tp_plain_tcp_at(const struct __sk_buff *skb, __u32 ip)
+{
+	return ip + (skb->protocol == bpf_htons(ETH_P_IP) ? sizeof(struct iphdr) :
+							    sizeof(struct ipv6hdr));
+}
+
 enum tp_part {
 	TP_PART_WHOLE = 0, /* no fragment */
 	TP_PART_FIRST = 1,
@@ -199,18 +206,28 @@ static __always_inline int tp_is_tagged(const struct __sk_buff *skb)
 	return skb->vlan_present && skb->vlan_tci & 0xfff;
 }
 
-/* Replaces a number in the packet itself, with its part of the checksum (RFC 1624). */
-static __always_inline void tp_replace(struct __sk_buff *skb, struct tcphdr *tcp, __be32 *number,
-				       __u32 value)
+/*
+ * A FIN may turn what TCP keeps of the connection into TIME_WAIT, which begins anew then.  Not
+ * for each of many: a second is what the time it is kept has to spare.
+ */
+static __always_inline void tp_follow_ended(const struct tp_flow *flow, struct tp_translation *t,
+					    __u8 flags)
 {
-	__be32 old = *number, new = bpf_htonl(value);
-	__u64 sum;
+	if (t->state == TP_TRANSLATION_ENDED && flags & TP_FIN &&
+	    bpf_ktime_get_boot_ns() - t->ended_ns > 1000000000ull)
+		tp_keep_ended(flow, t);
+}
 
-	*number = new;
-	if (tp_summed(skb) == TP_CHECKSUM_PARTIAL)
-		return;
-	sum = (__u64)(__u16)~tcp->check + (__u32)~old + new;
-	tcp->check = (__u16)~tp_fold(sum);
+/* A segment of a connection that has, or had, its socket: its TCP header at `at`. */
+static __always_inline int tp_translate_plain(struct __sk_buff *skb, const struct tp_flow *flow,
+					      __u32 at, __u32 seq, __u8 flags,
+					      struct tp_translation *t)
+{
+	if (tp_put_word(skb, at, TP_AT_SEQ, seq, seq - t->header_bytes))
+		return TP_DROP_PACKET;
+	tp_set_translated(skb);
+	tp_follow_ended(flow, t, flags);
+	return TP_NEXT;
 }
 
 #endif

@@ -19,18 +19,6 @@
 #include "bpf/tc/translate/header.bpf.h"
 #include "bpf/tc/translate/out.bpf.h"
 
-/*
- * A FIN may turn what TCP keeps of the connection into TIME_WAIT, which begins anew then.  Not
- * for each of many: a second is what the time it is kept has to spare.
- */
-static __always_inline void tp_follow_ended(const struct tp_flow *flow, struct tp_translation *t,
-					    __u8 flags)
-{
-	if (t->state == TP_TRANSLATION_ENDED && flags & TP_FIN &&
-	    bpf_ktime_get_boot_ns() - t->ended_ns > 1000000000ull)
-		tp_keep_ended(flow, t);
-}
-
 /* The sender engine has not seen what begins the connection: it is this engine's then. */
 static __always_inline void tp_take_unsent(const struct tp_segment *s, struct tp_pending *pending)
 {
@@ -117,6 +105,8 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	flags = ((__u8 *)tcp)[13];
 	if (flags & TP_SYN)
 		return tp_slow_in(skb, ip);
+	if (tp_is_other(skb, tp_netns))
+		return TP_NEXT; /* tp_handshake has looked */
 	t = tp_find_translation(&flow);
 	if (!t && tp_is_known(&flow))
 		return tp_slow_in(skb, ip);
@@ -126,10 +116,8 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 			tp_set_upper_priority(skb, tp_other_priority(tp_netns));
 		return TP_NEXT;
 	}
-	tp_replace(skb, tcp, &tcp->seq, bpf_ntohl(tcp->seq) - t->header_bytes);
-	tp_set_translated(skb);
-	tp_follow_ended(&flow, t, flags);
-	return TP_NEXT;
+	return tp_translate_plain(skb, &flow, tp_plain_tcp_at(skb, ip), bpf_ntohl(tcp->seq), flags,
+				  t);
 }
 
 /*

@@ -41,7 +41,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tp_translating);
-} tp_translating SEC(".maps");
+} tp_translating __weak SEC(".maps");
 
 static __always_inline struct tp_translating *tp_get_translating(void)
 {
