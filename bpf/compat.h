@@ -17,6 +17,14 @@ extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *listener,
 /* Linux 6.2: the kernel's own view of a program's context, for fields that it lacks. */
 extern void *bpf_cast_to_kern_ctx(void *context) __weak __ksym;
 
+/*
+ * Linux 6.3: the same object, only to be read.  The verifier then believes every pointer that is read from
+ * it; of one that it trusts it looks the type of each up by name, among all of the kernel's, on each path.
+ */
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __weak __ksym;
+#define tp_only_read(object)                                                                       \
+	((typeof(object))bpf_rdonly_cast(object, bpf_core_type_id_kernel(typeof(*(object)))))
+
 /* Linux 6.6 (tcx, commit e420bed02507): this packet is not ours, ask the next program. */
 #define TP_NEXT (-1)
 #define TP_DROP_PACKET 2

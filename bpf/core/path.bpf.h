@@ -80,15 +80,15 @@ static __always_inline __u64 tp_hooks(const struct net *net, int is_ipv4)
 }
 
 /*
- * Whether NAT has a hook for what comes for this host.  It takes the socket from a segment whose source port
+ * Whether NAT has a hook in this list, of what comes for this host (tp_hook_list()).  It takes the socket from a segment whose source port
  * differs from the socket's, to undo what early demux did before translation; a request socket from BPF has no
  * port yet (nf_nat_ipv4_local_in(), nf_nat_inet_port_was_mangled()).  The client would be reset.
  */
-static __always_inline __u32 tp_has_nat(const struct net *net, int is_ipv4)
+TP_VERIFIED_ONCE int tp_has_nat(__u64 list)
 {
-	__u64 list = tp_hook_list(net, is_ipv4, TP_NF_LOCAL_IN), from;
 	struct nf_hook_entries *entries = (struct nf_hook_entries *)list;
 	__u16 count = 0;
+	__u64 from;
 
 	if (!list)
 		return 0;

@@ -24,6 +24,13 @@
 #include "bpf/parser/proxy_header_v1.h"
 #include "bpf/parser/proxy_header_v2.h"
 
+#ifdef __bpf__
+/* The buffer is longer than any magic: for the verifier each byte has a place of its own. */
+#define tp_byte_or_first(bytes, i, there) ((bytes)[i])
+#else
+#define tp_byte_or_first(bytes, i, there) ((bytes)[(i) & (there)])
+#endif
+
 /* Whether the bytes there are, of the first `size`, are those of `magic`. */
 #define tp_begins_with(bytes, available, magic, size)                                              \
 	({                                                                                         \
@@ -31,7 +38,8 @@
 		for (__u32 i_ = 0; i_ < (size); i_++) {                                            \
 			/* no branches, for the verifier's sake */                                 \
 			__u32 there_ = -((i_ - (available)) >> 31);                                \
-			differ_ |= ((bytes)[i_ & there_] ^ (__u8)(magic)[i_]) & there_;            \
+			differ_ |= (tp_byte_or_first(bytes, i_, there_) ^ (__u8)(magic)[i_]) &     \
+				   there_;                                                         \
 		}                                                                                  \
 		differ_ == 0;                                                                      \
 	})

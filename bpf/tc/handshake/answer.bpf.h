@@ -84,17 +84,19 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 	return tp_send_back(skb, pending);
 }
 
-/* As for a closed port: RST with what the SYN expects. */
+/* As for a closed port: RST with what the SYN expects.  The connection is scratch->fresh. */
 static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					    struct tp_pending *fresh, struct tp_way *way,
-					    __u8 reason)
+					    __u32 reason)
 {
+	struct tp_scratch *scratch = tp_get_scratch();
 	struct tp_writing *w = tp_new_writing();
+	struct tp_pending *fresh;
 
-	if (!w)
+	if (!scratch || !w)
 		return TP_DROP_PACKET;
+	fresh = &scratch->fresh;
 	tp_count_connection(fresh->peer.service);
-	fresh->peer.reason = reason;
+	fresh->peer.reason = (__u8)reason;
 	tp_report(&fresh->peer, reason, 0);
 	w->answer = 1;
 	w->ack = s->seq + 1 + s->length;
@@ -102,7 +104,7 @@ static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct 
 	w->ttl = 64;
 	if (tp_write(skb, s, w))
 		return TP_DROP_PACKET;
-	return tp_send_on_way(skb, way);
+	return tp_send_on_way(skb, &scratch->way);
 }
 
 #endif

@@ -148,11 +148,17 @@ static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_
 		*route = *found;
 }
 
+static __always_inline struct net_device *tp_device(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
+
+	return tp_only_read(kernel_skb)->dev;
+}
+
 /* The largest segment that fits the route's or the interface's MTU. */
 static __always_inline __u32 tp_largest_segment(struct __sk_buff *skb, const struct tp_route *route)
 {
-	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
-	struct net_device *dev = kernel_skb->dev;
+	struct net_device *dev = tp_device(skb);
 	struct inet6_dev *ipv6;
 	__u32 mtu = route->mtu ? route->mtu : dev->mtu;
 
@@ -175,7 +181,6 @@ static __always_inline __u8 tp_hop_limit(struct __sk_buff *skb, struct tcp_sock 
 					 const struct tp_route *route)
 {
 	struct inet_sock *inet = &listener->inet_conn.icsk_inet;
-	struct sk_buff *kernel_skb;
 	struct ipv6_pinfo *pinet6;
 	struct inet6_dev *ipv6;
 
@@ -191,8 +196,7 @@ static __always_inline __u8 tp_hop_limit(struct __sk_buff *skb, struct tcp_sock 
 		return (__u8)pinet6->hop_limit;
 	if (route->hop_limit)
 		return (__u8)route->hop_limit;
-	kernel_skb = bpf_cast_to_kern_ctx(skb);
-	ipv6 = kernel_skb->dev->ip6_ptr;
+	ipv6 = tp_device(skb)->ip6_ptr;
 	return ipv6 ? (__u8)ipv6->cnf.hop_limit : 64;
 }
 
@@ -224,21 +228,39 @@ static __always_inline __u32 tp_log2(__u32 x)
 	return tp_log2s[x * 0x07c4acddu >> 27];
 }
 
-/* The initial window and its scale. */
-static __always_inline void tp_select_window(struct tcp_sock *listener, struct tp_offer *offer,
-					     struct tp_pending *pending,
-					     const struct tp_route *route)
+static __always_inline void tp_read_space(struct tcp_sock *listener, struct tp_space *space)
 {
 	struct sock *sk = &listener->inet_conn.icsk_inet.sk;
 	struct net *net = sk->__sk_common.skc_net.net;
-	__u32 zero = 0, clamp = listener->window_clamp, mss = offer->mss;
-	__u32 full = (__u32)((__u64)(__u32)sk->sk_rcvbuf * listener->scaling_ratio >> 8), space;
-	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
-	__u32 locks = (__u32)BPF_CORE_READ_BITFIELD(sk, sk_userlocks);
 
+	space->full = (__u32)((__u64)(__u32)sk->sk_rcvbuf * listener->scaling_ratio >> 8);
+	space->clamp = listener->window_clamp;
+	space->locked = (BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & TP_RCVBUF_LOCK) != 0;
+	space->most = (__u32)net->ipv4.sysctl_tcp_rmem[2];
+	space->is_signed = net->ipv4.sysctl_tcp_workaround_signed_windows != 0;
+}
+
+/* The initial window and its scale: of scratch->space and ->route, to ->offer and ->fresh. */
+TP_VERIFIED_ONCE int tp_select_window(void)
+{
+	__u32 zero = 0, clamp, mss, full, space;
+	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	const struct tp_route *route;
+	struct tp_pending *pending;
+	struct tp_offer *offer;
+
+	if (!scratch)
+		return -1;
+	route = &scratch->route;
+	pending = &scratch->fresh;
+	offer = &scratch->offer;
+	clamp = scratch->space.clamp;
+	full = scratch->space.full;
+	mss = offer->mss;
 	if (clamp == 0)
 		clamp = route->window;
-	if (locks & TP_RCVBUF_LOCK && (clamp > full || clamp == 0))
+	if (scratch->space.locked && (clamp > full || clamp == 0))
 		clamp = full;
 	if (clamp == 0)
 		clamp = 65535u << TP_MAX_WSCALE;
@@ -248,16 +270,16 @@ static __always_inline void tp_select_window(struct tcp_sock *listener, struct t
 	if (space > mss && mss)
 		space -= space % mss;
 	offer->window = space;
-	if (net->ipv4.sysctl_tcp_workaround_signed_windows && offer->window > 32767)
+	if (scratch->space.is_signed && offer->window > 32767)
 		offer->window = 32767;
 	if (route->initrwnd && offer->window > route->initrwnd * mss)
 		offer->window = route->initrwnd * mss;
 	pending->rcv_wscale = 0;
 	if (pending->options & TP_OPTION_SCALING) {
-		__u32 most = (__u32)net->ipv4.sysctl_tcp_rmem[2], bits;
+		__u32 bits;
 
-		if (space < most)
-			space = most;
+		if (space < scratch->space.most)
+			space = scratch->space.most;
 		if (config && space < config->rmem_max)
 			space = config->rmem_max;
 		if (space > clamp)
@@ -269,6 +291,7 @@ static __always_inline void tp_select_window(struct tcp_sock *listener, struct t
 	pending->window = (__u16)(offer->window >> pending->rcv_wscale > 65535 ?
 					  65535 :
 					  offer->window >> pending->rcv_wscale);
+	return 0;
 }
 
 static __always_inline int tp_ecn_ok(const struct tp_segment *s, struct tcp_sock *listener,
@@ -284,17 +307,16 @@ static __always_inline int tp_ecn_ok(const struct tp_segment *s, struct tcp_sock
 	return control && control->flags & TP_CONG_NEEDS_ECN;
 }
 
-/*
- * What both sides agree on, into `pending` and `offer`.  -1: not for this engine.
- */
+/* What both sides agree on, into scratch->fresh and ->offer.  -1: not for this engine. */
 static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_segment *s,
-					struct tcp_sock *listener, struct tp_pending *pending,
-					struct tp_offer *offer)
+					struct tcp_sock *listener)
 {
 	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
 	int is_ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	__u32 allowed = 0, user_mss = listener->rx_opt.user_mss, mss;
 	struct tp_scratch *syn = tp_get_scratch();
+	struct tp_pending *pending;
+	struct tp_offer *offer;
 	struct tp_route *route;
 
 	if (net->ipv4.sysctl_tcp_timestamps)
@@ -305,6 +327,8 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 		allowed |= TP_OPTION_SCALING;
 	if (!syn || tp_read_options(skb, s->tcp, s->payload, allowed))
 		return -1;
+	pending = &syn->fresh;
+	offer = &syn->offer;
 	pending->options = syn->options;
 	pending->snd_wscale = syn->wscale;
 	pending->client_timestamp = syn->timestamp;
@@ -323,13 +347,19 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 	offer->mss = (__u16)(user_mss && user_mss < mss ? user_mss : mss);
 	offer->tos = tp_tos(skb, listener, s->tos);
 	offer->ttl = tp_hop_limit(skb, listener, route);
-	tp_select_window(listener, offer, pending, route);
-	return 0;
+	tp_read_space(listener, &syn->space);
+	return tp_select_window();
 }
 
 /* RFC 6528: a keyed hash of the connection's ends, plus the clock (64 ns, as the kernel's). */
-static __always_inline __u64 tp_connection_hash(const struct tp_flow *flow, __u64 *message)
+TP_VERIFIED_ONCE __u64 tp_connection_hash(const struct tp_flow *flow)
 {
+	struct tp_scratch *scratch = tp_get_scratch();
+	__u64 *message;
+
+	if (!scratch || tp_missing(flow))
+		return 0;
+	message = scratch->message;
 	__builtin_memcpy(message, flow->remote, 16);
 	__builtin_memcpy(message + 2, flow->local, 16);
 	message[4] = (__u64)flow->remote_port << 16 | flow->local_port;

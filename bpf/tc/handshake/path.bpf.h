@@ -24,7 +24,8 @@ static __always_inline __u32 tp_ask_netfilter(struct __sk_buff *skb, const struc
 	if (!path || path->hooks != hooks) {
 		__builtin_memset(&scratch->probe, 0, sizeof(scratch->probe));
 		scratch->probe.hooks = hooks;
-		scratch->probe.translates = tp_has_nat(net, is_ipv4);
+		scratch->probe.translates =
+			(__u32)tp_has_nat(tp_hook_list(net, is_ipv4, TP_NF_LOCAL_IN));
 		scratch->probe.syn_seq = s->seq;
 		bpf_map_update_elem(&tp_paths, &scratch->path, &scratch->probe, BPF_ANY);
 		return scratch->probe.translates ? TP_PASSED_NAT : TP_PASSED_FIREWALL;

@@ -59,26 +59,29 @@ static __always_inline int tp_is_for_this_host(struct __sk_buff *skb, const stru
 }
 
 /*
- * The way back to who sent a SYN, into `way`; -1: it is not for this engine, *passed tells why (0:
- * it is not for this host).  Over loopback there is one way only.
+ * The way back to who sent a SYN, into scratch->way: 0; else it is not for this engine: enum
+ * tp_passed_on tells why, -1: it is not for this host.  Over loopback there is one way only.
  */
-static __always_inline int tp_find_way(struct __sk_buff *skb, const struct tp_segment *s,
-				       struct tp_way *way, __u32 *passed)
+TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment *s)
 {
-	struct bpf_fib_lookup *route = &way->route;
+	struct tp_scratch *scratch = tp_get_scratch();
+	__u32 passed = TP_PASSED_NOTHING;
+	struct bpf_fib_lookup *route;
+	struct tp_way *way;
 	long result;
 
-	*passed = TP_PASSED_NOTHING;
+	if (!scratch || tp_missing(s))
+		return -1;
+	way = &scratch->way;
+	route = &way->route;
 	if (skb->ifindex == TP_LOOPBACK)
 		return 0;
-	if (!tp_is_for_this_host(skb, s, route, passed))
-		return -1;
+	if (!tp_is_for_this_host(skb, s, route, &passed))
+		return passed ? (int)passed : -1;
 	result = tp_look_up_route(skb, s, 1, route);
 	if ((result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH) ||
-	    route->ifindex != skb->ifindex) {
-		*passed = TP_PASSED_ROUTE;
-		return -1;
-	}
+	    route->ifindex != skb->ifindex)
+		return TP_PASSED_ROUTE;
 	way->has_neighbour = result == BPF_FIB_LKUP_RET_SUCCESS;
 	way->next.nh_family = route->family;
 	if (route->family == TP_FAMILY_IPV4)

@@ -8,9 +8,12 @@
 #include "bpf/core/cgroup.bpf.h"
 #include "bpf/tc/handshake/answer.bpf.h"
 
-/* To be released.  Without the client's port no connection is found, only a listener. */
-static __always_inline struct bpf_sock *tp_find_socket(struct __sk_buff *skb,
-						       const struct tp_segment *s, int listener)
+/*
+ * To be released.  Without the client's port no connection is found, only a listener.  Not inline, for the
+ * stack's sake.
+ */
+static __attribute__((noinline)) struct bpf_sock *
+tp_find_socket(struct __sk_buff *skb, const struct tp_segment *s, int listener)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u16 port = listener ? 0 : bpf_htons(s->flow.remote_port);

@@ -26,7 +26,10 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
 	__s32 newer;
 	int timed;
 
-	if (!tw || tw->tw_sk.tw_substate != BPF_TCP_TIME_WAIT)
+	if (!tw)
+		return 0;
+	tw = tp_only_read(tw);
+	if (tw->tw_sk.tw_substate != BPF_TCP_TIME_WAIT)
 		return 0;
 	/* 1: TCP ignores the RST that is to end the old connection */
 	if (tw->tw_sk.__tw_common.skc_net.net->ipv4.sysctl_tcp_rfc1337)
@@ -41,18 +44,22 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
 }
 
 /*
- * SYN-ACK in the SYN's place.  A connection in TIME_WAIT has to go before the client's
- * data comes: a copy goes out, and the segment itself becomes the RST that ends it.
+ * SYN-ACK in the SYN's place, with scratch->offer.  A connection in TIME_WAIT (`replace`) has to go before the
+ * client's data comes: a copy goes out, and the segment itself becomes the RST that ends it.
  */
 static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					 const struct tp_pending *pending,
-					 const struct tp_offer *offer, struct tp_way *way,
-					 int replace, __u32 rcv_nxt)
+					 const struct tp_pending *pending, int replace,
+					 __u32 rcv_nxt)
 {
+	struct tp_scratch *scratch = tp_get_scratch();
 	struct tp_writing *w = tp_new_writing();
+	const struct tp_offer *offer;
+	struct tp_way *way;
 
-	if (!w)
+	if (!w || !scratch)
 		return TP_DROP_PACKET;
+	offer = &scratch->offer;
+	way = &scratch->way;
 	w->answer = 1;
 	w->seq = pending->ack - 1;
 	w->ack = pending->start;
@@ -136,8 +143,7 @@ static __always_inline __u32 tp_is_stopped(struct __sk_buff *skb, const struct t
 /* `sk`: what the SYN meets; `listening`: the listener behind it. */
 static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_segment *s,
 				       struct tp_service *service, __u32 policy,
-				       struct bpf_sock *sk, struct bpf_sock *listening,
-				       struct tp_way *way)
+				       struct bpf_sock *sk, struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
 	struct tp_scratch *scratch = tp_get_scratch();
@@ -150,6 +156,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 
 	if (!scratch || !listener)
 		return TP_NEXT;
+	listener = tp_only_read(listener);
 	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	if (old && !tp_is_under_way(old))
 		gone = old;
@@ -162,11 +169,11 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	offer = &scratch->offer;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	__builtin_memset(offer, 0, sizeof(*offer));
-	if (tp_negotiate(skb, s, listener, fresh, offer))
+	if (tp_negotiate(skb, s, listener))
 		return tp_pass_on(service, TP_PASSED_OPTIONS);
 	if (sk->state == BPF_TCP_TIME_WAIT) {
 		if (!tp_may_replace(sk, s, fresh, &tw_isn, &rcv_nxt) ||
-		    (skb->ifindex != TP_LOOPBACK && !way->has_neighbour))
+		    (skb->ifindex != TP_LOOPBACK && !scratch->way.has_neighbour))
 			return tp_pass_on(service, TP_PASSED_TIME_WAIT);
 		replace = 1;
 	} else if (tp_queue_is_full(listener)) {
@@ -175,14 +182,14 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	}
 	if (!service->served_since)
 		service->served_since = 1;
-	hash = tp_connection_hash(&s->flow, scratch->message);
+	hash = tp_connection_hash(&s->flow);
 	tp_set_flow_label(skb, listener, hash, offer);
 	if (old && !gone) {
 		if (old->peer.engine != TP_ENGINE_HANDSHAKE)
 			return TP_NEXT; /* TCP has its request, or had it */
 		if (old->start != s->seq + 1)
 			return tp_acknowledge(skb, s, old);
-		return tp_answer_syn(skb, s, old, offer, way, replace, rcv_nxt);
+		return tp_answer_syn(skb, s, old, replace, rcv_nxt);
 	}
 	if (gone) { /* it may have left pieces */
 		tp_report_replaced(gone);
@@ -199,13 +206,13 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	fresh->timestamp_offset = (__u32)(hash >> 32);
 	fresh->answered_ms = tp_ms(fresh->peer.syn_ns);
 	if (bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY))
-		return tp_turn_away_syn(skb, s, fresh, way, TP_OUT_PENDING_FULL);
+		return tp_turn_away_syn(skb, s, TP_OUT_PENDING_FULL);
 	tp_count_connection(service->id);
-	return tp_answer_syn(skb, s, fresh, offer, way, replace, rcv_nxt);
+	return tp_answer_syn(skb, s, fresh, replace, rcv_nxt);
 }
 
 static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					 const struct tp_service *service, struct tp_way *way)
+					 const struct tp_service *service)
 {
 	struct tp_scratch *scratch = tp_get_scratch();
 
@@ -215,7 +222,7 @@ static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_
 	tp_set_pending(&scratch->fresh, &s->flow, service, TP_POLICY_REJECT, s->seq + 1,
 		       TP_FAMILY_NONE);
 	scratch->fresh.peer.engine = TP_ENGINE_HANDSHAKE;
-	return tp_turn_away_syn(skb, s, &scratch->fresh, way, TP_OUT_UNTRUSTED);
+	return tp_turn_away_syn(skb, s, TP_OUT_UNTRUSTED);
 }
 
 static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
@@ -230,8 +237,8 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	struct tp_scratch *scratch = tp_get_scratch();
 	struct bpf_sock *sk, *behind, *listening;
 	struct tp_service *service;
-	__u32 policy, passed;
-	int verdict = TP_NEXT;
+	int verdict = TP_NEXT, passed;
+	__u32 policy;
 
 	if (tp_missing(s) || !scratch)
 		return TP_NEXT;
@@ -241,8 +248,9 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_SKIP)
 		return TP_NEXT;
-	if (tp_find_way(skb, s, &scratch->way, &passed))
-		return passed ? tp_pass_on(service, passed) : TP_NEXT;
+	passed = tp_find_way(skb, s);
+	if (passed)
+		return passed > 0 ? tp_pass_on(service, (__u32)passed) : TP_NEXT;
 	sk = tp_find_socket(skb, s, 0);
 	if (!sk)
 		return TP_NEXT;
@@ -250,10 +258,9 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	behind = sk->state == BPF_TCP_TIME_WAIT ? tp_find_socket(skb, s, 1) : NULL;
 	listening = behind ? behind : sk;
 	if (listening->state == BPF_TCP_LISTEN && tp_is_in_cgroup(listening))
-		verdict =
-			policy == TP_POLICY_REJECT ?
-				tp_reject_syn(skb, s, service, &scratch->way) :
-				tp_take_syn(skb, s, service, policy, sk, listening, &scratch->way);
+		verdict = policy == TP_POLICY_REJECT ?
+				  tp_reject_syn(skb, s, service) :
+				  tp_take_syn(skb, s, service, policy, sk, listening);
 	if (behind)
 		bpf_sk_release(behind);
 	bpf_sk_release(sk);

@@ -51,6 +51,15 @@ struct tp_offer {
 	__u8 ttl;
 };
 
+/* What the listener and its namespace say about the window. */
+struct tp_space {
+	__u32 full; /* what the receive buffer holds */
+	__u32 clamp;
+	__u32 most; /* that it may grow to */
+	__u8 locked;
+	__u8 is_signed; /* for clients that take the window for a signed number */
+};
+
 /* Where headers are put together, those in front of TCP's right-aligned. */
 struct tp_head {
 	__u8 front[16 + sizeof(struct ipv6hdr)];
@@ -75,6 +84,7 @@ struct tp_scratch {
 	struct tp_route_key route_key;
 	struct tp_route route; /* to the client: its metrics */
 	__u64 message[5];      /* to be hashed */
+	struct tp_space space;
 	struct tp_way way;
 	struct tp_writing writing;
 	struct tp_head head; /* what is written */
