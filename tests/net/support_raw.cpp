@@ -61,7 +61,7 @@ static Socket packet_socket(int netns, const std::string &interface, int &index)
 	return s;
 }
 
-RawWire::RawWire(int number, int netns) : number_(std::to_string(number))
+RawWire::RawWire(int number, int netns) : number_(std::to_string(number)), netns_(netns)
 {
 	std::string far_name = interface() + "c", device = " dev " + interface();
 	int own = netns < 0 ? open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC) : netns;
@@ -118,6 +118,14 @@ std::string RawWire::stranger(bool ipv6) const
 std::string RawWire::clients(bool ipv6) const
 {
 	return ipv6 ? "fd77:" + number_ + ":1::/64" : "10." + number_ + ".128.0/17";
+}
+
+void RawWire::set_mtu(unsigned bytes) const
+{
+	std::string to = " mtu " + std::to_string(bytes) + "\n";
+
+	ip_batch("link set " + interface() + to, netns_);
+	ip_batch("link set " + interface() + "c" + to, far_.fd());
 }
 
 void Line::note(const char *direction, const Segment &s)

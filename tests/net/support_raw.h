@@ -64,6 +64,7 @@ public:
 	std::string stranger(bool ipv6) const;
 	std::string clients(bool ipv6) const; /* their network, for --trust */
 	std::string gateway(bool ipv6) const;
+	void set_mtu(unsigned bytes) const; /* of both ends */
 
 	struct How {
 		Checksum checksum = Checksum::whole;
@@ -83,6 +84,7 @@ private:
 	void read_all();
 
 	std::string number_;
+	int netns_; /* the server's */
 	Netns far_;
 	Socket socket_;
 	int index_ = 0;
