@@ -18,13 +18,6 @@ protected:
 };
 TP_INSTANTIATE_RAW(Netfilter);
 
-static void nft(const std::string &rules)
-{
-	Finished done = run({ "nft", "-f", "-" }, { .input = rules });
-
-	ASSERT_EQ(done.code, 0) << done.err;
-}
-
 static std::string engine_of_next(RawWorld &w)
 {
 	size_t before = w.server->count();

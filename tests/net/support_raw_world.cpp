@@ -35,6 +35,13 @@ void set_sysctl(const std::string &name, const std::string &value)
 		throw std::runtime_error("write: " + path + ": " + value);
 }
 
+void nft(const std::string &rules)
+{
+	Finished done = run({ "nft", "-f", "-" }, { .input = rules });
+
+	ASSERT_EQ(done.code, 0) << done.err;
+}
+
 RawWorld::RawWorld(Sandbox &sandbox, bool v6, const RawOptions &raw_options)
     : box(sandbox), ipv6(v6), options(raw_options), service(endpoint(wire.server(v6), 8080)),
       plain(endpoint(wire.server(v6), 8081)), closed(endpoint(wire.server(v6), 8082)),

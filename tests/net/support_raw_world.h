@@ -84,6 +84,9 @@ std::string raw_name(const testing::TestParamInfo<bool> &info);
 /* In the network namespace of the test; /proc/sys/NAME with dots. */
 void set_sysctl(const std::string &name, const std::string &value);
 
+/* These rules, in the network namespace of the test. */
+void nft(const std::string &rules);
+
 } // namespace live
 
 #endif
