@@ -358,9 +358,10 @@ struct tp_pending {
 	__u8 versions; /* as in tp_service */
 	__u8 flags;    /* enum tp_service_flag */
 	__u64 header_timeout_ns;
-	/* the rest: handshake engine; rtt_ms and window: translate, too */
+	/* the rest: handshake engine; answered_ms, rtt_ms and window: translate, too */
 	__u32 timestamp_offset; /* from the clock to this host's timestamps */
-	__u32 answered_ms;      /* clock (ms) when the SYN-ACK was sent */
+	/* clock (ms) when the SYN-ACK was sent; translate: when another SYN was last challenged */
+	__u32 answered_ms;
 	__u32 rtt_ms;           /* until its acknowledgement, at least 1; 0: not known yet */
 	__u32 client_timestamp; /* the client's latest */
 	__u16 mss;              /* the client's */
@@ -374,7 +375,8 @@ struct tp_pending {
 	__u32 synack_timestamp; /* translate: what this host's SYN-ACK said; 0: none */
 	__u8 has_request;       /* translate: TCP has a request socket, not a SYN cookie */
 	__u8 has_wire;          /* translate: its flow on the wire is another one, in tp_wires */
-	__u8 pad[2];
+	__u8 has_other; /* translate: a SYN cookie with another number has been sent for this flow */
+	__u8 pad;
 };
 
 enum tp_translation_state {

@@ -97,6 +97,32 @@ static __always_inline int tp_takes_cookies(struct bpf_sock *sk)
 	return group && BPF_CORE_READ(group, synq_overflow_ts);
 }
 
+/* Of one connection, no more than TCP sends (net.ipv4.tcp_invalid_ratelimit). */
+#define TP_CHALLENGE_MS 500
+
+/*
+ * A SYN for a connection that waits for its header, with another number than its own.  TCP's request would
+ * answer it with a challenge ACK (RFC 5961, section 4): the connection goes on, or its client, which has
+ * lost it, resets it.  A SYN cookie leaves no request, and the listener would begin another connection:
+ * where the client is known to have taken the SYN-ACK, the agent answers.
+ */
+static __attribute__((noinline)) int tp_gate_other_syn(const struct tp_segment *s)
+{
+	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	__u32 now = (__u32)(bpf_ktime_get_boot_ns() / 1000000);
+
+	if (!pending || pending->peer.engine != TP_ENGINE_TRANSLATE || pending->has_request ||
+	    !pending->rtt_ms || pending->state == TP_PENDING_REFUSED ||
+	    pending->start == s->seq + 1 || !tp_agent_lives())
+		return TP_PASS;
+	if (!pending->answered_ms || now - pending->answered_ms >= TP_CHALLENGE_MS) {
+		pending->answered_ms = now;
+		tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, pending->ack,
+		       pending->start, 0);
+	}
+	return TP_DROP;
+}
+
 /* A connection that nobody knows: its handshake was not seen, or the map has let it go. */
 static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_segment *s,
 					 const struct tp_service *service)

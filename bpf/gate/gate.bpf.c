@@ -47,7 +47,8 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 			return TP_DROP;
 		if (policy == TP_POLICY_REJECT)
 			return tp_gate_reject(&s, service, TP_ENGINE_TRANSLATE);
-		return TP_PASS; /* its SYN-ACK makes the entry */
+		/* its SYN-ACK makes the entry */
+		return tp_takes_cookies(sk) ? tp_gate_other_syn(&s) : TP_PASS;
 	}
 	return tp_gate_translate(skb, &s, service);
 }

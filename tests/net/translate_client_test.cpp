@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The translate engine: what clients and listeners ask for that cannot be translated, SYN cookies,
- * and interfaces that its programs are not on.
+ * The translate engine: what clients and listeners ask for that cannot be translated, and interfaces
+ * that its programs are not on.
  */
 #include <nlohmann/json.hpp>
 
@@ -148,49 +148,6 @@ TEST_P(TranslateClient, takes_multipath_and_fast_open_out_of_a_syn)
 			w.expect_session(before, w.origin(), "hello");
 		}
 		w.expect_only("accepted_v2_proxy", 3);
-	});
-}
-
-class TranslateCookies : public testing::TestWithParam<std::tuple<int, bool>>
-{
-};
-INSTANTIATE_TEST_SUITE_P(Raw, TranslateCookies,
-			 testing::Combine(testing::Values(0, 1, 2), testing::Bool()));
-
-/* 2: every connection is one with a SYN cookie; there is no request socket then. */
-TEST_P(TranslateCookies, serves_with_and_without_cookies)
-{
-	in_sandbox([&](Sandbox &box) {
-		auto [cookies, ipv6] = GetParam();
-		RawOptions options;
-
-		options.engine = "translate";
-		set_sysctl("net.ipv4.tcp_syncookies", std::to_string(cookies));
-		RawWorld w(box, ipv6, options);
-		std::string header = w.header(2);
-		size_t session = 0;
-		const std::vector<std::vector<std::string>> streams = {
-			{ header + "hello" },
-			{ header, "hello" },
-			{ header.substr(0, 9), header.substr(9) + "hello" },
-			{ header.substr(0, 9), header.substr(9), "hello" },
-		};
-
-		for (const std::vector<std::string> &parts : streams) {
-			RawClient client(w.wire, w.service);
-
-			ASSERT_TRUE(client.open()) << w.wire.log();
-			for (const std::string &part : parts) {
-				client.data(part);
-				auto ack = client.expect_ack(client.next());
-				ASSERT_TRUE(ack) << w.wire.log();
-				EXPECT_EQ(ack->ack, client.next());
-			}
-			w.expect_session(session++, w.origin(), "hello");
-		}
-		w.expect_only("accepted_v2_proxy", session);
-		w.server->stop();
-		EXPECT_EQ(w.agent->stop(), 0);
 	});
 }
 

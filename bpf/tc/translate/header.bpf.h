@@ -271,6 +271,72 @@ static __always_inline int tp_reset(struct __sk_buff *skb, const struct tp_segme
 	return tp_pass_as(skb, s, s->seq - (pending->state == TP_PENDING_PASSED ? 0 : seen));
 }
 
+/* An IP header of which only the addresses count: its size. */
+static __always_inline __u32 tp_write_ends(const struct __sk_buff *skb, const struct tp_flow *flow,
+					   __u8 *header)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		header[0] = 4 << 4;
+		__builtin_memcpy(header + offsetof(struct iphdr, saddr), flow->remote + 12, 4);
+		__builtin_memcpy(header + offsetof(struct iphdr, daddr), flow->local + 12, 4);
+		return sizeof(struct iphdr);
+	}
+	header[0] = 6 << 4;
+	__builtin_memcpy(header + offsetof(struct ipv6hdr, saddr), flow->remote, 16);
+	__builtin_memcpy(header + offsetof(struct ipv6hdr, daddr), flow->local, 16);
+	return sizeof(struct ipv6hdr);
+}
+
+/*
+ * The client acknowledges another SYN-ACK than the entry's.  SYN cookies leave nothing with TCP, so each
+ * SYN draws a SYN-ACK of its own, be it a blind one with the connection's ports or the client's next one,
+ * and the entry has the numbers of the last.  Which of them the client has taken, its first segment tells:
+ * TCP finds out whether this host has sent the number that is acknowledged, for just these ports and this
+ * first number of the client, within the last two minutes.  Only who has got that SYN-ACK knows it.
+ * 0: the entry is that one's from now on.
+ */
+TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
+{
+	struct tp_translating *w = tp_get_translating();
+	struct bpf_sock_tuple tuple = {};
+	struct tp_pending *pending;
+	struct bpf_sock *listener;
+	struct tp_segment *s;
+	__u32 size, ip_size;
+	long wrong = -1;
+
+	if (!w)
+		return -1;
+	s = &w->segment; /* 6.1 takes no argument for a map's key */
+	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	/* what has been acknowledged of a header is one connection's */
+	if (!pending || !pending->has_other || pending->has_request ||
+	    pending->state != TP_PENDING_WAITING || pending->seen)
+		return -1;
+	ip_size = tp_write_ends(skb, &s->flow, w->options);
+	if (bpf_skb_load_bytes(skb, s->tcp, w->head, sizeof(struct tcphdr)))
+		return -1;
+	size = tp_set_tuple(skb, &s->flow, &tuple);
+	listener = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!listener)
+		return -1;
+	if (listener->state == BPF_TCP_LISTEN)
+		wrong = bpf_tcp_check_syncookie(listener, w->options, ip_size,
+						(struct tcphdr *)w->head, sizeof(struct tcphdr));
+	bpf_sk_release(listener);
+	if (wrong || !tp_is_peer_of(&pending->peer, &s->flow) ||
+	    tp_step(pending, 0, TP_PENDING_WAITING, 0, TP_PENDING_CLAIMED))
+		return -1;
+	w->fresh = *pending;
+	w->fresh.state = TP_PENDING_WAITING;
+	w->fresh.start = s->seq;
+	w->fresh.ack = s->ack;
+	w->fresh.synack_timestamp = 0;
+	w->fresh.answered_ms = 0;
+	w->fresh.peer.syn_ns = bpf_ktime_get_boot_ns();
+	return (int)bpf_map_update_elem(&tp_pending, &s->flow, &w->fresh, BPF_ANY);
+}
+
 /* A segment of a connection that has no socket; `ip`: where its IP header is. */
 static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 				      struct tp_pending *pending, __u32 ip)
@@ -288,8 +354,13 @@ static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_seg
 		return pending->seen && s->seq != pending->start ? TP_DROP_PACKET :
 								   tp_pass_as(skb, s, s->seq);
 	/* who has not seen the SYN-ACK cannot know its number */
-	if (s->ack != pending->ack)
-		return TP_DROP_PACKET;
+	if (s->ack != pending->ack) {
+		if (tp_take_cookie(skb))
+			return TP_DROP_PACKET;
+		pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+		if (!pending || s->ack != pending->ack)
+			return TP_DROP_PACKET;
+	}
 	if (!pending->rtt_ms)
 		pending->rtt_ms = 1; /* the client knows of a connection */
 	if (pending->state == TP_PENDING_DECIDED)

@@ -256,6 +256,23 @@ static __always_inline int tp_begin_wire(struct tp_translating *w, struct tp_pen
 	return tp_bind_wire(&w->wire, socket);
 }
 
+/*
+ * A SYN-ACK of which TCP keeps nothing, for a flow that has an entry because of another one: what the
+ * client acknowledges decides between them (tp_take_cookie()).  Where it is known to have taken the first
+ * one, that stays (0): without an agent, who would challenge it, the gate lets the other SYN pass.
+ */
+static __always_inline int tp_keep_cookie(struct tp_pending *old, struct tp_pending *fresh)
+{
+	if (old->peer.engine != TP_ENGINE_TRANSLATE || old->has_request ||
+	    old->state == TP_PENDING_REFUSED)
+		return -1;
+	fresh->has_other = 1;
+	if (!old->rtt_ms)
+		return -1;
+	old->has_other = 1;
+	return 0;
+}
+
 /* The entry of a connection whose handshake begins. */
 static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 					    struct tp_service *service, __u32 policy,
@@ -273,8 +290,11 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 		return TP_NEXT;
 	if (old && old->peer.engine == TP_ENGINE_TRANSLATE && old->start == s->ack) {
 		/* a retransmission; a cookie may be another one by then */
-		if (kind == TP_SYNACK_COOKIE && old->state == TP_PENDING_WAITING && !old->seen)
+		if (kind == TP_SYNACK_COOKIE && old->state == TP_PENDING_WAITING && !old->seen &&
+		    old->ack != s->seq + 1) {
 			old->ack = s->seq + 1;
+			old->has_other = 1;
+		}
 		if (old->ack == s->seq + 1)
 			old->synack_timestamp = tp_synack_timestamp(skb, s);
 		return TP_NEXT;
@@ -284,6 +304,8 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 		return TP_NEXT;
 	fresh = &w->fresh;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
+	if (old && kind == TP_SYNACK_COOKIE && tp_keep_cookie(old, fresh) == 0)
+		return TP_NEXT;
 	tp_set_pending(fresh, &s->flow, service, policy, s->ack, family);
 	fresh->peer.engine = TP_ENGINE_TRANSLATE;
 	fresh->ack = s->seq + 1;
