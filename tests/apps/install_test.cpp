@@ -43,7 +43,7 @@ TEST_F(Install, programs_are_built_by_pkg_config)
 
 		install("PREFIX=" + prefix);
 		for (const char *build :
-		     { "cc -Wall -Wextra -Werror -Wno-missing-field-initializers "
+		     { "cc -Wall -Wextra -Werror "
 		       "tests/data/consumer/consumer.c -o $OUT/c $(pkg-config --cflags --libs "
 		       "truepeer)",
 		       "c++ -std=c++17 -Wall -Wextra -Werror tests/data/consumer/consumer.cpp "
@@ -57,6 +57,38 @@ TEST_F(Install, programs_are_built_by_pkg_config)
 		}
 		EXPECT_EQ(shell("pkg-config --modversion truepeer", path).out, "0.1.0\n");
 		EXPECT_EQ(run({ prefix + "/sbin/truepeer", "--version" }).out, "truepeer 0.1.0\n");
+	});
+}
+
+/* Whichever compiler and standard, and however strict it is about warnings. */
+TEST_F(Install, every_macro_of_the_headers_compiles_without_a_warning)
+{
+	in_sandbox([](Sandbox &box) {
+		const std::string source = "tests/data/consumer/macros.c ";
+
+		install("PREFIX=" + box.dir() + "/usr");
+		for (const char *compiler :
+		     { "cc -x c -std=c99 ", "cc -x c -std=c11 ", "clang-19 -x c -std=c99 ",
+		       "clang-19 -x c -std=c11 ", "c++ -x c++ -std=c++11 ",
+		       "c++ -x c++ -std=c++20 ", "clang++-19 -x c++ -std=c++11 ",
+		       "clang++-19 -x c++ -std=c++20 " }) {
+			SCOPED_TRACE(compiler);
+			expect_done(
+				shell(compiler + source +
+					      "-Wall -Wextra -Wpedantic -Werror -I$OUT/usr/include "
+					      "-o $OUT/macros && $OUT/macros",
+				      { "OUT=" + box.dir() }));
+		}
+		/* every one, also those that are added later; but for include guards */
+		Finished names =
+			shell("sed -nE 's/^#define ([A-Z_]+[A-Z])\\b.*/\\1/p' "
+			      "$OUT/usr/include/truepeer/* | sort -u | "
+			      "while read -r name; do case $name in TRUEPEER*_H|TRUEPEER_HPP) ;; "
+			      "*) grep -qw $name " +
+				      source + "|| echo $name ;; esac; done",
+			      { "OUT=" + box.dir() });
+		expect_done(names);
+		EXPECT_EQ(names.out, "") << "macros that " << source << "does not use";
 	});
 }
 

@@ -110,7 +110,18 @@ struct truepeer_peer {
 	struct sockaddr_storage local; /* this host's end of the TCP connection */
 };
 
+/*
+ * All zeros but for the size.  C++ has designated initializers only since C++20, and its compilers
+ * warn of members that are left out; C's do not.
+ */
+#ifdef __cplusplus
+#define TRUEPEER_PEER_INIT                                                                         \
+	{                                                                                          \
+		sizeof(struct truepeer_peer), 0, 0, 0, 0, 0, 0, 0, 0, 0, {}, {}, {}, {}, {}        \
+	}
+#else
 #define TRUEPEER_PEER_INIT { .size = sizeof(struct truepeer_peer) }
+#endif
 
 typedef struct truepeer_handle truepeer_handle;
 
