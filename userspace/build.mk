@@ -6,7 +6,7 @@ STATIC ?= 0
 
 TP_BASE  := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/base/*.cpp))
 TP_FMT   := $(BUILD)/userspace/base/format.o
-TP_NAMES := $(BUILD)/userspace/lib/names.o
+TP_NAMES := $(BUILD)/userspace/lib/names.o $(BUILD)/userspace/lib/tlv_types.o
 ifeq ($(UNITY),1)
 TP_AGENT := $(BUILD)/unity/agent.o
 TP_CLI   := $(BUILD)/unity/cli.o
@@ -48,9 +48,12 @@ $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
 
 # without the C++ run-time library: C programs link it with libbpf alone
 TP_LIB_SONAME := libtruepeer.so.0
-TP_LIB_OBJ    := $(patsubst %,$(BUILD)/userspace/lib/%.o,handle kernel lookup tlv)
+TP_LIB_OBJ    := $(patsubst %,$(BUILD)/userspace/lib/%.o,find handle kernel lookup peer tlv tlv_types tlv_values walk)
 TP_LIB_MAP    := userspace/lib/libtruepeer.map
 TP_LIB_FLAGS  := -fPIC -fno-exceptions -fno-rtti -fvisibility=hidden
+# GCC makes `rep stos` of what clears a struct, which takes longer than all else that a look-up
+# does outside of the kernel
+TP_LIB_FLAGS  += -fno-builtin-memset
 TP_EXAMPLES   := $(patsubst userspace/lib/examples/%.cpp,$(BUILD)/examples/%,\
 		   $(wildcard userspace/lib/examples/*.cpp))
 
@@ -67,8 +70,8 @@ $(BUILD)/$(TP_LIB_SONAME): $(TP_LIB_OBJ) $(TP_LIB_MAP)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-soname,$(TP_LIB_SONAME) -Wl,-z,defs -Wl,--version-script=$(TP_LIB_MAP) \
 		$(TP_LIB_OBJ) -o $@ -lbpf
-	$(Q)nm -D --defined-only $@ | sed -n 's/.* T \([a-z_]*\)@.*/\1/p' | sort > $@.symbols
-	$(Q)sed -n 's/^\t\(truepeer_[a-z_]*\);/\1/p' $(TP_LIB_MAP) | sort | diff - $@.symbols
+	$(Q)nm -D --defined-only $@ | sed -n 's/.* T \([a-z0-9_]*\)@.*/\1/p' | sort > $@.symbols
+	$(Q)sed -n 's/^\t\(truepeer_[a-z0-9_]*\);/\1/p' $(TP_LIB_MAP) | sort | diff - $@.symbols
 	$(Q)! readelf -d $@ | grep 'NEEDED.*libstdc++'
 
 $(BUILD)/libtruepeer.so: $(BUILD)/$(TP_LIB_SONAME)

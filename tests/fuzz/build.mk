@@ -9,7 +9,7 @@ FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz/%,$(wildcard tests/fu
 
 # what each of them is linked from, beside its own source
 FUZZ_parser_fuzz := tests/unit/reference_parser.cpp tests/unit/header_cases.cpp
-FUZZ_tlv_fuzz    := userspace/cli/tlv.cpp userspace/lib/tlv.cpp
+FUZZ_tlv_fuzz    := userspace/cli/tlv.cpp $(patsubst %,userspace/lib/%.cpp,tlv tlv_types tlv_values)
 
 .PHONY: fuzz fuzzers
 fuzz: fuzzers ## run the fuzzers, FUZZ_SECONDS each

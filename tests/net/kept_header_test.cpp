@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <truepeer/truepeer.hpp>
 
+#include "bpf/abi.h"
 #include "support.h"
 
 namespace live
@@ -47,6 +48,26 @@ protected:
 		};
 		h.checksum = true;
 		return h;
+	}
+
+	/* As if the entries of the map were another connection's. */
+	static void keep_at_another_time(World &w, const std::string &name)
+	{
+		int map = bpf_obj_get((w.agent->pin_dir() + "/" + name).c_str());
+		std::vector<char> value(4096);
+		tp_flow key;
+		bool found = bpf_map_get_next_key(map, nullptr, &key) == 0;
+
+		ASSERT_TRUE(found);
+		for (; found; found = bpf_map_get_next_key(map, &key, &key) == 0) {
+			ASSERT_EQ(bpf_map_lookup_elem(map, &key, value.data()), 0);
+			if (name == "tp_headers")
+				((tp_small_header *)value.data())->kept_ns++;
+			else
+				((tp_header_part *)value.data())->kept_ns++;
+			ASSERT_EQ(bpf_map_update_elem(map, &key, value.data(), BPF_EXIST), 0);
+		}
+		close(map);
 	}
 
 	/* What `truepeer decode` says of the same bytes. */
@@ -199,6 +220,42 @@ TEST_P(KeptHeader, tells_the_paths_of_unix_addresses)
 		EXPECT_EQ(truepeer::to_string(peer->destination), "unix:/run/server.socket");
 		nlohmann::json all = w.agent->json({ "connections", "--tlvs" });
 		EXPECT_EQ(all.at(0).at("origin"), "unix:/run/client.socket");
+	});
+}
+
+/*
+ * A connection may end between the look-up of its record and that of its header, and its flow may
+ * have another one by then: when a header was kept tells whose it is.
+ */
+TEST_P(KeptHeader, of_the_flows_next_connection_is_not_this_ones)
+{
+	live([&](World &w) {
+		for (size_t index : { 0, 1, 2 }) {
+			V2 h;
+			Client client = w.connect();
+
+			h.source = index == 2 ? "/run/client.socket" : w.origin_host;
+			h.destination = index == 2 ? "/run/server.socket" : w.destination_host;
+			h.tlvs = { { 0x02, std::string(index == 1 ? 2000 : 9, 'x') } };
+			ASSERT_TRUE(client.send(h.bytes() + "hello"));
+			ASSERT_TRUE(w.server->wait_accepted(index + 1));
+			w.server->wait_bytes(index, 5);
+			auto lookup = truepeer::Lookup::open(w.agent->pin_dir());
+			ASSERT_TRUE(lookup);
+			uint64_t cookie = w.server->sessions()[index].cookie;
+			ASSERT_TRUE(lookup->header(cookie));
+			keep_at_another_time(w, index == 0 ? "tp_headers" : "tp_headers_large");
+			EXPECT_FALSE(lookup->header(cookie));
+			EXPECT_EQ(bool(lookup->by_cookie(cookie)), index != 2);
+			size_t seen = 0;
+			for (const truepeer::Peer &peer : *lookup->connections())
+				seen += peer.cookie == cookie;
+			EXPECT_EQ(seen, index != 2 ? 1u : 0u);
+			for (const auto &one : w.agent->json({ "connections", "--tlvs" }))
+				EXPECT_FALSE(one.contains("tlvs")) << one.dump();
+			client.close();
+			EXPECT_TRUE(w.server->wait_done(index + 1));
+		}
 	});
 }
 

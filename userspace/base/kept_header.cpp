@@ -19,7 +19,8 @@ tp_flow flow_of(const tp_peer &peer)
 	return flow;
 }
 
-Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size)
+Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size,
+					uint64_t kept_ns)
 {
 	std::vector<uint8_t> bytes;
 	tp_header_part part;
@@ -27,7 +28,7 @@ Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow,
 	for (flow.part = 0; flow.part < TP_MAX_PARTS && bytes.size() < size; flow.part++) {
 		int failed = bpf_map_lookup_elem(map, &flow, &part);
 
-		if (failed == -ENOENT)
+		if (failed == -ENOENT || (!failed && kept_ns && part.kept_ns != kept_ns))
 			return std::vector<uint8_t>();
 		if (failed)
 			return system_error("read map", name, failed);
@@ -44,17 +45,18 @@ void remove_parts(int map, tp_flow flow)
 			break;
 }
 
-static Result<std::vector<uint8_t>> read_small(int map, const tp_flow &flow, size_t size)
+static Result<std::vector<uint8_t>> read_small(int map, const tp_peer &peer)
 {
+	tp_flow flow = flow_of(peer);
 	tp_small_header value;
 	int failed = bpf_map_lookup_elem(map, &flow, &value);
 
-	if (failed == -ENOENT)
+	if (failed == -ENOENT || (!failed && value.kept_ns != peer.established_ns))
 		return std::vector<uint8_t>();
 	if (failed)
 		return system_error("read map", "tp_headers", failed);
-	return std::vector<uint8_t>(value.header,
-				    value.header + std::min(size, sizeof(value.header)));
+	return std::vector<uint8_t>(value.header, value.header + std::min((size_t)peer.header_bytes,
+									  sizeof(value.header)));
 }
 
 Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &peer)
@@ -67,9 +69,10 @@ Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &
 	Result<Fd> map = open_map(dir, name, Access::read);
 	if (!map)
 		return map.error();
-	/* not found: the connection has just ended */
-	return large ? read_parts(map->get(), name, flow_of(peer), peer.header_bytes) :
-		       read_small(map->get(), flow_of(peer), peer.header_bytes);
+	/* not found, or kept for another connection of the same flow: this one has just ended */
+	return large ? read_parts(map->get(), name, flow_of(peer), peer.header_bytes,
+				  peer.established_ns) :
+		       read_small(map->get(), peer);
 }
 
 } // namespace tp

@@ -17,8 +17,12 @@ namespace tp
 /* The connection's flow, the key of both maps. */
 tp_flow flow_of(const tp_peer &peer);
 
-/* The first `size` bytes of what the map keeps in parts; empty where it has them not. */
-Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size);
+/*
+ * The first `size` bytes of what the map keeps in parts; empty where it has them not, or not since
+ * `kept_ns` (0: whenever).
+ */
+Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size,
+					uint64_t kept_ns = 0);
 /* All parts of the flow. */
 void remove_parts(int map, tp_flow flow);
 

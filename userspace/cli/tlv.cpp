@@ -5,34 +5,10 @@
 
 #include <fmt/format.h>
 
-#include "bpf/abi.h"
+#include "lib/tlv_types.h"
 
 namespace tp
 {
-
-/* Numbers of the registry in the specification, section 2.2. */
-enum class Kind { text, bytes, ssl, aws, azure, gcp };
-
-struct Type {
-	uint8_t number;
-	const char *name;
-	Kind kind;
-};
-
-static constexpr Type types[] = {
-	{ 0x01, "alpn", Kind::text },      { 0x02, "authority", Kind::text },
-	{ 0x03, "crc32c", Kind::bytes },   { 0x04, "noop", Kind::bytes },
-	{ 0x05, "unique_id", Kind::text }, { 0x20, "ssl", Kind::ssl },
-	{ 0x30, "netns", Kind::text },     { 0xe0, "gcp", Kind::gcp },
-	{ 0xea, "aws", Kind::aws },        { 0xee, "azure", Kind::azure },
-};
-
-static constexpr Type ssl_types[] = {
-	{ 0x21, "ssl_version", Kind::text },    { 0x22, "ssl_cn", Kind::text },
-	{ 0x23, "ssl_cipher", Kind::text },     { 0x24, "ssl_sig_alg", Kind::text },
-	{ 0x25, "ssl_key_alg", Kind::text },    { 0x26, "ssl_group", Kind::text },
-	{ 0x27, "ssl_sig_scheme", Kind::text }, { 0x28, "ssl_client_cert", Kind::bytes },
-};
 
 std::string to_hex(Bytes bytes)
 {
@@ -139,81 +115,85 @@ static void put_text(Json &out, Bytes value)
 		put_bytes(out, value);
 }
 
-static Json explain(Bytes bytes, std::span<const Type> known);
+static Json explain(Bytes bytes, bool in_ssl);
 
 static void put_ssl(Json &out, Bytes value)
 {
 	static const char *const flags[] = { "ssl", "cert_conn", "cert_sess" };
-	Json client = Json::array();
+	Json names = Json::array();
+	uint32_t verify = 0;
+	uint8_t client = 0;
 
+	if (!read_ssl(value.data(), value.size(), client, verify)) {
+		put_bytes(out, value);
+		return;
+	}
 	for (size_t i = 0; i < 3; i++)
-		if (value[0] >> i & 1)
-			client.push_back(flags[i]);
-	out["value"] = { { "client", client },
-			 { "verify",
-			   (uint32_t)value[1] << 24 | value[2] << 16 | value[3] << 8 | value[4] } };
-	out["tlvs"] = explain(value.subspan(5), ssl_types);
+		if (client >> i & 1)
+			names.push_back(flags[i]);
+	out["value"] = { { "client", names }, { "verify", verify } };
+	out["tlvs"] = explain(value.subspan(ssl_fixed), true);
 }
 
-/* Values whose first byte is a subtype. */
-static void put_cloud(Json &out, Bytes value, Kind kind)
+static void put_cloud(Json &out, Bytes value, TlvKind kind)
 {
-	uint64_t number = 0;
+	uint64_t connection_id = 0;
+	uint32_t link_id = 0;
 
-	if (kind == Kind::gcp && value.size() == 8) {
-		for (uint8_t byte : value)
-			number = number << 8 | byte;
+	if (kind == TlvKind::gcp &&
+	    read_gcp_psc_connection_id(value.data(), value.size(), connection_id)) {
 		/* as text: readers of JSON lose digits of 64-bit numbers */
-		out["value"] = { { "psc_connection_id", std::to_string(number) } };
-	} else if (kind == Kind::aws && value.size() > 1 && value[0] == 1 &&
+		out["value"] = { { "psc_connection_id", std::to_string(connection_id) } };
+	} else if (kind == TlvKind::aws && value.size() > 1 && value[0] == cloud_subtype &&
 		   is_printable(value.subspan(1))) {
 		out["value"] = { { "vpc_endpoint_id", std::string((const char *)value.data() + 1,
 								  value.size() - 1) } };
-	} else if (kind == Kind::azure && value.size() == 5 && value[0] == 1) {
-		for (size_t i = 4; i > 0; i--) /* little endian */
-			number = number << 8 | value[i];
-		out["value"] = { { "private_endpoint_link_id", number } };
+	} else if (kind == TlvKind::azure &&
+		   read_azure_link_id(value.data(), value.size(), link_id)) {
+		out["value"] = { { "private_endpoint_link_id", link_id } };
 	} else {
 		put_bytes(out, value);
 	}
 }
 
-static Json explain_one(uint8_t number, Bytes value, std::span<const Type> known)
+static Json explain_one(uint8_t number, Bytes value, bool in_ssl)
 {
-	auto type = std::find_if(known.begin(), known.end(),
-				 [&](const Type &t) { return t.number == number; });
+	const TlvType *type = find_tlv_type(number, in_ssl);
 	Json out = { { "type", fmt::format("0x{:02x}", number) } };
 
-	if (type == known.end()) {
+	if (!type) {
 		put_bytes(out, value);
 		return out;
 	}
 	out["name"] = type->name;
 	switch (type->kind) {
-	case Kind::text:
+	case TlvKind::text:
 		put_text(out, value);
 		break;
-	case Kind::bytes:
+	case TlvKind::bytes:
+	case TlvKind::crc32c:
 		put_bytes(out, value);
 		break;
-	case Kind::ssl:
+	case TlvKind::ssl:
 		put_ssl(out, value);
 		break;
-	default:
+	case TlvKind::aws:
+	case TlvKind::azure:
+	case TlvKind::gcp:
 		put_cloud(out, value, type->kind);
 		break;
 	}
 	return out;
 }
 
-static Json explain(Bytes bytes, std::span<const Type> known)
+static Json explain(Bytes bytes, bool in_ssl)
 {
 	Json list = Json::array();
 
 	while (bytes.size() >= 3) {
 		size_t length = (size_t)bytes[1] << 8 | bytes[2];
 
-		list.push_back(explain_one(bytes[0], bytes.subspan(3, length), known));
+		list.push_back(explain_one(bytes[0], bytes.subspan(3, length), in_ssl));
 		bytes = bytes.subspan(3 + length);
 	}
 	return list;
@@ -221,7 +201,7 @@ static Json explain(Bytes bytes, std::span<const Type> known)
 
 Json explain_tlvs(Bytes bytes)
 {
-	return explain(bytes, types);
+	return explain(bytes, false);
 }
 
 std::vector<std::string> tlv_lines(const Json &tlvs, const std::string &prefix)

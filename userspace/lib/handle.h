@@ -21,7 +21,7 @@ namespace tp::lib
 {
 
 /* The maps in force, and those of earlier runs that still serve connections. */
-inline constexpr int max_maps = 8;
+inline constexpr int max_maps = 64;
 inline constexpr size_t max_path = 256;
 
 /* The identity of a pin directory: a restarted agent makes a new one. */

@@ -27,10 +27,11 @@ TP_EXPORT int truepeer_next_tlv(const void *header, size_t size, size_t *positio
 				truepeer_tlv *tlv)
 {
 	static const size_t blocks[] = { 0, 12, 36, 216 }; /* AF_UNSPEC, INET, INET6, UNIX */
+	static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
 	auto *bytes = (const uint8_t *)header;
 
-	if (!header || !position || !tlv || size < 16 || bytes[12] >> 4 != 2 ||
-	    bytes[13] >> 4 > 3 || 16 + be16(bytes + 14) > size)
+	if (!header || !position || !tlv || size < 16 || memcmp(bytes, signature, 12) != 0 ||
+	    bytes[12] >> 4 != 2 || bytes[13] >> 4 > 3 || 16 + be16(bytes + 14) > size)
 		return TRUEPEER_ERROR_INVALID;
 	size_t first = 16 + blocks[bytes[13] >> 4];
 	if (*position == 0)

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <truepeer/tlv.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,7 +53,10 @@ enum truepeer_error {
 	TRUEPEER_ERROR_NOT_FOUND = -3,
 	/* Not returned any more: a connection that can be found has its header. */
 	TRUEPEER_ERROR_PENDING = -4,
-	/* A null pointer, a descriptor that is not a socket, an unknown struct size. */
+	/*
+	 * A null pointer, a descriptor that is not a socket, a struct size that was not set: less than
+	 * that of the first version, or more than 4096.
+	 */
 	TRUEPEER_ERROR_INVALID = -5,
 	/* The maps were pinned by a truepeer with another map layout. */
 	TRUEPEER_ERROR_INCOMPATIBLE = -6,
@@ -151,6 +155,50 @@ int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, struct true
 int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *peer);
 
 /*
+ * All live connections that truepeer_lookup_cookie() would find, of all services, one after the
+ * other; the order means nothing.
+ *
+ *	truepeer_walk *walk;
+ *	struct truepeer_peer peer = TRUEPEER_PEER_INIT;
+ *
+ *	if (truepeer_walk_open(handle, &walk) == TRUEPEER_OK) {
+ *		while (truepeer_walk_next(walk, &peer) == 1)
+ *			use(&peer);
+ *		truepeer_walk_close(walk);
+ *	}
+ *
+ * A connection that lives from truepeer_walk_open() to the end of the walk is seen exactly once,
+ * whatever begins and ends meanwhile; one that does either may be seen, once, or not.  One that is
+ * seen may have ended in the moment before.  Where an agent takes another's place meanwhile, the
+ * connections of the new one are not seen.
+ *
+ * It takes the privileges of truepeer_open(), and no others; a walk that has begun goes on without
+ * them.  Walks are independent of each other and of their handle, which may be closed.  Each is for
+ * one thread at a time; after fork() both processes may go on with theirs.  Unlike a look-up, a
+ * walk allocates memory (about 70 KiB) and holds descriptors: three, and three for each earlier
+ * agent whose connections still live.
+ */
+typedef struct truepeer_walk truepeer_walk;
+
+/*
+ * On success *out is a walk for truepeer_walk_close().  Otherwise *out is NULL and the result is
+ * NOT_RUNNING (the pins have been removed since the handle was opened), PERMISSION (this process
+ * may not see whether the agent has been restarted since, or not open the new pins), INCOMPATIBLE,
+ * INVALID or SYSTEM (errno: ENOMEM, EMFILE).
+ */
+int truepeer_walk_open(truepeer_handle *handle, truepeer_walk **out);
+
+/*
+ * Returns 1 with *peer set, as by truepeer_lookup_cookie(); 0 at the end, and whenever it is called
+ * again then; INVALID, or SYSTEM, after which another try goes on where this one has stopped.
+ * *peer is unchanged unless it returns 1.
+ */
+int truepeer_walk_next(truepeer_walk *walk, struct truepeer_peer *peer);
+
+/* NULL is allowed. */
+void truepeer_walk_close(truepeer_walk *walk);
+
+/*
  * Copies the connection's header, as it was sent (PROXY protocol specification, section 2.2),
  * into `buffer`.  *size is the room there, in bytes (16384 is always enough; more than
  * 4096 are needed only where the agent was started with a larger --max-header), and afterwards the
@@ -163,48 +211,6 @@ int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void *buffer, 
 
 /* The same for the socket `fd`; its errors and a null handle as for truepeer_lookup_fd(). */
 int truepeer_get_header_fd(truepeer_handle *handle, int fd, void *buffer, size_t *size);
-
-/* One TLV (sections 2.2.1 to 2.2.8): `value` points into the header that it was found in. */
-struct truepeer_tlv {
-	uint8_t type;
-	uint8_t reserved;
-	uint16_t length; /* of the value, host byte order */
-	const uint8_t *value;
-};
-
-/* Types of TLVs, of the specification's registry and of cloud providers. */
-enum truepeer_tlv_type {
-	TRUEPEER_TLV_ALPN = 0x01,
-	TRUEPEER_TLV_AUTHORITY = 0x02,
-	TRUEPEER_TLV_CRC32C = 0x03,
-	TRUEPEER_TLV_NOOP = 0x04,
-	TRUEPEER_TLV_UNIQUE_ID = 0x05,
-	TRUEPEER_TLV_SSL = 0x20,
-	TRUEPEER_TLV_SSL_VERSION = 0x21, /* 0x21 to 0x28: inside TRUEPEER_TLV_SSL */
-	TRUEPEER_TLV_SSL_CN = 0x22,
-	TRUEPEER_TLV_SSL_CIPHER = 0x23,
-	TRUEPEER_TLV_SSL_SIG_ALG = 0x24,
-	TRUEPEER_TLV_SSL_KEY_ALG = 0x25,
-	TRUEPEER_TLV_SSL_GROUP = 0x26,
-	TRUEPEER_TLV_SSL_SIG_SCHEME = 0x27,
-	TRUEPEER_TLV_SSL_CLIENT_CERT = 0x28,
-	TRUEPEER_TLV_NETNS = 0x30,
-	TRUEPEER_TLV_GCP = 0xe0,   /* PSC connection id: 8 bytes, big endian */
-	TRUEPEER_TLV_AWS = 0xea,   /* first byte 1: VPC endpoint id, text */
-	TRUEPEER_TLV_AZURE = 0xee, /* first byte 1: link id, 4 bytes, little endian */
-};
-
-/*
- * Steps through the TLVs of a header of truepeer_get_header(), `size` bytes at `header`:
- * *position is 0 for the first one, and is moved on by each call.  Returns 1 with *tlv set, 0
- * when there are no more, INVALID where `header` is no version 2 header with whole TLVs.
- * Needs neither privileges nor a handle.
- */
-int truepeer_next_tlv(const void *header, size_t size, size_t *position, struct truepeer_tlv *tlv);
-
-/* The same for the TLVs inside one of TRUEPEER_TLV_SSL (section 2.2.6). */
-int truepeer_next_ssl_tlv(const struct truepeer_tlv *ssl, size_t *position,
-			  struct truepeer_tlv *tlv);
 
 /* A description of an error, in English; never NULL, never to be freed. */
 const char *truepeer_strerror(int error);

@@ -10,11 +10,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <truepeer/tlv.hpp>
 #include <truepeer/truepeer.h>
 
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -47,9 +49,10 @@ public:
 
 	explicit operator bool() const { return content_.index() == 0; }
 
-	/* Only with a value: std::bad_variant_access otherwise. */
-	T &operator*() { return std::get<0>(content_); }
-	const T &operator*() const { return std::get<0>(content_); }
+	/* Only with a value: std::bad_variant_access otherwise.  Of a temporary by value, for loops. */
+	T &operator*() & { return std::get<0>(content_); }
+	const T &operator*() const & { return std::get<0>(content_); }
+	T operator*() && { return std::get<0>(std::move(content_)); }
 	T *operator->() { return &std::get<0>(content_); }
 	const T *operator->() const { return &std::get<0>(content_); }
 
@@ -62,49 +65,63 @@ private:
 
 using Peer = truepeer_peer;
 
-/* Type (enum truepeer_tlv_type) and value. */
-struct Tlv {
-	std::uint8_t type;
-	std::vector<std::uint8_t> value;
-
-	std::string text() const { return std::string(value.begin(), value.end()); }
-};
-
-/* A header of version 2, and what is in it. */
-class Header
+/*
+ * All live connections, as truepeer_walk_next() says; a range, for one pass:
+ *
+ *	for (const truepeer::Peer &peer : *connections)
+ */
+class Connections
 {
 public:
-	explicit Header(std::vector<std::uint8_t> bytes) : bytes_(std::move(bytes)) {}
-
-	const std::vector<std::uint8_t> &bytes() const { return bytes_; }
-
-	/* In the order of the header; those inside TRUEPEER_TLV_SSL follow it. */
-	std::vector<Tlv> tlvs() const
+	struct End {
+	};
+	class Iterator
 	{
-		std::vector<Tlv> list;
-		std::size_t position = 0;
-		truepeer_tlv tlv;
+	public:
+		explicit Iterator(Connections *all) : all_(all) {}
 
-		while (truepeer_next_tlv(bytes_.data(), bytes_.size(), &position, &tlv) == 1) {
-			std::size_t inner = 0;
-			truepeer_tlv sub;
-
-			list.push_back(copy(tlv));
-			if (tlv.type != TRUEPEER_TLV_SSL)
-				continue;
-			while (truepeer_next_ssl_tlv(&tlv, &inner, &sub) == 1)
-				list.push_back(copy(sub));
+		const Peer &operator*() const { return all_->peer_; }
+		const Peer *operator->() const { return &all_->peer_; }
+		Iterator &operator++()
+		{
+			all_->next();
+			return *this;
 		}
-		return list;
+		bool operator!=(End) const { return all_->result_ == 1; }
+
+	private:
+		Connections *all_;
+	};
+
+	explicit Connections(truepeer_walk *walk) : walk_(walk) {}
+
+	Iterator begin()
+	{
+		next();
+		return Iterator(this);
+	}
+	End end() const { return {}; }
+
+	/* Why the pass ended before it had seen all; nothing otherwise. */
+	std::optional<Errc> error() const
+	{
+		return result_ < 0 ? std::optional<Errc>(static_cast<Errc>(result_)) : std::nullopt;
 	}
 
 private:
-	static Tlv copy(const truepeer_tlv &tlv)
+	struct Close {
+		void operator()(truepeer_walk *walk) const { truepeer_walk_close(walk); }
+	};
+
+	void next()
 	{
-		return { tlv.type, std::vector<std::uint8_t>(tlv.value, tlv.value + tlv.length) };
+		peer_.size = sizeof(peer_);
+		result_ = truepeer_walk_next(walk_.get(), &peer_);
 	}
 
-	std::vector<std::uint8_t> bytes_;
+	std::unique_ptr<truepeer_walk, Close> walk_;
+	Peer peer_ = TRUEPEER_PEER_INIT;
+	int result_ = 0;
 };
 
 namespace detail
@@ -112,9 +129,7 @@ namespace detail
 
 inline Result<Peer> peer(truepeer_handle *handle, int fd)
 {
-	Peer peer = {};
-
-	peer.size = sizeof(peer);
+	Peer peer = TRUEPEER_PEER_INIT;
 	int failed = truepeer_lookup_fd(handle, fd, &peer);
 	return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
 }
@@ -162,7 +177,7 @@ public:
 
 	Result<Peer> by_cookie(std::uint64_t cookie) const
 	{
-		Peer peer = empty();
+		Peer peer = TRUEPEER_PEER_INIT;
 		int failed = truepeer_lookup_cookie(handle_.get(), cookie, &peer);
 
 		return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
@@ -185,18 +200,22 @@ public:
 
 	Result<Header> header_by_fd(int fd) const { return detail::header(handle_.get(), fd); }
 
+	/* All live connections of all services; may outlive this object. */
+	Result<Connections> connections() const
+	{
+		truepeer_walk *walk = nullptr;
+		int failed = truepeer_walk_open(handle_.get(), &walk);
+
+		if (failed)
+			return static_cast<Errc>(failed);
+		return Connections(walk);
+	}
+
 private:
 	struct Close {
 		void operator()(truepeer_handle *handle) const { truepeer_close(handle); }
 	};
 	explicit Lookup(truepeer_handle *handle) : handle_(handle) {}
-	static Peer empty()
-	{
-		Peer peer = {};
-
-		peer.size = sizeof(peer);
-		return peer;
-	}
 
 	std::unique_ptr<truepeer_handle, Close> handle_;
 };

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Connections and their headers in the maps of a handle. */
+#ifndef TP_LIB_FIND_H
+#define TP_LIB_FIND_H
+
+#include "bpf/abi.h"
+#include "lib/handle.h"
+
+namespace tp::lib
+{
+
+/* What the first version of struct truepeer_peer has; smaller ones never existed. */
+inline constexpr uint32_t first_size = 552;
+/* What is larger has not been set: a stack's leftovers must not say how much is written to it. */
+inline constexpr uint32_t most_size = 4096;
+static_assert(sizeof(truepeer_peer) >= first_size && sizeof(truepeer_peer) <= most_size);
+
+inline bool is_size(uint32_t size)
+{
+	return size >= first_size && size <= most_size;
+}
+
+/* AF_UNIX paths stand in the header alone, behind its first 16 bytes (section 2.2). */
+inline constexpr size_t paths_start = 16, path_size = 108;
+inline constexpr size_t paths_end = paths_start + 2 * path_size;
+
+enum class Want { paths, header };
+
+/* Where a connection's header goes, or as much of it as there is room for. */
+struct Header {
+	Want want; /* paths: only where the addresses are paths */
+	uint8_t *bytes;
+	size_t room;
+};
+
+/*
+ * The header of a connection that has one, from the maps that `peer` was found in.  Returns 0 or a
+ * negative error number; -ENOENT: the connection has ended.
+ */
+int read_header(const int (&maps)[maps_of_dir], const tp_peer &peer, const Header &header);
+
+/* A connection whose header is there, in the maps of the agent that runs now. */
+int find_known(truepeer_handle *handle, uint64_t cookie, tp_peer &peer, const Header &header);
+
+/* Fills in the caller's struct, which has a valid size.  `header`: where the paths are. */
+void hand_out(truepeer_peer *to, uint64_t cookie, const tp_peer &peer, const uint8_t *header);
+
+} // namespace tp::lib
+
+#endif
