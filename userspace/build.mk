@@ -77,6 +77,11 @@ $(BUILD)/$(TP_LIB_SONAME): $(TP_LIB_OBJ) $(TP_LIB_MAP)
 $(BUILD)/libtruepeer.so: $(BUILD)/$(TP_LIB_SONAME)
 	$(Q)ln -sf $(TP_LIB_SONAME) $@
 
+.PHONY: abi
+abi: $(BUILD)/$(TP_LIB_SONAME) ## write down the library's ABI (tests/data), which later versions must not break
+	$(call say,ABI,tests/data/libtruepeer.abi)
+	$(Q)tools/abi dump $<
+
 .SECONDARY: $(TP_EXAMPLES:$(BUILD)/examples/%=$(BUILD)/userspace/lib/examples/%.o)
 
 # statically: the example runs from the build folder

@@ -46,8 +46,10 @@ TEST_F(Install, programs_are_built_by_pkg_config)
 		     { "cc -Wall -Wextra -Werror "
 		       "tests/data/consumer/consumer.c -o $OUT/c $(pkg-config --cflags --libs "
 		       "truepeer)",
-		       "c++ -std=c++17 -Wall -Wextra -Werror tests/data/consumer/consumer.cpp "
-		       "-o $OUT/cpp $(pkg-config --cflags --libs truepeer)" })
+		       "c++ -std=c++17 -Wall -Wextra -Wpedantic -Wshadow -Wconversion "
+		       "-Wold-style-cast "
+		       "-Werror tests/data/consumer/consumer.cpp -o $OUT/cpp $(pkg-config --cflags "
+		       "--libs truepeer)" })
 			expect_done(shell(build, path));
 		for (const char *program : { "$OUT/c", "$OUT/cpp" }) {
 			Finished finished = shell(program, path);

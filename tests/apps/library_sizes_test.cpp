@@ -49,7 +49,7 @@ protected:
 		put_in(out + "/later/lib/peer.cpp", "	out.service = peer.service;\n",
 		       "	out.added = 43;\n");
 		shell("cp build/libtruepeer.so.0 $OUT/now/libtruepeer.so.0; "
-		      "g++ -std=c++20 -O1 -fPIC -fno-exceptions -fno-rtti -fno-strict-aliasing "
+		      "g++ -g -std=c++20 -O1 -fPIC -fno-exceptions -fno-rtti -fno-strict-aliasing "
 		      "-fvisibility=hidden -DTP_VERSION='\"later\"' -I$OUT/later "
 		      "-I$OUT/later/include "
 		      "-I. -Iuserspace -shared -Wl,-soname,libtruepeer.so.0 "
@@ -57,6 +57,8 @@ protected:
 		      "$(ls $OUT/later/lib/*.cpp | grep -v names.cpp) "
 		      "-o $OUT/later/libtruepeer.so.0 -lbpf",
 		      out);
+		/* nor is that a break of the ABI */
+		shell("tools/abi check $OUT/later/libtruepeer.so.0", out);
 		for (std::string version : { "now", "later" })
 			shell("ln -s libtruepeer.so.0 $OUT/" + version +
 				      "/libtruepeer.so; cc -Wall -Wextra -Werror " +
