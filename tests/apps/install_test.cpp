@@ -85,7 +85,7 @@ TEST_F(Install, every_macro_of_the_headers_compiles_without_a_warning)
 		Finished names =
 			shell("sed -nE 's/^#define ([A-Z_]+[A-Z])\\b.*/\\1/p' "
 			      "$OUT/usr/include/truepeer/* | sort -u | "
-			      "while read -r name; do case $name in TRUEPEER*_H|TRUEPEER_HPP) ;; "
+			      "while read -r name; do case $name in TRUEPEER*_H|TRUEPEER*HPP) ;; "
 			      "*) grep -qw $name " +
 				      source + "|| echo $name ;; esac; done",
 			      { "OUT=" + box.dir() });
