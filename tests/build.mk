@@ -53,7 +53,7 @@ SANITIZE  := WARN=-Wall TEST_PCH= UNITY=1 BUILD=$(SANITIZED) $(foreach f,CXXFLAG
 	$(f)="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer")
 
 .PHONY: test-sanitized sanitized-tests
-sanitized-tests: $(BUILD)/truepeer $(BUILD)/examples/real_peer_server $(TESTS) $(TEST_PRELOAD) $(TEST_GO)
+sanitized-tests: $(BUILD)/truepeer $(TP_EXAMPLES) $(TESTS) $(TEST_PRELOAD) $(TEST_GO)
 
 test-sanitized: all tests ## run the tests, and what they test, with AddressSanitizer and UBSan (root)
 	$(Q)$(MAKE) --no-print-directory $(SANITIZE) sanitized-tests

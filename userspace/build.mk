@@ -55,7 +55,7 @@ TP_LIB_FLAGS  := -fPIC -fno-exceptions -fno-rtti -fvisibility=hidden
 # does outside of the kernel
 TP_LIB_FLAGS  += -fno-builtin-memset
 TP_EXAMPLES   := $(patsubst userspace/lib/examples/%.cpp,$(BUILD)/examples/%,\
-		   $(wildcard userspace/lib/examples/*.cpp))
+		   $(wildcard userspace/lib/examples/*.cpp)) $(BUILD)/examples/epoll_server
 
 ALL += $(BUILD)/libtruepeer.a $(BUILD)/libtruepeer.so $(TP_EXAMPLES)
 
@@ -90,7 +90,12 @@ $(BUILD)/examples/%: $(BUILD)/userspace/lib/examples/%.o $(BUILD)/libtruepeer.a
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(TP_LINK) $^ -o $@ $(TP_LIBS)
 
--include $(TP_LIB_OBJ:.o=.d) $(wildcard $(BUILD)/userspace/lib/examples/*.d)
+$(BUILD)/examples/epoll_server: $(BUILD)/userspace/examples/epoll/epoll_server.o $(BUILD)/libtruepeer.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(TP_LINK) $^ -o $@ $(TP_LIBS)
+
+-include $(BUILD)/userspace/examples/epoll/epoll_server.d $(TP_LIB_OBJ:.o=.d) $(wildcard $(BUILD)/userspace/lib/examples/*.d)
 
 # what the tests may call directly
 # the agent's parts, for tests of one of them
