@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The C++ example server with epoll: what it says of headers with TLVs, by kernel and by maps. */
 #include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
 
 #include "../net/support.h"
 
@@ -75,6 +78,60 @@ TEST_P(EpollExample, says_who_the_client_is_and_how_it_came)
 		}
 		EXPECT_TRUE(eventually([&] { return server.out() == all; })) << server.out();
 	});
+}
+
+/* A real proxy that ends TLS, and a client that asks for a name. */
+TEST(EpollExampleBehindHaproxy, says_the_name_and_the_version_of_tls)
+{
+	in_sandbox(
+		[](Sandbox &box) {
+			const std::string &dir = box.dir();
+			Agent agent(box, { .listen = { "127.0.0.1:8080" } });
+			Process server(
+				{ build_path("examples/epoll_server"), "8080", box.pin_dir() });
+			Finished certificate = run(
+				{ "sh", "-c",
+				  "cd \"$0\" && openssl req -x509 -newkey ec -pkeyopt "
+				  "ec_paramgen_curve:P-256 -nodes -subj /CN=shop.example -keyout "
+				  "key -out cert && cat cert key >pem",
+				  dir },
+				{}, 60s);
+
+			ASSERT_EQ(certificate.code, 0) << certificate.err;
+			std::ofstream(dir + "/haproxy.cfg")
+				<< "defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n"
+				   " timeout server 20s\n"
+				   "frontend f\n bind 127.0.0.1:8443 ssl crt "
+				<< dir
+				<< "/pem\n default_backend b\nbackend b\n server s 127.0.0.1:8080 "
+				   "send-proxy-v2-ssl proxy-v2-options authority\n";
+			Process haproxy({ "haproxy", "-q", "-db", "-f", dir + "/haproxy.cfg" });
+			ASSERT_TRUE(eventually([&] {
+				std::string all = run({ "ss", "-Hltn" }).out;
+
+				return all.find(":8443 ") != std::string::npos &&
+				       all.find(":8080 ") != std::string::npos;
+			})) << haproxy.err();
+			for (const char *version : { "TLSv1.2", "TLSv1.3" }) {
+				std::string option =
+					version == std::string("TLSv1.2") ? "-tls1_2" : "-tls1_3";
+				Finished client =
+					run({ "openssl", "s_client", "-connect", "127.0.0.1:8443",
+					      "-servername", "shop.example", "-quiet", option });
+
+				EXPECT_NE(client.out.find(std::string(": shop.example, ") +
+							  version + "\n"),
+					  std::string::npos)
+					<< client.out << client.err << server.out();
+				EXPECT_TRUE(client.out.starts_with("127.0.0.1:")) << client.out;
+			}
+			haproxy.signal(SIGKILL);
+			EXPECT_TRUE(haproxy.wait(10s).has_value());
+			server.signal(SIGKILL);
+			EXPECT_TRUE(server.wait(10s).has_value());
+			expect_clean_stop(agent);
+		},
+		90s);
 }
 
 } // namespace live
