@@ -92,9 +92,9 @@ TEST_F(LibraryVersions, older_and_newer_programs_and_libraries)
 
 	run_world(any, { .agent = { "--getsockopt" }, .start_server = false }, [&](World &w) {
 		Socket listener = listen_on(w.service);
-		Client client = w.connect();
 
 		build(w.box);
+		Client client = w.connect(); /* now: a header has a few seconds to come */
 		ASSERT_TRUE(client.send(w.header(2) + "hello"));
 		Accepted a = accept_from(listener);
 		int fd = dup(a.socket.fd()); /* which the programs inherit */
