@@ -36,7 +36,7 @@ protected:
 	/* Both versions of the library, and both programs, below box.dir(). */
 	static void build(Sandbox &box)
 	{
-		const std::string out = box.dir();
+		const std::string &out = box.dir();
 
 		shell("mkdir -p $OUT/now $OUT/later; cp -r userspace/include $OUT/now/; "
 		      "cp -r userspace/include userspace/lib $OUT/later/",
