@@ -94,6 +94,21 @@ static void expect_impaired(const WireOptions &options, const WireCounts &counts
 	EXPECT_EQ(counts.held > 0, options.reordered > 0);
 }
 
+/* Where bytes differ, and whether they are others of the payload. */
+static std::string difference(const std::string &got, const std::string &payload)
+{
+	size_t size = std::min(got.size(), payload.size()), first = 0, last = size;
+
+	while (first < size && got[first] == payload[first])
+		first++;
+	while (last > first && got[last - 1] == payload[last - 1])
+		last--;
+	size_t from = payload.find(got.substr(first, 16));
+	return "bytes " + std::to_string(first) + " to " + std::to_string(last) +
+	       (from == std::string::npos ? " are no payload" :
+					    " are those from " + std::to_string(from) + " on");
+}
+
 /* Sends and receives at the same time; what came back. */
 static std::string exchange(const Client &client, const std::vector<std::string> &parts,
 			    const std::string &payload)
@@ -148,7 +163,8 @@ TEST_P(Impairment, M35_bytes_survive)
 				got = exchange(client, parts, rest);
 			});
 			EXPECT_TRUE(got == payload)
-				<< got.size() << " of " << payload.size()
+				<< got.size() << " of " << payload.size() << ", "
+				<< difference(got, payload)
 				<< ", counted: " << nlohmann::json(agent.counters()).dump();
 			size_t index = port - 1001u;
 			ASSERT_TRUE(server.wait_done(index + 1));
