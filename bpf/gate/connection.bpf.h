@@ -24,15 +24,21 @@ static __always_inline int tp_gate_unread(struct bpf_sock *sk)
 
 /*
  * -1: it cannot be read.  A segment for a connection that has its socket: with the client's own numbers its bytes would
- * get to wrong places of the stream.
+ * get to wrong places of the stream.  While another CPU makes the socket (TCP_SYN_RECV), TCP finds it already, and the
+ * connection is still in tp_pending; it comes into tp_translations before it leaves that.
  */
 static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 netns)
 {
+	struct tp_pending *pending;
 	struct tp_segment s = {};
 
 	if (tp_read_segment(skb, 0, &s))
 		return -1;
 	s.flow.netns = netns;
+	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
+	if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE &&
+	    pending->state != TP_PENDING_PASSED)
+		return TP_DROP; /* the client sends it again, and tc has its number then */
 	return bpf_map_lookup_elem(&tp_translations, &s.flow) ? TP_DROP : TP_PASS;
 }
 

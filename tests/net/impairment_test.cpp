@@ -245,4 +245,49 @@ TEST_P(BadLine, M35_headers_survive)
 	in_sandbox(body, 90s);
 }
 
+/*
+ * What comes in fragments while the header is outstanding goes by the agent; what comes behind that,
+ * while another CPU makes the socket, is for a socket that is not established yet.
+ */
+TEST_P(BadLine, fragments_while_sockets_are_made)
+{
+	auto body = [&](Sandbox &box) {
+		const uint16_t clients = 60;
+		bool ipv6 = GetParam().ipv6;
+		Wire wire({ .fragment = 552, .super_packets = false, .checksums = true });
+		Endpoint service = endpoint(ipv6 ? wire_server_ipv6 : wire_server_ipv4, 8080);
+		ServerOptions options;
+		std::string payload = bulk(14000);
+
+		options.kind = ServerKind::blocking;
+		options.echo = true;
+		options.keep = false;
+		Server server(service, options);
+		Agent agent(box, { .engine = GetParam().engine,
+				   .listen = { service.text() },
+				   .trust = { wire_trusted_ipv4, wire_trusted_ipv6 } });
+		auto make = ipv6 ? v1_header : v2_header;
+		for (uint16_t port = 1; port <= clients; port++) {
+			std::string header = ipv6 ? make("2001:db8::9", port, "2001:db8::1", 80) :
+						    make("192.0.2.9", port, "198.51.100.1", 80);
+			std::string got;
+
+			in_netns(wire.client().fd(), [&] {
+				Client client(service, "", 30s);
+
+				got = exchange(client, { header + payload.substr(0, 9000) },
+					       payload.substr(9000));
+			});
+			ASSERT_TRUE(got == payload) << "connection " << port << ": " << got.size()
+						    << " bytes, " << difference(got, payload);
+		}
+		EXPECT_GT(wire.counts().fragmented, 0u);
+		server.stop();
+		EXPECT_EQ(agent.total(), clients) << nlohmann::json(agent.counters()).dump();
+		expect_clean_stop(agent);
+	};
+
+	in_sandbox(body, 90s);
+}
+
 } // namespace live
