@@ -18,8 +18,9 @@ extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *listener,
 extern void *bpf_cast_to_kern_ctx(void *context) __weak __ksym;
 
 /*
- * Linux 6.3: the same object, only to be read.  The verifier then believes every pointer that is read from
- * it; of one that it trusts it looks the type of each up by name, among all of the kernel's, on each path.
+ * Linux 6.2: the same object, only to be read.  Of a pointer that comes from an object which the verifier
+ * trusts, it looks the type up by name, among all of the kernel's, and that on each path; of one that comes
+ * from this, it does not.
  */
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __weak __ksym;
 #define tp_only_read(object)                                                                       \

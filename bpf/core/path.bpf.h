@@ -80,9 +80,9 @@ static __always_inline __u64 tp_hooks(const struct net *net, int is_ipv4)
 }
 
 /*
- * Whether NAT has a hook in this list, of what comes for this host (tp_hook_list()).  It takes the socket from a segment whose source port
- * differs from the socket's, to undo what early demux did before translation; a request socket from BPF has no
- * port yet (nf_nat_ipv4_local_in(), nf_nat_inet_port_was_mangled()).  The client would be reset.
+ * Whether NAT has a hook in this list (tp_hook_list()), of what comes for this host.  NAT takes the socket from a
+ * segment whose source port differs from the socket's, to undo what early demux did before translation; a
+ * request socket from BPF has no port yet (nf_nat_ipv4_local_in(), nf_nat_inet_port_was_mangled()).  The client would be reset.
  */
 TP_VERIFIED_ONCE int tp_has_nat(__u64 list)
 {

@@ -7,7 +7,7 @@
 #define TP_TC_TRANSLATE_OUT_BPF_H
 
 #include "bpf/tc/translate/packet.bpf.h"
-#include "bpf/tc/translate/syn.bpf.h"
+#include "bpf/tc/translate/synack.bpf.h"
 
 /* An option at a time, from w->at on; at SACK w->at and w->end are its blocks'. */
 static long tp_sack_step(__u64 index, void *context)

@@ -9,7 +9,7 @@
  * begins N bytes before what TCP expects: old data, which it drops, as it drops every
  * retransmission of them.  The server has a native socket, of whatever listener.
  *
- * Until there is a socket the connection is in tp_pending (tc/translate/syn.bpf.h makes the entry,
+ * Until there is a socket the connection is in tp_pending (tc/translate/synack.bpf.h makes the entry,
  * tc/translate/header.bpf.h decides), from then on in tp_translations, for as long as TCP may speak
  * for it.  What these programs have not let through, the gate holds back (gate/connection.bpf.h).
  *
@@ -18,6 +18,7 @@
  */
 #include "bpf/tc/translate/header.bpf.h"
 #include "bpf/tc/translate/out.bpf.h"
+#include "bpf/tc/translate/syn.bpf.h"
 
 /* The sender engine has not seen what begins the connection: it is this engine's then. */
 static __always_inline void tp_take_unsent(const struct tp_segment *s, struct tp_pending *pending)
