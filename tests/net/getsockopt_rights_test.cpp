@@ -40,16 +40,12 @@ static void become_nobody()
 /* Runs `body` in a child process that is nobody; its failed expectations are told. */
 static void as_nobody(const std::function<void()> &body)
 {
-	pid_t child = fork();
-	int status = 0;
-
-	if (child == 0) {
-		become_nobody();
-		body();
-		_exit(testing::Test::HasFailure() ? 1 : 0);
-	}
-	ASSERT_EQ(waitpid(child, &status, 0), child);
-	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+	EXPECT_EQ(as_nobody_of(65534,
+			       [&] {
+				       body();
+				       return testing::Test::HasFailure() ? 1 : 0;
+			       }),
+		  0);
 }
 
 static V2 header_with_tlvs(const std::string &origin, const std::string &destination)

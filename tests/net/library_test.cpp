@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* libtruepeer on live connections: what it finds, and how its errors differ. */
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -301,25 +299,18 @@ TEST(LibraryErrors, not_running)
 	});
 }
 
-/* Exit code of a child that has given up its privileges: the negated error. */
+/* The negated error. */
 static int open_as(gid_t gid, const std::string &pin_dir)
 {
-	pid_t child = fork();
-	int status = 0;
-
-	if (child == 0) {
+	return as_nobody_of(gid, [&] {
 		truepeer_handle *handle = nullptr;
 		truepeer_peer peer = empty_peer();
-
-		if (setgroups(0, nullptr) || setgid(gid) || setuid(65534))
-			_exit(100);
 		int error = truepeer_open(pin_dir.c_str(), &handle);
+
 		if (error == TRUEPEER_OK)
 			error = truepeer_lookup_cookie(handle, 1, &peer);
-		_exit(-error);
-	}
-	waitpid(child, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
+		return -error;
+	});
 }
 
 TEST(LibraryErrors, unprivileged_members_of_the_group_may_look_up_and_others_not)
@@ -328,11 +319,7 @@ TEST(LibraryErrors, unprivileged_members_of_the_group_may_look_up_and_others_not
 		Agent agent(box,
 			    { .listen = { "127.0.0.1:8080" }, .more = { "--group", "daemon" } });
 
-		for (std::string dir = box.pin_dir(); dir.size() > 1;) {
-			dir = dir.substr(0, dir.rfind('/'));
-			if (dir.rfind(box.dir(), 0) == 0)
-				chmod(dir.c_str(), 0755); /* the way there, not the pins */
-		}
+		box.open_way_to_pins();
 		EXPECT_EQ(open_as(1, agent.pin_dir()), -TRUEPEER_ERROR_NOT_FOUND);
 		EXPECT_EQ(open_as(65534, agent.pin_dir()), -TRUEPEER_ERROR_PERMISSION);
 		expect_clean_stop(agent);

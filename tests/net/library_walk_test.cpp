@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* All live connections by libtruepeer, while others come and go. */
 #include <bpf/bpf.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -294,25 +293,16 @@ TEST(LibraryWalkErrors, null_pointers_sizes_and_pins_that_have_gone)
 	});
 }
 
-/* Exit code of a child without privileges but for a group; its handle was opened by root or by it. */
+/* The negated error; the handle was opened by root, or is by the child. */
 static int walk_as(gid_t gid, const std::string &pin_dir, truepeer_handle *handle)
 {
-	pid_t child = fork();
-	int status = 0;
+	return as_nobody_of(gid, [&] {
+		int end = handle ? 0 : truepeer_open(pin_dir.c_str(), &handle);
 
-	if (child == 0) {
-		int end = 0;
-
-		if (setgroups(0, nullptr) || setgid(gid) || setuid(65534))
-			_exit(100);
-		if (!handle)
-			end = truepeer_open(pin_dir.c_str(), &handle);
 		if (end == 0)
 			walk(handle, &end);
-		_exit(-end);
-	}
-	waitpid(child, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
+		return -end;
+	});
 }
 
 TEST(LibraryWalkErrors, members_of_the_group_may_walk)
@@ -322,11 +312,7 @@ TEST(LibraryWalkErrors, members_of_the_group_may_walk)
 			    { .listen = { "127.0.0.1:8080" }, .more = { "--group", "daemon" } });
 		truepeer_handle *handle = nullptr;
 
-		for (std::string dir = box.pin_dir(); dir.size() > 1;) {
-			dir = dir.substr(0, dir.rfind('/'));
-			if (dir.rfind(box.dir(), 0) == 0)
-				chmod(dir.c_str(), 0755); /* the way there, not the pins */
-		}
+		box.open_way_to_pins();
 		EXPECT_EQ(walk_as(1, agent.pin_dir(), nullptr), 0);
 		EXPECT_EQ(walk_as(65534, agent.pin_dir(), nullptr), -TRUEPEER_ERROR_PERMISSION);
 		/* as servers do that give up their privileges once they have opened what they need */

@@ -142,6 +142,8 @@ public:
 	/* In order; `next()` moves on. */
 	void data(const std::string &payload, uint16_t flags = flag::ack | flag::psh);
 	void finish() { data({}, flag::ack | flag::fin); }
+	/* Once the server has ended: the client's own end, which is acknowledged; nothing if either is missing. */
+	std::optional<Segment> end_behind_the_server();
 
 	/* A segment of this connection; this timeout and those that follow are scaled. */
 	std::optional<Segment> expect(const Line::Wanted &wanted, Ms timeout = 2s);

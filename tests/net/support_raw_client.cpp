@@ -151,6 +151,18 @@ void RawClient::data(const std::string &payload, uint16_t flags)
 	next_ += s.length();
 }
 
+std::optional<Segment> RawClient::end_behind_the_server()
+{
+	auto fin = expect([](const Segment &s) { return s.has(flag::fin); });
+	Segment end = segment(flag::ack | flag::fin);
+
+	if (!fin)
+		return {};
+	end.ack = fin->seq + 1;
+	send(end);
+	return expect_ack(next() + 1) ? std::optional(end) : std::nullopt;
+}
+
 bool RawClient::mine(const Segment &s) const
 {
 	return s.destination_port == port_ && s.source_port == server_.port() &&

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
@@ -261,6 +262,26 @@ static bool replay(std::string &buffer)
 		ADD_FAILURE_AT(file.c_str(), (int)head[0]) << message;
 	}
 	return false;
+}
+
+void Sandbox::open_way_to_pins() const
+{
+	for (std::string at = pin_dir(); at.size() > dir_.size();) {
+		at = at.substr(0, at.rfind('/'));
+		chmod(at.c_str(), 0755);
+	}
+}
+
+int as_nobody_of(gid_t group, const std::function<int()> &body)
+{
+	static constexpr uid_t nobody = 65534;
+	pid_t child = fork();
+	int status = 0;
+
+	if (child == 0)
+		_exit(setgroups(0, nullptr) || setgid(group) || setuid(nobody) ? 100 : body());
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
 }
 
 void in_sandbox(const std::function<void(Sandbox &)> &body, Ms timeout)

@@ -58,6 +58,8 @@ public:
 	const std::string &dir() const { return dir_; } /* a tmpfs */
 	const std::string &cgroup() const { return cgroup_; }
 	std::string pin_dir() const { return dir_ + "/bpf/truepeer"; }
+	/* Whoever may read the pins gets there. */
+	void open_way_to_pins() const;
 
 private:
 	std::string dir_;
@@ -69,6 +71,12 @@ private:
  * What it has started ends with it, at the latest after `timeout`, scaled.
  */
 void in_sandbox(const std::function<void(Sandbox &)> &body, Ms timeout = 60s);
+
+/*
+ * Exit code of a child process that runs `body` as nobody, in this group and no other; 100: it did not
+ * get there, 101: it did not end.
+ */
+int as_nobody_of(gid_t group, const std::function<int()> &body);
 
 struct SpawnOptions {
 	std::string input = {};                    /* stdin; empty: /dev/null */

@@ -378,16 +378,12 @@ TEST_P(Translate, answers_late_segments_after_the_end)
 
 			EXPECT_EQ(receive_exactly(a.socket.fd(), 5), "hello");
 		}
-		auto fin = client.expect([](const Segment &s) { return s.has(flag::fin); });
-		ASSERT_TRUE(fin) << w.wire.log();
-		Segment end = client.segment(flag::ack | flag::fin);
-		end.ack = fin->seq + 1;
-		client.send(end);
-		ASSERT_TRUE(client.expect_ack(client.next() + 1)) << w.wire.log();
+		std::optional<Segment> end = client.end_behind_the_server();
+		ASSERT_TRUE(end) << w.wire.log();
 		for (int i = 0; i < 2; i++) {               /* as if the answer had been lost */
 			std::this_thread::sleep_for(600ms); /* tcp_invalid_ratelimit */
 			client.forget();
-			client.send(end);
+			client.send(*end);
 			auto ack = client.expect_ack(client.next());
 			ASSERT_TRUE(ack) << w.wire.log();
 			EXPECT_EQ(ack->ack, client.next() + 1);
