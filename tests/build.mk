@@ -61,7 +61,7 @@ test-sanitized: all tests ## run the tests, and what they test, with AddressSani
 
 # ---- BPF programs of the tests, and what is generated for them ---------------
 
-$(BUILD)/gen/abi_members.inc: tests/bpf/abi_members.awk bpf/abi.h
+$(BUILD)/gen/abi_members.inc: tests/bpf/abi_members.awk $(sort $(wildcard bpf/abi/*.h))
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)awk -f $^ > $@

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The structs of bpf/abi.h and their members as macro calls, so that no list of
+# The structs of bpf/abi/ and their members as macro calls, so that no list of
 # them has to be kept by hand: STRUCT(name), MEMBER(struct, name)..., END(name).
 
 /^struct [a-z0-9_]+ \{$/ {
