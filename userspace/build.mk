@@ -7,13 +7,16 @@ STATIC ?= 0
 TP_BASE  := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/base/*.cpp))
 TP_FMT   := $(BUILD)/userspace/base/format.o
 TP_NAMES := $(BUILD)/userspace/lib/names.o $(BUILD)/userspace/lib/tlv_types.o
+TP_AGENT_SOURCES := $(shell find userspace/agent -name '*.cpp' | sort)
+TP_CLI_SOURCES   := $(wildcard userspace/cli/*.cpp)
 ifeq ($(UNITY),1)
 TP_AGENT := $(BUILD)/unity/agent.o
 TP_CLI   := $(BUILD)/unity/cli.o
-$(foreach f,agent cli,$(eval $(call in_one,$(BUILD)/unity/$(f),$(wildcard userspace/$(f)/*.cpp))))
+$(eval $(call in_one,$(BUILD)/unity/agent,$(TP_AGENT_SOURCES)))
+$(eval $(call in_one,$(BUILD)/unity/cli,$(TP_CLI_SOURCES)))
 else
-TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/agent/*.cpp))
-TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/cli/*.cpp))
+TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_AGENT_SOURCES))
+TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_CLI_SOURCES))
 endif
 
 ifeq ($(STATIC),1)
@@ -36,7 +39,8 @@ $(BUILD)/unity/%.o: $(BUILD)/unity/%.cpp
 	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) -c $< -o $@
 
 # the only files that need the skeleton
-$(BUILD)/userspace/agent/programs.o $(BUILD)/userspace/agent/programs_load.o $(BUILD)/userspace/agent/programs_pin.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
+$(BUILD)/userspace/agent/load/programs.o $(BUILD)/userspace/agent/load/programs_load.o \
+$(BUILD)/userspace/agent/load/programs_pin.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
 
 $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
 	$(call say,LINK,$@)

@@ -8,8 +8,8 @@
 #include <set>
 #include <thread>
 
-#include "agent/followed.h"
-#include "agent/rtnetlink.h"
+#include "agent/watch/followed.h"
+#include "agent/watch/rtnetlink.h"
 
 #include "support.h"
 

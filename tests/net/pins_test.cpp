@@ -15,7 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "agent/pinned_maps.h"
+#include "agent/load/pinned_maps.h"
 #include "support.h"
 
 namespace live

@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 
-#include "agent/enforcer.h"
+#include "agent/enforce/enforcer.h"
 #include "base/fd.h"
 #include "base/result.h"
 

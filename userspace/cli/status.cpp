@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "agent/pins.h"
+#include "agent/load/pins.h"
 #include "base/maps.h"
 #include "cli/commands.h"
 #include "cli/status_parts.h"

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/pins.h"
+#include "agent/load/pins.h"
 
 namespace tp
 {

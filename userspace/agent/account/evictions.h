@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tp_pending is bounded and lets the oldest entry go for a new one, of which no program is
+ * told.  They are found by counting: a connection that has begun, has no outcome and is
+ * in no map, is one of them.
+ */
+#ifndef TP_AGENT_EVICTIONS_H
+#define TP_AGENT_EVICTIONS_H
+
+#include <cstdint>
+#include <vector>
+
+#include "agent/account/reporter.h"
+#include "base/maps.h"
+
+namespace tp
+{
+
+class Evictions
+{
+public:
+	struct Maps {
+		int pending, counters;
+	};
+	Evictions(const Maps &maps, size_t services)
+	    : maps_(maps), begun_(services), waiting_(services)
+	{
+	}
+
+	/*
+	 * A bounded part of a round, which reads how many have begun, then those that wait for
+	 * their header, then the outcomes.  What changes meanwhile makes the result too
+	 * small, never too large: a program counts an outcome before its entry goes.
+	 */
+	void tick(const Reporter &reporter);
+
+private:
+	enum class Phase { begin, pending, end };
+
+	bool any_open();
+	bool scan_pending();
+	void finish(const Reporter &reporter);
+
+	Maps maps_;
+	Phase phase_ = Phase::begin;
+	std::vector<uint64_t> begun_, waiting_; /* by service */
+	HashScan<tp_flow, tp_pending> pending_scan_;
+};
+
+} // namespace tp
+
+#endif

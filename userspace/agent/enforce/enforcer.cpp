@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/enforce/enforcer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <bpf/bpf.h>
+
+#include "base/log.h"
+
+namespace tp
+{
+
+static constexpr uint8_t finish_flags = TH_FIN | TH_ACK;
+
+Result<Enforcer::Place> Enforcer::open_place(const Namespace &space, bool may_send)
+{
+	Result<Inside> inside = Inside::enter(space);
+
+	if (!inside)
+		return inside.error();
+	Result<SockDiag> diag = SockDiag::open();
+	if (!diag)
+		return diag.error();
+	Place place = { space.cookie, std::move(*diag), {} };
+	if (!may_send)
+		return place;
+	Result<SegmentSender> sender = SegmentSender::open();
+	if (!sender)
+		return sender.error();
+	place.sender = std::move(*sender);
+	return place;
+}
+
+Result<Enforcer> Enforcer::open(const std::vector<Namespace> &spaces, bool may_send, uint32_t mark)
+{
+	Places places;
+
+	for (const Namespace &space : spaces) {
+		Result<Place> place = open_place(space, may_send);
+
+		if (!place)
+			return place.error();
+		places.push_back(std::move(*place));
+	}
+	return Enforcer(std::move(places), may_send, mark);
+}
+
+void Enforcer::leave(size_t space)
+{
+	places_[space].reset();
+}
+
+Status Enforcer::enter(size_t space, const Namespace &fresh)
+{
+	Result<Place> place = open_place(fresh, may_send_);
+
+	if (!place)
+		return place.error();
+	places_[space].emplace(std::move(*place));
+	return success();
+}
+
+Enforcer::Place *Enforcer::place(uint64_t netns)
+{
+	if (netns == 0)
+		return &*places_.front();
+	for (std::optional<Place> &place : places_)
+		if (place && place->netns == netns)
+			return &*place;
+	return nullptr;
+}
+
+/* One line for each kind of failure: a busy host would fill the log otherwise. */
+void Enforcer::report(const Status &status)
+{
+	if (status)
+		return;
+	int number = status.error().number;
+
+	if (std::find(reported_.begin(), reported_.end(), number) != reported_.end())
+		return;
+	reported_.push_back(number);
+	log("{}; more of these are not reported", status.error().text());
+}
+
+/* From the flow's local to its remote end. */
+void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t window)
+{
+	Place *here = place(flow.netns);
+
+	if (!here || !here->sender)
+		return;
+	report(here->sender->send({
+		.source = flow.local,
+		.destination = flow.remote,
+		.source_port = flow.local_port,
+		.destination_port = flow.remote_port,
+		.seq = seq,
+		.ack = ack,
+		.flags = flags,
+		.window = window,
+		.payload = {},
+	}));
+}
+
+/* To the local TCP, as the client, with the addresses that the client's packets have. */
+void Enforcer::send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
+		       std::span<const uint8_t> payload)
+{
+	tp_flow wire = flow, key = flow;
+
+	key.part = TP_WIRE_OF_SOCKET;
+	if (wires_ < 0 || bpf_map_lookup_elem(wires_, &key, &wire))
+		wire = flow;
+	report(here.sender->send({
+		.source = wire.remote,
+		.destination = wire.local,
+		.source_port = wire.remote_port,
+		.destination_port = wire.local_port,
+		.seq = seq,
+		.ack = ack,
+		.flags = flags,
+		.window = nudge_window,
+		.payload = payload,
+		.mark = mark_,
+	}));
+}
+
+void Enforcer::end_flow(const tp_flow &flow)
+{
+	Place *here = place(flow.netns);
+
+	if (!here)
+		return;
+	Result<std::optional<uint64_t>> found = here->diag.find(flow);
+	if (!found)
+		report(found.error());
+	else if (*found)
+		report(here->diag.destroy(flow, **found));
+}
+
+void Enforcer::act(const tp_action &action)
+{
+	switch (action.type) {
+	case TP_ACTION_RESET:
+	case TP_ACTION_FINISH:
+		send(action.flow, action.type == TP_ACTION_RESET ? reset_flags : finish_flags,
+		     action.seq, action.ack);
+		end_flow(action.flow);
+		refusals_[action.flow] = { boot_time_ns(), true };
+		break;
+	case TP_ACTION_ACKNOWLEDGE:
+	case TP_ACTION_PROBE:
+		send(action.flow, TH_ACK, action.seq, action.ack, nudge_window);
+		break;
+	case TP_ACTION_DESTROY:
+		report(place(action.flow.netns)->diag.destroy(action.flow, action.cookie));
+		break;
+	}
+}
+
+void Enforcer::handle(std::span<const uint8_t> record)
+{
+	tp_piece piece = {};
+
+	if (record.size() < sizeof(piece.action))
+		return;
+	std::memcpy(&piece, record.data(), std::min(record.size(), sizeof(piece)));
+	Place *here = place(piece.action.flow.netns);
+	if (!here)
+		return;
+	if (piece.action.type != TP_ACTION_SEGMENT) {
+		act(piece.action);
+		return;
+	}
+	if (!here->sender || record.size() < sizeof(piece) ||
+	    piece.length > record.size() - sizeof(piece))
+		return;
+	send_in(*here, piece.action.flow, piece.action.seq, piece.action.ack,
+		(uint8_t)(TH_ACK | TH_PUSH | (piece.fin ? TH_FIN : 0)),
+		record.subspan(sizeof(piece), piece.length));
+}
+
+} // namespace tp

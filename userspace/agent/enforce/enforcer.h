@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the programs cannot do themselves: end connections, on their request
+ * (tp_actions) and at the header timeout.
+ */
+#ifndef TP_AGENT_ENFORCER_H
+#define TP_AGENT_ENFORCER_H
+
+#include <netinet/tcp.h>
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "agent/watch/namespace.h"
+#include "agent/account/reporter.h"
+#include "agent/enforce/segments.h"
+#include "agent/enforce/sock_diag.h"
+#include "base/maps.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+class Enforcer
+{
+public:
+	/*
+	 * Works in these namespaces.  `may_send`: CAP_NET_RAW is there; `mark`: of what is sent
+	 * in to the local TCP (SO_MARK), as the programs know it.
+	 */
+	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send,
+				     uint32_t mark = TP_DEFAULT_MARK_SENT_IN);
+
+	/* The namespace at this index of `spaces` has gone: nothing here holds on to it. */
+	void leave(size_t space);
+	/* Another is in its place. */
+	Status enter(size_t space, const Namespace &fresh);
+
+	/* tp_wires, borrowed: where netfilter changes addresses, clients are those of the wire. */
+	void set_wires(int wires) { wires_ = wires; }
+
+	/* One record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
+	void handle(std::span<const uint8_t> record);
+
+	/* Whether segments can be sent in from here. */
+	bool may_send() const { return may_send_; }
+
+	struct Maps {
+		int pending, origins, pieces;
+	};
+	/* Ends what is over its time, in a bounded part of each map per call. */
+	void expire(const Maps &maps, const Reporter &reporter);
+
+	/* Resets the connections of tp_origins, in the namespaces that this works in. */
+	Status reset_all(int origins);
+
+	/* Ends all connections whose header is not decided: nobody will judge it. */
+	void end_undecided(int pending);
+
+private:
+	static constexpr uint8_t reset_flags = TH_RST | TH_ACK;
+	/* of segments to the local TCP, before scaling, which is not known here */
+	static constexpr uint16_t nudge_window = 1024;
+
+	struct Place {
+		uint64_t netns;
+		SockDiag diag;
+		std::optional<SegmentSender> sender;
+	};
+	/* A place that is missing: its namespace has gone. */
+	using Places = std::vector<std::optional<Place>>;
+
+	Enforcer(Places places, bool may_send, uint32_t mark)
+	    : places_(std::move(places)), may_send_(may_send), mark_(mark)
+	{
+	}
+	static Result<Place> open_place(const Namespace &space, bool may_send);
+
+	struct FlowLess {
+		bool operator()(const tp_flow &a, const tp_flow &b) const
+		{
+			return std::memcmp(&a, &b, sizeof(a)) < 0;
+		}
+	};
+	struct Refusal {
+		uint64_t seen_ns; /* when it was asked for or first met in the map */
+		bool done;        /* the client has been told */
+	};
+
+	/* nullptr: a namespace that is not this agent's; 0: its own. */
+	Place *place(uint64_t netns);
+	void report(const Status &status);
+	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,
+		  uint16_t window = 0);
+	void act(const tp_action &action);
+	void send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
+		     std::span<const uint8_t> payload);
+	void end_flow(const tp_flow &flow);
+	bool has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now);
+	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);
+	void expire_pending(const Maps &maps, const Reporter &reporter);
+	void finish_refused(int pending, const tp_flow &flow, const tp_pending &entry);
+	void nudge(const Maps &maps, const tp_flow &flow, const tp_pending &entry);
+	void expire_origins(int origins, const Reporter &reporter);
+
+	Places places_; /* the first is always there */
+	bool may_send_;
+	uint32_t mark_;
+	int wires_ = -1;
+	HashScan<tp_flow, tp_pending> pending_scan_;
+	HashScan<uint64_t, tp_peer> origins_scan_;
+	unsigned ticks_ = 0;
+	std::map<tp_flow, Refusal, FlowLess> refusals_;
+	std::vector<int> reported_; /* errno values that have been logged */
+};
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/load/cgroup.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace tp
+{
+
+/* PROC_CGROUP_INIT_INO: /proc/PID/ns/cgroup of processes in the host's own namespace. */
+static constexpr ino_t host_namespace = 0xEFFFFFFB;
+
+static constexpr const char *way_out =
+	"run it in the host's cgroup namespace, with its hierarchy mounted, or name the servers' "
+	"cgroup with --cgroup";
+
+/* ---- finding it ----------------------------------------------------------------- */
+
+/* mountinfo writes blanks and backslashes as \ and three octal digits. */
+static std::string unescape(const std::string &text)
+{
+	std::string out;
+
+	for (size_t i = 0; i < text.size(); i++) {
+		if (text[i] == '\\' && i + 3 < text.size()) {
+			out += (char)std::stoi(text.substr(i + 1, 3), nullptr, 8);
+			i += 3;
+		} else {
+			out += text[i];
+		}
+	}
+	return out;
+}
+
+/* Where the unified hierarchy, or a part of it, is mounted. */
+static std::vector<std::string> cgroup_mounts()
+{
+	std::ifstream file("/proc/self/mountinfo");
+	std::vector<std::string> mounts;
+
+	for (std::string line; std::getline(file, line);) {
+		std::istringstream fields(line);
+		std::string field, mount_point, type;
+
+		for (int i = 0; i < 5 && fields >> field; i++)
+			mount_point = field;
+		while (fields >> field && field != "-")
+			;
+		fields >> type;
+		if (type == "cgroup2")
+			mounts.push_back(unescape(mount_point));
+	}
+	return mounts;
+}
+
+static bool in_own_namespace()
+{
+	struct stat about;
+
+	return stat("/proc/self/ns/cgroup", &about) == 0 && about.st_ino != host_namespace;
+}
+
+static Fd open_dir(const std::string &path)
+{
+	return Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/* Of the hierarchy itself: all other cgroups have this file, those that look like "/" from here too. */
+static bool is_root(int cgroup)
+{
+	return faccessat(cgroup, "cgroup.type", F_OK, 0) && errno == ENOENT;
+}
+
+static Result<Cgroup> find_cgroup()
+{
+	std::vector<std::string> mounts = cgroup_mounts();
+
+	if (mounts.empty())
+		return Error{
+			ErrorCode::incompatible, "find cgroup", "/proc/self/mountinfo",
+			"no cgroup version 2 hierarchy is mounted",
+			"mount -t cgroup2 none /sys/fs/cgroup/unified, or name one with --cgroup"
+		};
+	for (const std::string &path : mounts) {
+		Fd fd = open_dir(path);
+
+		if (fd && is_root(fd.get()))
+			return Cgroup{ std::move(fd), path, TP_SCOPE_HOST };
+	}
+	return Error{ ErrorCode::incompatible, "find cgroup", mounts.front(),
+		      in_own_namespace() ?
+			      "this is the root of a container's own cgroup namespace, and servers "
+			      "outside of it would not be seen" :
+			      "only a part of the host's hierarchy is mounted here, and servers "
+			      "outside of it would not be seen",
+		      way_out };
+}
+
+Result<Cgroup> open_cgroup(const std::string &path)
+{
+	struct statfs about;
+
+	if (path.empty())
+		return find_cgroup();
+	Fd fd = open_dir(path);
+	if (!fd)
+		return system_error("open cgroup", path);
+	if (fstatfs(fd.get(), &about) || (unsigned)about.f_type != CGROUP2_SUPER_MAGIC)
+		return Error{ ErrorCode::usage, "open cgroup", path,
+			      "not a directory of a cgroup version 2 hierarchy" };
+	if (is_root(fd.get()))
+		return Cgroup{ std::move(fd), path, TP_SCOPE_HOST };
+	if (!in_own_namespace())
+		return Cgroup{ std::move(fd), path, TP_SCOPE_CGROUP };
+	log("cgroup {}: this process is in a cgroup namespace of its own; servers that are not "
+	    "below "
+	    "that cgroup are not seen, whatever they listen on",
+	    path);
+	return Cgroup{ std::move(fd), path, TP_SCOPE_CONTAINER };
+}
+
+/* ---- the way up ------------------------------------------------------------------- */
+
+uint64_t cgroup_id(int cgroup)
+{
+	struct stat about;
+
+	return fstat(cgroup, &about) ? 0 : about.st_ino;
+}
+
+Fd parent_cgroup(int cgroup)
+{
+	struct statfs about;
+
+	if (is_root(cgroup))
+		return {};
+	Fd parent(openat(cgroup, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (!parent || fstatfs(parent.get(), &about) ||
+	    (unsigned)about.f_type != CGROUP2_SUPER_MAGIC ||
+	    cgroup_id(parent.get()) == cgroup_id(cgroup))
+		return {};
+	return parent;
+}
+
+CgroupPlace locate_cgroup(int cgroup)
+{
+	CgroupPlace place = { cgroup_id(cgroup), {} };
+	uint32_t level = 0;
+	Fd above;
+
+	for (int at = cgroup; at >= 0; at = above.get(), level++) {
+		if (is_root(at)) {
+			place.level = level;
+			break;
+		}
+		above = parent_cgroup(at);
+	}
+	return place;
+}
+
+/* ---- who is there ------------------------------------------------------------------ */
+
+static std::string path_of(int fd)
+{
+	std::error_code failed;
+	std::filesystem::path path =
+		std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), failed);
+
+	return failed ? "the cgroup" : path.string();
+}
+
+/* "program 57 (their_name)"; the name takes CAP_SYS_ADMIN. */
+static std::string describe(uint32_t id)
+{
+	Fd fd(bpf_prog_get_fd_by_id(id));
+	bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (!fd || bpf_obj_get_info_by_fd(fd.get(), &info, &size) || !info.name[0])
+		return fmt::format("program {}", id);
+	return fmt::format("program {} ({})", id, info.name);
+}
+
+struct Attached {
+	uint32_t flags = 0;
+	std::vector<uint32_t> programs;
+};
+
+static Attached attached_to(int cgroup, bpf_attach_type type)
+{
+	Attached attached;
+	uint32_t count = 64; /* the kernel's BPF_CGROUP_MAX_PROGS */
+
+	attached.programs.resize(count);
+	if (bpf_prog_query(cgroup, type, 0, &attached.flags, attached.programs.data(), &count))
+		count = 0;
+	attached.programs.resize(count);
+	return attached;
+}
+
+Error attach_error(const std::string &program, int cgroup, bpf_attach_type type, int failed)
+{
+	std::string object = program + " to " + path_of(cgroup);
+	Fd above;
+
+	if (failed == -E2BIG)
+		return { ErrorCode::system,
+			 "attach",
+			 object,
+			 "as many programs are attached there as the kernel allows",
+			 "bpftool cgroup show " + path_of(cgroup) + " lists them",
+			 E2BIG };
+	/* the nearest that has any decides: hierarchy_allows_attach() in kernel/bpf/cgroup.c */
+	for (int at = cgroup; failed == -EPERM; at = above.get()) {
+		Attached there = attached_to(at, type);
+		bool shares = there.flags & BPF_F_ALLOW_MULTI ||
+			      (at != cgroup && there.flags & BPF_F_ALLOW_OVERRIDE);
+
+		if (!there.programs.empty() && !shares)
+			return { ErrorCode::permission,
+				 "attach",
+				 object,
+				 fmt::format("{} is attached to {} as {}, and shares that place "
+					     "with nobody",
+					     describe(there.programs.front()), path_of(at),
+					     libbpf_bpf_attach_type_str(type)),
+				 fmt::format(
+					 "see bpftool cgroup show {}; its tool has to attach it "
+					 "with BPF_F_ALLOW_MULTI or to take it away",
+					 path_of(at)),
+				 EPERM };
+		if (!there.programs.empty() && at != cgroup)
+			break;
+		above = parent_cgroup(at);
+		if (!above)
+			break;
+	}
+	return system_error("attach", object, failed);
+}
+
+} // namespace tp

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/load/pins.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "agent/load/tc_hook.h"
+#include "base/maps.h"
+
+namespace tp
+{
+
+/* The names in `dir` that start with `prefix`, as paths. */
+static std::vector<std::string> list(const std::string &dir, const std::string &prefix)
+{
+	std::vector<std::string> paths;
+	DIR *handle = opendir(dir.c_str());
+
+	if (!handle)
+		return paths;
+	while (const dirent *entry = readdir(handle)) {
+		std::string name = entry->d_name;
+
+		if (name != "." && name != ".." && name.starts_with(prefix))
+			paths.push_back(dir + "/" + name);
+	}
+	closedir(handle);
+	std::sort(paths.begin(), paths.end());
+	return paths;
+}
+
+static std::vector<std::string> siblings(const std::string &pin_dir, const char *suffix)
+{
+	size_t slash = pin_dir.rfind('/');
+
+	return list(pin_dir.substr(0, slash), pin_dir.substr(slash + 1) + suffix);
+}
+
+std::vector<std::string> draining_dirs(const std::string &pin_dir)
+{
+	return siblings(pin_dir, "-draining-");
+}
+
+std::vector<std::string> unfinished_dirs(const std::string &pin_dir)
+{
+	return siblings(pin_dir, "-new-");
+}
+
+bool pins_exist(const std::string &dir)
+{
+	struct stat about;
+
+	return lstat(dir.c_str(), &about) == 0;
+}
+
+std::vector<std::string> link_names(const std::string &dir, const std::string &prefix)
+{
+	std::vector<std::string> names = list(dir, prefix);
+
+	for (std::string &name : names)
+		name.erase(0, dir.size() + 1);
+	return names;
+}
+
+std::string free_draining_dir(const std::string &pin_dir)
+{
+	for (unsigned n = 1;; n++) {
+		std::string path = fmt::format("{}-draining-{}", pin_dir, n);
+
+		if (!pins_exist(path))
+			return path;
+	}
+}
+
+/*
+ * From /proc/locks, so that asking never gets in the way of who wants the lock.  Those who
+ * wait for one have an arrow in their line; locks of processes that are not visible none at all.
+ */
+static pid_t find_holder(const struct stat &about)
+{
+	std::string object = fmt::format("{:02x}:{:02x}:{}", major(about.st_dev),
+					 minor(about.st_dev), about.st_ino);
+	std::ifstream file("/proc/locks");
+
+	for (std::string line; std::getline(file, line);) {
+		std::istringstream fields(line);
+		std::string number, type, mode, kind, where;
+		pid_t pid = 0;
+
+		if (fields >> number >> type >> mode >> kind >> pid >> where && type == "FLOCK" &&
+		    where == object)
+			return pid > 0 ? pid : -1;
+	}
+	return 0;
+}
+
+pid_t lock_holder(const std::string &dir)
+{
+	struct stat about;
+
+	return lstat(dir.c_str(), &about) == 0 ? find_holder(about) : 0;
+}
+
+static std::string lock_path(const std::string &pin_dir)
+{
+	return pin_dir + "-lock";
+}
+
+static Fd open_lockable(const std::string &path)
+{
+	return Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+/*
+ * Members of the pins' group may lock DIR, too, once the agent is gone: only the agent has both
+ * locks.  A lock that /proc/locks does not show is found by trying, which nobody minds here: the
+ * agent holds DIR from before anybody else can see it.
+ */
+pid_t running_agent(const std::string &pin_dir)
+{
+	pid_t holder = lock_holder(pin_dir);
+
+	if (holder > 0)
+		return holder == lock_holder(lock_path(pin_dir)) ? holder : 0;
+	Fd dir = open_lockable(pin_dir);
+	bool held = dir && flock(dir.get(), LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+
+	return held ? -1 : 0;
+}
+
+Result<Fd> hold_pins(const std::string &dir)
+{
+	Fd fd = open_lockable(dir);
+
+	if (!fd || flock(fd.get(), LOCK_EX | LOCK_NB))
+		return system_error("lock", dir);
+	return fd;
+}
+
+static bool is_ours(uid_t owner)
+{
+	return owner == 0 || owner == geteuid();
+}
+
+Status check_owner(const std::string &dir)
+{
+	struct stat about;
+
+	if (lstat(dir.c_str(), &about) || (S_ISDIR(about.st_mode) && is_ours(about.st_uid)))
+		return success();
+	return Error{ ErrorCode::permission, "use pins", dir,
+		      S_ISDIR(about.st_mode) ? fmt::format("belongs to user {}", about.st_uid) :
+					       "not a directory",
+		      "remove it, or choose another --pin-dir" };
+}
+
+/* Whose lock cannot be an agent's; the owner of a process that is gone is nobody, too. */
+static bool is_stranger(pid_t pid, uid_t owner)
+{
+	struct stat about;
+
+	return pid > 0 && stat(fmt::format("/proc/{}", pid).c_str(), &about) == 0 &&
+	       !is_ours(about.st_uid) && about.st_uid != owner;
+}
+
+static Error busy_error(const std::string &pin_dir, pid_t pid)
+{
+	return { ErrorCode::busy, "lock", pin_dir,
+		 pid > 0 ? fmt::format("in use by process {}", pid) : "in use by another process",
+		 "stop it first, or choose another --pin-dir" };
+}
+
+/*
+ * The directory is nobody else's: whoever can open it can lock it, and so keep the agent from
+ * starting.  One that others could open is mended, and one that a stranger has locked by then, or
+ * made himself, is replaced: a lock on a directory that is gone is worth nothing.
+ */
+Result<PinLock> PinLock::take(const std::string &pin_dir)
+{
+	static constexpr mode_t owner_only = 0700;
+	static constexpr int attempts = 100;
+	std::string path = lock_path(pin_dir);
+
+	for (int attempt = 0; attempt < attempts; attempt++) {
+		struct stat held, named;
+
+		if (mkdir(path.c_str(), owner_only) && errno != EEXIST)
+			return system_error("lock", path);
+		Fd fd = open_lockable(path);
+		if (!fd) {
+			if (errno == ENOENT) /* its holder ended just now */
+				continue;
+			return system_error("lock", path);
+		}
+		if (fstat(fd.get(), &held))
+			return system_error("lock", path);
+		bool replace = !is_ours(held.st_uid);
+		if (!replace && (held.st_mode & 07777) != owner_only &&
+		    fchmod(fd.get(), owner_only))
+			return system_error("set the mode of", path);
+		if (!replace && flock(fd.get(), LOCK_EX | LOCK_NB)) {
+			if (errno != EWOULDBLOCK)
+				return system_error("lock", path);
+			pid_t pid = find_holder(held);
+
+			if (!is_stranger(pid, held.st_uid))
+				return busy_error(pin_dir, pid);
+			replace = true;
+		}
+		if (lstat(path.c_str(), &named) || held.st_ino != named.st_ino)
+			continue; /* it has been removed meanwhile */
+		if (!replace)
+			return PinLock(path, std::move(fd));
+		if (rmdir(path.c_str()) && errno != ENOENT)
+			return system_error("replace", path, errno,
+					    "another user has made it, or holds it");
+	}
+	return busy_error(pin_dir, lock_holder(path));
+}
+
+void PinLock::remove()
+{
+	rmdir(path_.c_str());
+}
+
+Result<uint64_t> live_connections(const std::string &dir, int engine)
+{
+	Result<Fd> map = open_map(dir, "tp_origins", Access::read);
+	HashScan<uint64_t, tp_peer> scan;
+	uint64_t count = 0;
+
+	if (!map) {
+		if (map.error().code == ErrorCode::not_running)
+			return count; /* half removed: nothing can be looked up in it */
+		return map.error();
+	}
+	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t, const tp_peer &peer) {
+		count += peer.state != TP_PEER_CLOSED && (engine < 0 || peer.engine == engine);
+	});
+	if (!read)
+		return read.error();
+	return count;
+}
+
+Status drop_link(const std::string &dir, const char *name)
+{
+	std::string path = dir + "/" + name;
+	Fd link(bpf_obj_get(path.c_str()));
+
+	if (link) /* at once, whoever else holds the link; fails if its cgroup is gone */
+		bpf_link_detach(link.get());
+	if (unlink(path.c_str()) && errno != ENOENT)
+		return system_error("unpin", path);
+	return success();
+}
+
+Status drop_links(const std::string &dir, const std::string &prefix)
+{
+	for (const std::string &path : list(dir, prefix)) {
+		Status dropped = drop_link(dir, path.c_str() + dir.size() + 1);
+
+		if (!dropped)
+			return dropped;
+	}
+	return success();
+}
+
+Status remove_pins(const std::string &dir)
+{
+	Status dropped = drop_links(dir, "link_");
+
+	if (dropped)
+		dropped = drop_filters(dir);
+	if (!dropped)
+		return dropped;
+	for (const std::string &path : list(dir, ""))
+		if (unlink(path.c_str()))
+			return system_error("unpin", path);
+	if (rmdir(dir.c_str()) && errno != ENOENT)
+		return system_error("remove", dir);
+	return success();
+}
+
+Result<Remaining> sweep_draining(const std::string &pin_dir)
+{
+	Remaining remaining;
+
+	for (const std::string &dir : draining_dirs(pin_dir)) {
+		Result<uint64_t> live = live_connections(dir);
+
+		if (!live)
+			return live.error();
+		if (*live) {
+			remaining.connections += *live;
+			remaining.dirs++;
+			continue;
+		}
+		Status removed = remove_pins(dir);
+		if (!removed)
+			return removed.error();
+	}
+	return remaining;
+}
+
+} // namespace tp

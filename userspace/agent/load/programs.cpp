@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/load/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "agent/load/cgroup.h"
+#include "base/log.h"
+#include "base/maps.h"
+#include "truepeer.skel.h"
+
+namespace tp
+{
+
+int Programs::handshake(size_t space) const
+{
+	if (!no_handshake_.empty())
+		return -1;
+	const Skeleton &skeleton = space == 0 ? skeleton_ : more_[space - 1];
+	return bpf_program__fd(skeleton->progs.tp_handshake);
+}
+
+TcPrograms Programs::translate(size_t space) const
+{
+	const auto &programs = (space == 0 ? skeleton_ : more_[space - 1])->progs;
+
+	return { bpf_program__fd(programs.tp_translate_in),
+		 bpf_program__fd(programs.tp_translate_out),
+		 bpf_program__fd(programs.tp_translate_in_ip),
+		 bpf_program__fd(programs.tp_translate_out_ip),
+		 "translate",
+		 !only_translate_ };
+}
+
+static Status update(const bpf_map *map, const void *key, const void *value)
+{
+	int failed = bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY);
+
+	return failed ? Status(system_error("fill map", bpf_map__name(map), failed)) : success();
+}
+
+/* Whether the rule is for this service. */
+static bool concerns(const PolicyRule &rule, const Listen &listen)
+{
+	return !rule.service || (rule.service->port == listen.port &&
+				 !std::memcmp(&rule.service->address, &listen.address, 16));
+}
+
+Status Programs::fill(const Setup &setup)
+{
+	uint32_t id = 0;
+
+	config_.abi_version = TP_ABI_VERSION;
+	config_.draining = TP_DRAINING_PASS;
+	config_.max_connections = setup.max_connections;
+	config_.claims = 1;
+	Status done = refresh(false);
+
+	if (done)
+		done = fill_namespaces(setup);
+	for (const Listen &listen : setup.services) {
+		tp_service_key key = {};
+		tp_service service = {};
+
+		key.port = listen.port;
+		std::memcpy(key.address, listen.address.bytes, 16);
+		service.id = id;
+		service.engines = 1u << TP_ENGINE_TRANSLATE;
+		if (no_handshake_.empty())
+			service.engines |= 1u << TP_ENGINE_HANDSHAKE;
+		if (no_sender_.empty())
+			service.engines |= 1u << TP_ENGINE_SENDER;
+		service.header_timeout_ns = setup.header_timeout_ns;
+		service.versions = setup.versions;
+		service.flags = setup.flags;
+		service.max_header = setup.max_header;
+		for (const PolicyRule &rule : setup.policies)
+			if (done && concerns(rule, listen))
+				done = set_policy(policies(), id, rule.network, rule.policy);
+		for (uint64_t netns : setup.namespaces) {
+			key.netns = netns;
+			if (done)
+				done = update(skeleton_->maps.tp_services, &key, &service);
+		}
+		id++;
+	}
+	return done;
+}
+
+/* The new ones first: where the old namespace still has a server, it is served until then. */
+Status Programs::move_services(uint64_t from, uint64_t to)
+{
+	std::vector<std::pair<tp_service_key, tp_service>> moved;
+	Status done = for_each_entry<tp_service_key, tp_service>(
+		services(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
+			if (key.netns == from && from != to)
+				moved.emplace_back(key, value);
+		});
+
+	for (auto &[key, value] : moved) {
+		key.netns = to;
+		if (done)
+			done = update(skeleton_->maps.tp_services, &key, &value);
+	}
+	for (auto &[key, value] : moved) {
+		key.netns = from;
+		if (done)
+			bpf_map_delete_elem(services(), &key);
+	}
+	return done;
+}
+
+Status Programs::tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state)
+{
+	uint32_t index = (uint32_t)space;
+	tp_namespace about = {};
+	int map = bpf_map__fd(skeleton_->maps.tp_namespaces);
+
+	if (int failed = bpf_map_lookup_elem(map, &index, &about))
+		return system_error("read map", "tp_namespaces", failed);
+	about.cookie = cookie;
+	about.since_ns = boot_time_ns();
+	about.state = state;
+	about.entered += state == TP_NAMESPACE_ENTERED;
+	return update(skeleton_->maps.tp_namespaces, &index, &about);
+}
+
+/* Room for what namespaces have while one takes another's place. */
+uint32_t Programs::service_keys(const Setup &setup)
+{
+	return (uint32_t)(setup.services.size() * (setup.namespaces.size() + 1));
+}
+
+Status Programs::fill_namespaces(const Setup &setup)
+{
+	Status done = success();
+
+	for (uint32_t i = 0; i < setup.names.size() && done; i++) {
+		tp_namespace about = {};
+
+		about.cookie = i < setup.namespaces.size() ? setup.namespaces[i] : 0;
+		about.since_ns = boot_time_ns();
+		about.entered = 1;
+		setup.names[i].copy(about.name, sizeof(about.name) - 1);
+		done = update(skeleton_->maps.tp_namespaces, &i, &about);
+	}
+	return done;
+}
+
+Status Programs::attach(int cgroup)
+{
+	const struct {
+		const char *name;
+		bpf_program *program;
+		bpf_attach_type type;
+	} points[] = {
+		{ "link_sockops", skeleton_->progs.tp_sockops, BPF_CGROUP_SOCK_OPS },
+		{ "link_peername4", skeleton_->progs.tp_peername4, BPF_CGROUP_INET4_GETPEERNAME },
+		{ "link_peername6", skeleton_->progs.tp_peername6, BPF_CGROUP_INET6_GETPEERNAME },
+		{ "link_gate", skeleton_->progs.tp_gate, BPF_CGROUP_INET_INGRESS },
+	};
+	int failed = 0;
+
+	if (no_sender_.empty()) /* a link to a sockmap exists only from Linux 6.10 on */
+		failed = bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_sender),
+					 bpf_map__fd(skeleton_->maps.tp_sending),
+					 BPF_SK_MSG_VERDICT, 0);
+	if (failed)
+		return system_error("attach", "tp_sender to tp_sending", failed);
+	for (const auto &point : points) {
+		int fd = bpf_link_create(bpf_program__fd(point.program), cgroup, point.type,
+					 nullptr);
+
+		if (fd < 0)
+			return attach_error(bpf_program__name(point.program), cgroup, point.type,
+					    fd);
+		links_.emplace_back(point.name, fd);
+	}
+	return success();
+}
+
+/* For answering only: nothing depends on it, and it may be another cgroup. */
+Status Programs::attach_getsockopt(int cgroup)
+{
+	int fd = bpf_link_create(bpf_program__fd(skeleton_->progs.tp_getsockopt), cgroup,
+				 BPF_CGROUP_GETSOCKOPT, nullptr);
+
+	if (fd < 0)
+		return attach_error("tp_getsockopt", cgroup, BPF_CGROUP_GETSOCKOPT, fd);
+	links_.emplace_back("link_getsockopt", fd);
+	return success();
+}
+
+uint32_t Programs::link_id() const
+{
+	bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (links_.empty() || bpf_obj_get_info_by_fd(links_.front().second.get(), &info, &size))
+		return 0;
+	return info.id;
+}
+
+Status Programs::write_config() const
+{
+	uint32_t zero = 0;
+
+	return update(skeleton_->maps.tp_config, &zero, &config_);
+}
+
+Status Programs::start(tp_draining how)
+{
+	config_.draining = how;
+	return write_config();
+}
+
+static uint32_t read_rmem_max()
+{
+	std::ifstream file("/proc/sys/net/core/rmem_max");
+	uint32_t value = 0;
+
+	file >> value; /* another network namespace than the first may not see it: then 0 */
+	return value;
+}
+
+Status Programs::set_routes(bool any)
+{
+	if (config_.routes == any)
+		return success();
+	config_.routes = any;
+	return write_config();
+}
+
+Status Programs::refresh(bool may_send)
+{
+	uint32_t rmem_max = read_rmem_max();
+
+	if (rmem_max)
+		config_.rmem_max = rmem_max;
+	if (may_send)
+		config_.alive_ns = boot_time_ns();
+	return write_config();
+}
+
+int Programs::pending() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_pending);
+}
+
+int Programs::services() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_services);
+}
+
+int Programs::routes() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_routes);
+}
+
+int Programs::policies() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_policies);
+}
+
+int Programs::counters() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_counters);
+}
+
+int Programs::events() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_events);
+}
+
+int Programs::early_events() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_events_early);
+}
+
+int Programs::own_addresses() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_own_addresses);
+}
+
+int Programs::translations() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_translations);
+}
+
+int Programs::ended() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_ended);
+}
+
+int Programs::wires() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_wires);
+}
+
+int Programs::headers() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_headers);
+}
+
+int Programs::large_headers() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_headers_large);
+}
+
+int Programs::reporter() const
+{
+	return bpf_program__fd(skeleton_->progs.tp_agent_report);
+}
+
+int Programs::pieces() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_pieces);
+}
+
+int Programs::origins() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_origins);
+}
+
+int Programs::actions() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_actions);
+}
+
+std::vector<uint32_t> Programs::program_ids() const
+{
+	std::vector<uint32_t> ids;
+	std::vector<int> fds;
+	bpf_program *program;
+
+	for (const Skeleton &copy : more_)
+		bpf_object__for_each_program(program, copy->obj)
+			fds.push_back(bpf_program__fd(program));
+	bpf_object__for_each_program(program, skeleton_->obj)
+		fds.push_back(bpf_program__fd(program));
+	for (int fd : fds) {
+		bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+			ids.push_back(info.id);
+	}
+	return ids;
+}
+
+std::vector<uint32_t> Programs::map_ids() const
+{
+	std::vector<uint32_t> ids;
+	std::vector<int> fds;
+	bpf_map *map;
+
+	bpf_object__for_each_map(map, skeleton_->obj)
+		/* the predecessor's pins may hold on to these */
+		if (std::find(shared_.begin(), shared_.end(), bpf_map__name(map)) == shared_.end())
+			fds.push_back(bpf_map__fd(map));
+	for (int fd : fds) {
+		bpf_map_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+			ids.push_back(info.id);
+	}
+	return ids;
+}
+
+/* The kernel frees after a grace period; -EPERM (no CAP_SYS_ADMIN) ends the wait. */
+void wait_until_freed(const std::vector<uint32_t> &programs, const std::vector<uint32_t> &maps)
+{
+	for (int round = 0; round < 100; round++) {
+		bool left = false;
+
+		for (uint32_t id : programs)
+			left |= bool(Fd(bpf_prog_get_fd_by_id(id)));
+		for (uint32_t id : maps)
+			left |= bool(Fd(bpf_map_get_fd_by_id(id)));
+		if (!left)
+			return;
+		timespec pause = { 0, 20'000'000 };
+		nanosleep(&pause, nullptr);
+	}
+}
+
+} // namespace tp

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The BPF object: loaded, filled with the configuration, attached, pinned. */
+#ifndef TP_AGENT_PROGRAMS_H
+#define TP_AGENT_PROGRAMS_H
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/load/cgroup.h"
+#include "bpf/abi.h"
+#include "agent/watch/interfaces.h"
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/policy.h"
+#include "base/result.h"
+
+struct tp_truepeer;
+
+namespace tp
+{
+
+/*
+ * Entries of an LRU map that holds on to the latest `wanted`, whatever the CPUs are doing.  Each
+ * possible one may keep 128 free entries to itself, and the map lets go up to 128 of its oldest
+ * as soon as there are fewer than that for all (kernel/bpf/bpf_lru_list.c).
+ */
+uint32_t lru_room(uint32_t wanted);
+
+struct Setup {
+	std::vector<Listen> services;
+	std::vector<PolicyRule> policies;
+	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
+	uint32_t max_pending = 16384; /* all services together; tp_pending has lru_room() for it */
+	uint32_t max_connections = 245760;
+	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
+	CgroupPlace cgroup;                     /* that the programs are attached to */
+	std::vector<uint64_t> namespaces;       /* of the services: cookies */
+	std::vector<std::string> names;         /* of all of them, the agent's own has none */
+	uint32_t versions = 1u << 1 | 1u << 2;  /* of headers: as in tp_service */
+	uint32_t flags = 0;                     /* enum tp_service_flag */
+	uint32_t mark = TP_DEFAULT_MARK;
+	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
+	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
+	std::string pin_dir;
+	std::string no_handshake;    /* why the handshake engine is not to be tried; empty: try */
+	std::string no_sender;       /* ... the sender engine */
+	bool only_translate = false; /* no engine else: --interface is about it */
+	int getsockopt_cgroup = -1;  /* where getsockopt() is answered; -1: nowhere */
+	bool original_dst = false;   /* ... SO_ORIGINAL_DST, too */
+};
+
+class Programs
+{
+public:
+	/* What is taken over from `dir`, the pin directory of an agent that was killed. */
+	struct Predecessor {
+		std::string dir;     /* empty: there is none */
+		bool pending = true; /* also its connections without a socket */
+	};
+	/*
+	 * Loads, and fills the maps: no connection is taken before start().  Where the handshake
+	 * or the sender engine cannot be loaded, no_handshake() and no_sender() tell why.
+	 */
+	static Result<Programs> load(Setup setup, const Predecessor &predecessor);
+	Programs(Programs &&) = default;
+	Programs &operator=(Programs &&) = default;
+
+	/* The gate last: by then everything behind it is in place. */
+	Status attach(int cgroup);
+	Status attach_getsockopt(int cgroup);
+	/* The kernel's number of the first link that attach() has made; 0: it does not tell. */
+	uint32_t link_id() const;
+
+	/* From here on connections are taken, or in the way `how` says. */
+	Status start(tp_draining how = TP_DRAINING_NOT);
+
+	/* From time to time: what the programs cannot ask the kernel for. */
+	Status refresh(bool may_send);
+	/* For `status`: tc programs had to be attached anew on so many interfaces. */
+	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
+	/* Whether tp_routes has anything. */
+	Status set_routes(bool any);
+
+	/* By index into Setup::namespaces; -1: not loaded. */
+	int handshake(size_t space) const;
+	/* The programs of the translate engine, if that serves. */
+	TcPrograms translate(size_t space) const;
+	const std::string &no_handshake() const { return no_handshake_; }
+	const std::string &no_sender() const { return no_sender_; }
+	/* The program anew, for another namespace at this index, not the first. */
+	Status enter(const Setup &setup, size_t space);
+	/* The services of one namespace become those of another. */
+	Status move_services(uint64_t from, uint64_t to);
+	Status tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state);
+	/* It does not work after all. */
+	void give_up_handshake(const std::string &why);
+
+	/* Pins maps and links in `dir`, readable for `group` if one is given. */
+	Status pin(const std::string &dir, std::optional<uint32_t> group);
+
+	int pending() const;
+	int pieces() const;
+	int routes() const;
+	int origins() const;
+	int actions() const;
+	int services() const;
+	int policies() const;
+	int counters() const;
+	int events() const;
+	int early_events() const;
+	int own_addresses() const;
+	int headers() const;
+	int translations() const;
+	int ended() const;
+	int wires() const;
+	int large_headers() const;
+	/* tp_agent_report, to be run with a struct tp_agent_report. */
+	int reporter() const;
+	bool shares() const { return shares_; }
+
+	/* For waiting until the kernel has let go of them. */
+	std::vector<uint32_t> program_ids() const;
+	std::vector<uint32_t> map_ids() const;
+
+private:
+	struct Destroy {
+		void operator()(tp_truepeer *skeleton) const;
+	};
+	using Skeleton = std::unique_ptr<tp_truepeer, Destroy>;
+
+	explicit Programs(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
+	static Result<Skeleton> open_and_load(const Setup &setup, const Predecessor &predecessor);
+	static Result<Skeleton> load_what_can_be(Setup &setup, const Predecessor &predecessor);
+	Result<Skeleton> load_more(const Setup &setup, uint64_t netns);
+	Status fill(const Setup &setup);
+	Status fill_namespaces(const Setup &setup);
+	static uint32_t service_keys(const Setup &setup);
+	Status write_config() const;
+
+	Skeleton skeleton_;
+	std::vector<Skeleton> more_; /* the tc programs for further namespaces */
+	std::string no_handshake_, no_sender_;
+	bool only_translate_ = false;     /* --interface says where */
+	bool shares_ = false;             /* tp_pending with a predecessor */
+	std::vector<std::string> shared_; /* maps */
+	tp_config config_ = {};
+	std::vector<std::pair<std::string, Fd>> links_;
+	Fd held_; /* the directory of the pins */
+};
+
+/* Waits, for at most a second or two, until the kernel has freed these. */
+void wait_until_freed(const std::vector<uint32_t> &programs, const std::vector<uint32_t> &maps);
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The pins of maps, programs and links: who may read which (pinned_maps.h). */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/load/pinned_maps.h"
+#include "agent/load/pins.h"
+#include "agent/load/programs.h"
+#include "truepeer.skel.h"
+
+namespace tp
+{
+
+static Status pin_one(int fd, const std::string &path, mode_t mode, std::optional<uint32_t> group)
+{
+	int failed = bpf_obj_pin(fd, path.c_str());
+
+	if (failed)
+		return system_error("pin", path, failed);
+	if (chmod(path.c_str(), mode))
+		return system_error("set the mode of", path);
+	if (group && chown(path.c_str(), (uid_t)-1, *group))
+		return system_error("give to the group", path);
+	return success();
+}
+
+static Status pin_map(const bpf_map *map, const std::string &dir, std::optional<uint32_t> group)
+{
+	std::string name = bpf_map__name(map);
+	std::optional<Pinned> how = how_pinned(name);
+
+	if (!how)
+		return Error{ ErrorCode::incompatible, "pin", name,
+			      "pinned_maps.h does not say for whom this map is" };
+	if (*how == Pinned::not_at_all)
+		return success();
+	return pin_one(bpf_map__fd(map), dir + "/" + name, pin_mode(*how),
+		       *how == Pinned::for_group ? group : std::nullopt);
+}
+
+Status Programs::pin(const std::string &dir, std::optional<uint32_t> group)
+{
+	bpf_map *map;
+
+	if (mkdir(dir.c_str(), 0700))
+		return system_error("create", dir);
+	Result<Fd> held = hold_pins(dir);
+	Status done = held ? success() : Status(held.error());
+
+	if (done)
+		held_ = std::move(*held);
+	bpf_object__for_each_map(
+		map, skeleton_->obj) if (done &&
+					 !bpf_map__is_internal(map)) /* .rodata: programs hold it */
+		done = pin_map(map, dir, group);
+	for (const auto &[name, fd] : links_)
+		if (done)
+			done = pin_one(fd.get(), dir + "/" + name, 0600, {});
+	if (done && group && chown(dir.c_str(), (uid_t)-1, *group))
+		done = system_error("give to the group", dir);
+	if (done && chmod(dir.c_str(), 0750))
+		done = system_error("set the mode of", dir);
+	return done;
+}
+
+} // namespace tp

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/load/rivals.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "agent/load/cgroup.h"
+#include "agent/load/pins.h"
+#include "base/log.h"
+#include "base/maps.h"
+
+namespace tp
+{
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+/* How long one that starts at the same time has to give way, or to get ready. */
+static constexpr auto rival_patience = 10s;
+static constexpr auto rival_poll = 10ms;
+static constexpr const char *link_name = "link_sockops"; /* every agent has it */
+
+/* One agent's programs. */
+struct Rival {
+	uint32_t link = 0, program = 0;
+	uint64_t cgroup = 0;
+	Fd services, config;
+};
+
+/* ---- finding them ------------------------------------------------------------------ */
+
+static bool read_link(int fd, bpf_link_info &info)
+{
+	uint32_t size = sizeof(info);
+
+	/* the cgroup's number is 0 when it is gone, and with it the programs' work */
+	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == BPF_LINK_TYPE_CGROUP &&
+	       info.cgroup.attach_type == BPF_CGROUP_SOCK_OPS && info.cgroup.cgroup_id;
+}
+
+/* The maps of the program, if it is a truepeer's. */
+static void read_program(uint32_t id, Rival &rival)
+{
+	uint32_t maps[64] = {}, size = sizeof(bpf_prog_info);
+	bpf_prog_info program = {};
+	Fd fd(bpf_prog_get_fd_by_id(id));
+
+	program.map_ids = (uintptr_t)maps;
+	program.nr_map_ids = std::size(maps);
+	if (!fd || bpf_obj_get_info_by_fd(fd.get(), &program, &size) ||
+	    std::strcmp(program.name, "tp_sockops"))
+		return;
+	for (uint32_t i = 0; i < std::min<uint32_t>(program.nr_map_ids, std::size(maps)); i++) {
+		Fd map(bpf_map_get_fd_by_id(maps[i]));
+		bpf_map_info info = {};
+
+		size = sizeof(info);
+		if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size))
+			continue;
+		if (!std::strcmp(info.name, "tp_services"))
+			rival.services = std::move(map);
+		else if (!std::strcmp(info.name, "tp_config"))
+			rival.config = std::move(map);
+	}
+}
+
+static void add_rival(std::vector<Rival> &rivals, Rival rival)
+{
+	bool known = std::any_of(rivals.begin(), rivals.end(),
+				 [&](const Rival &other) { return other.link == rival.link; });
+
+	if (!known && rival.services && rival.config)
+		rivals.push_back(std::move(rival));
+}
+
+/* False without the privilege for it. */
+static bool find_by_number(std::vector<Rival> &rivals)
+{
+	int failed;
+
+	for (uint32_t id = 0; !(failed = bpf_link_get_next_id(id, &id));) {
+		Fd fd(bpf_link_get_fd_by_id(id));
+		bpf_link_info info = {};
+		Rival rival;
+
+		if (!fd || !read_link(fd.get(), info))
+			continue;
+		rival.link = info.id;
+		rival.program = info.prog_id;
+		rival.cgroup = info.cgroup.cgroup_id;
+		read_program(info.prog_id, rival);
+		add_rival(rivals, std::move(rival));
+	}
+	return failed == -ENOENT;
+}
+
+/* Where a bpf file system is mounted here. */
+static std::vector<std::string> bpf_mounts()
+{
+	std::ifstream file("/proc/self/mounts");
+	std::vector<std::string> mounts;
+
+	for (std::string line; std::getline(file, line);) {
+		std::istringstream fields(line);
+		std::string device, mount_point, type;
+
+		if (fields >> device >> mount_point >> type && type == "bpf")
+			mounts.push_back(mount_point);
+	}
+	return mounts;
+}
+
+/* False where a directory was renamed or removed meanwhile: what follows it has not been read. */
+static bool find_pinned(const std::string &root, std::vector<Rival> &rivals)
+{
+	static constexpr int deepest = 3;
+	std::error_code failed;
+	fs::recursive_directory_iterator at(root, fs::directory_options::skip_permission_denied,
+					    failed),
+		end;
+
+	for (; !failed && at != end; at.increment(failed)) {
+		bpf_link_info info = {};
+
+		if (at.depth() >= deepest)
+			at.disable_recursion_pending();
+		if (at->path().filename() != link_name)
+			continue;
+		Fd fd(bpf_obj_get(at->path().c_str()));
+		if (!fd || !read_link(fd.get(), info))
+			continue;
+		std::string dir = at->path().parent_path();
+		Result<Fd> services = open_map(dir, "tp_services", Access::read);
+		Result<Fd> config = open_map(dir, "tp_config", Access::read);
+		if (services && config)
+			add_rival(rivals, { info.id, info.prog_id, info.cgroup.cgroup_id,
+					    std::move(*services), std::move(*config) });
+	}
+	return !failed;
+}
+
+static std::vector<Rival> find_rivals(bool first)
+{
+	static constexpr int attempts = 100; /* others' pins come and go, but not without end */
+	std::vector<Rival> rivals;
+
+	if (find_by_number(rivals))
+		return rivals;
+	if (first)
+		log("without CAP_SYS_ADMIN another agent on the same services is noticed only "
+		    "where its pins can be seen");
+	for (const std::string &root : bpf_mounts())
+		for (int i = 0; i < attempts && !find_pinned(root, rivals); i++)
+			std::this_thread::sleep_for(rival_poll);
+	return rivals;
+}
+
+static uint32_t pinned_link(const std::string &dir)
+{
+	Fd fd(bpf_obj_get((dir + "/" + link_name).c_str()));
+	bpf_link_info info = {};
+
+	return fd && read_link(fd.get(), info) ? info.id : 0;
+}
+
+/* What the predecessor in the same directory has left is taken over. */
+static std::set<uint32_t> own_links(const std::string &pin_dir)
+{
+	std::set<uint32_t> links = { pinned_link(pin_dir) };
+
+	for (const std::string &dir : draining_dirs(pin_dir))
+		links.insert(pinned_link(dir));
+	return links;
+}
+
+/* ---- whether they are in the way ------------------------------------------------------ */
+
+static tp_config read_config(const Rival &rival)
+{
+	bpf_map_info info = {};
+	uint32_t size = sizeof(info), zero = 0;
+	tp_config config = {};
+
+	if (bpf_obj_get_info_by_fd(rival.config.get(), &info, &size))
+		return config;
+	std::vector<char> value(std::max<size_t>(info.value_size, sizeof(config)));
+	if (bpf_map_lookup_elem(rival.config.get(), &zero, value.data()))
+		return config;
+	std::memcpy(&config, value.data(), sizeof(config));
+	if (config.abi_version != TP_ABI_VERSION) { /* only the beginning is the same */
+		config.claims = config.draining != TP_DRAINING_PASS;
+		config.pin_dir[0] = '\0';
+	}
+	config.pin_dir[sizeof(config.pin_dir) - 1] = '\0';
+	return config;
+}
+
+static bool covers(const uint8_t *wide, const uint8_t *address)
+{
+	static constexpr uint8_t any[16] = {};
+	static constexpr uint8_t any_ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+	return !std::memcmp(wide, any, 16) || !std::memcmp(wide, address, 16) ||
+	       (!std::memcmp(wide, any_ipv4, 16) && !std::memcmp(address, any_ipv4, 12));
+}
+
+/* Whether there may be sockets that both see. */
+static bool share_sockets(int cgroup, const Rival &rival)
+{
+	uint32_t effective[64], count = std::size(effective);
+	std::error_code failed;
+
+	if (bpf_prog_query(cgroup, BPF_CGROUP_SOCK_OPS, BPF_F_QUERY_EFFECTIVE, nullptr, effective,
+			   &count))
+		count = 0;
+	if (std::find(effective, effective + count, rival.program) != effective + count)
+		return true; /* it is here, or above */
+	fs::recursive_directory_iterator at(fmt::format("/proc/self/fd/{}/", cgroup),
+					    fs::directory_options::skip_permission_denied, failed),
+		end;
+	for (; !failed && at != end; at.increment(failed)) {
+		std::error_code gone;
+
+		if (!at->is_directory(gone))
+			continue;
+		Fd below(open(at->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		if (below && cgroup_id(below.get()) == rival.cgroup)
+			return true;
+	}
+	return false;
+}
+
+/* The first of our services that the rival has, too. */
+static const Listen *shared_service(const Setup &setup, const Rival &rival, int cgroup)
+{
+	const Listen *shared = nullptr;
+	tp_service_key key, next;
+
+	for (const tp_service_key *last = nullptr;
+	     !shared && !bpf_map_get_next_key(rival.services.get(), last, &next);) {
+		key = next;
+		last = &key;
+		for (const Listen &listen : setup.services)
+			for (uint64_t netns : setup.namespaces) {
+				const uint8_t *ours = listen.address.bytes;
+				/* 0: of all namespaces, but below the cgroup only */
+				bool anywhere = !netns || !key.netns;
+
+				if (listen.port == key.port &&
+				    (covers(ours, key.address) || covers(key.address, ours)) &&
+				    (anywhere ? share_sockets(cgroup, rival) : netns == key.netns))
+					shared = &listen;
+			}
+	}
+	return shared;
+}
+
+/* ---- naming them ------------------------------------------------------------------------ */
+
+static bool has_map(const fs::path &process, const std::string &wanted)
+{
+	std::error_code failed;
+
+	for (fs::directory_iterator at(process / "fdinfo", failed), end; !failed && at != end;
+	     at.increment(failed)) {
+		std::ifstream file(at->path());
+
+		for (std::string line; std::getline(file, line);)
+			if (line == wanted)
+				return true;
+	}
+	return false;
+}
+
+/* The process that has the map open; 0: none that can be seen. */
+static pid_t find_process(const Rival &rival)
+{
+	bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	std::error_code failed;
+
+	if (bpf_obj_get_info_by_fd(rival.config.get(), &info, &size))
+		return 0;
+	std::string wanted = fmt::format("map_id:\t{}", info.id);
+	for (fs::directory_iterator at("/proc", failed), end; !failed && at != end;
+	     at.increment(failed)) {
+		pid_t pid = std::atoi(at->path().filename().c_str());
+
+		if (pid > 0 && pid != getpid() && has_map(at->path(), wanted))
+			return pid;
+	}
+	return 0;
+}
+
+static Error rival_error(const Rival &rival, const tp_config &config, const Listen &service)
+{
+	std::string dir = config.pin_dir;
+	bool visible = !dir.empty() && pinned_link(dir) == rival.link;
+	pid_t pid = find_process(rival);
+	std::string who = pid     ? fmt::format("process {}", pid) :
+			  visible ? "its agent has ended" :
+				    "its process is not visible from here";
+
+	return { ErrorCode::busy, "start", format_service(service.address.bytes, service.port),
+		 fmt::format("another agent works on this service, with its pins in {} ({})",
+			     dir.empty() ? "a directory that is not known" : dir, who),
+		 pid || !visible ? "stop it first; each of the two would take a header" :
+				   fmt::format("truepeer unload --pin-dir {} takes it away", dir) };
+}
+
+/* Whether its pins are where it says: it is ready then, or will be at once. */
+static bool is_settled(const Rival &rival, const tp_config &config)
+{
+	return config.pin_dir[0] && pinned_link(config.pin_dir) == rival.link;
+}
+
+/*
+ * The first rival in the way.  One that is older than `link` is.  A younger one is once it is
+ * settled: it may have looked for others before there was anything of this one to be seen.
+ * Until then it is `awaited`, unless nobody is to `wait`.
+ */
+static Status look_for_rivals(const Setup &setup, int cgroup, uint32_t link, bool wait,
+			      bool &awaited)
+{
+	std::set<uint32_t> own = own_links(setup.pin_dir);
+
+	awaited = false;
+	for (const Rival &rival : find_rivals(link == 0)) {
+		if (own.count(rival.link) || rival.link == link)
+			continue;
+		tp_config config = read_config(rival);
+		const Listen *shared =
+			config.claims ? shared_service(setup, rival, cgroup) : nullptr;
+
+		if (!shared)
+			continue;
+		if (!wait || rival.link < link || is_settled(rival, config))
+			return rival_error(rival, config, *shared);
+		awaited = true;
+	}
+	return success();
+}
+
+Status check_rivals(const Setup &setup, int cgroup, uint32_t link)
+{
+	auto last = std::chrono::steady_clock::now() + rival_patience;
+	bool awaited;
+	Status found = look_for_rivals(setup, cgroup, link, link != 0, awaited);
+
+	while (found && awaited) {
+		bool wait = std::chrono::steady_clock::now() < last;
+
+		std::this_thread::sleep_for(rival_poll);
+		found = look_for_rivals(setup, cgroup, link, wait, awaited);
+	}
+	return found;
+}
+
+} // namespace tp

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/load/take_over.h"
+
+#include <bpf/bpf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <ctime>
+#include <map>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "agent/load/host.h"
+#include "agent/load/pins.h"
+#include "agent/load/retire.h"
+#include "base/log.h"
+#include "base/maps.h"
+
+namespace tp
+{
+
+/* After this time no program is under way that has begun before it. */
+static constexpr timespec grace_period = { 0, 5'000'000 };
+
+/* ---- sharing ------------------------------------------------------------------ */
+
+/* Links of one cgroup run in the order in which they were attached: the predecessor's first. */
+static bool is_attached_to(const std::string &link, int cgroup)
+{
+	Fd fd(bpf_obj_get(link.c_str()));
+	bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+	struct stat about;
+
+	return fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 &&
+	       fstat(cgroup, &about) == 0 && info.cgroup.cgroup_id == about.st_ino;
+}
+
+static bool has_room(const std::string &dir, const Setup &setup)
+{
+	Result<Fd> map = open_map(dir, "tp_pending", Access::read);
+	bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+
+	return map && bpf_obj_get_info_by_fd(map->get(), &info, &size) == 0 &&
+	       info.max_entries == lru_room(setup.max_pending) &&
+	       info.value_size == sizeof(tp_pending);
+}
+
+using ServiceKey = std::tuple<uint64_t, std::string, uint16_t>;
+using ServiceTable = std::map<ServiceKey, std::string>;
+
+static Result<ServiceTable> read_services(int fd)
+{
+	ServiceTable table;
+	Status read = for_each_entry<tp_service_key, tp_service>(
+		fd, "tp_services", [&](const tp_service_key &key, tp_service service) {
+			std::string address((const char *)key.address, sizeof(key.address));
+
+			service.passed_on = 0; /* the programs' own remarks */
+			service.passed_on_ns = 0;
+			service.served_since = 0;
+			table[{ key.netns, address, key.port }] =
+				std::string((const char *)&service, sizeof(service));
+		});
+
+	if (!read)
+		return read.error();
+	return table;
+}
+
+static Result<bool> has_same_services(const std::string &dir, const Programs &programs)
+{
+	Result<Fd> map = open_map(dir, "tp_services", Access::read);
+
+	if (!map)
+		return map.error();
+	Result<ServiceTable> theirs = read_services(map->get());
+	if (!theirs)
+		return theirs.error();
+	Result<ServiceTable> ours = read_services(programs.services());
+	if (!ours)
+		return ours.error();
+	return *theirs == *ours;
+}
+
+Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, int cgroup)
+{
+	if (!pins_exist(pin_dir))
+		return Programs::load(setup, {});
+	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir + "/link_sockops", cgroup))
+		return Programs::load(setup, { pin_dir, false });
+	Result<Programs> programs = Programs::load(setup, { pin_dir, true });
+	if (!programs)
+		return programs;
+	Result<bool> same = has_same_services(pin_dir, *programs);
+	if (!same)
+		return same.error();
+	return *same ? std::move(programs) : Programs::load(setup, { pin_dir, false });
+}
+
+/* ---- pins --------------------------------------------------------------------- */
+
+static void warn_about_search(const std::string &pin_dir)
+{
+	struct stat about;
+	std::string parent = pin_dir.substr(0, pin_dir.rfind('/'));
+
+	if (stat(parent.c_str(), &about) == 0 && !(about.st_mode & S_IXOTH))
+		log("the group cannot reach the pins: {} is not searchable (chmod o+x {})", parent,
+		    parent);
+}
+
+static Result<std::optional<uint32_t>> pin_group(const RunOptions &options,
+						 const std::string &pin_dir)
+{
+	if (options.group.empty())
+		return std::optional<uint32_t>();
+	Result<uint32_t> found = find_group(options.group);
+
+	if (!found)
+		return found.error();
+	warn_about_search(pin_dir);
+	return std::optional<uint32_t>(*found);
+}
+
+/* Puts `fresh` in the place of what an earlier, killed run may have left there. */
+static Status publish(const std::string &fresh, const std::string &pin_dir, Succession to,
+		      Enforcer &enforcer)
+{
+	std::string aside;
+
+	if (pins_exist(pin_dir)) {
+		aside = free_draining_dir(pin_dir);
+		if (rename(pin_dir.c_str(), aside.c_str()))
+			return system_error("move aside", pin_dir);
+	}
+	if (rename(fresh.c_str(), pin_dir.c_str()))
+		return system_error("publish pins", pin_dir);
+	if (aside.empty())
+		return success();
+	Result<uint64_t> live = retire(aside, enforcer, to);
+	if (!live)
+		return live.error();
+	if (*live) {
+		log("still serving {} of an earlier run, with the pins in {}",
+		    count_text(*live, "live connection"), aside);
+		return success();
+	}
+	return remove_pins(aside);
+}
+
+/* ---- the change ----------------------------------------------------------------- */
+
+/*
+ * For a moment both generations are at work on the same tp_pending; whichever sees a
+ * connection established first takes its entry away, and so the connection.  One whose
+ * SYN neither saw is the predecessor's till it stops.
+ */
+static Status start_beside(Programs &programs, const std::string &pin_dir)
+{
+	Status done = programs.start(TP_DRAINING_SUCCEED);
+
+	if (done)
+		done = set_draining(pin_dir, TP_DRAINING_PASS);
+	if (!done)
+		return done;
+	nanosleep(&grace_period, nullptr);
+	return programs.start();
+}
+
+/*
+ * The predecessor stops one map update before the new programs start, so that no connection
+ * is taken twice; SYNs that come in between are dropped, and the client's next one is taken.
+ */
+static Status start_after(Programs &programs, const std::string &pin_dir)
+{
+	Status done = set_draining(pin_dir, TP_DRAINING_HOLD);
+
+	return done ? programs.start() : done;
+}
+
+Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
+		 const std::string &pin_dir, Enforcer &enforcer,
+		 const std::function<Status()> &last_check)
+{
+	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
+	Result<std::optional<uint32_t>> group = pin_group(options, pin_dir);
+	bool predecessor = pins_exist(pin_dir);
+
+	if (!group)
+		return group.error();
+	Status done = programs.pin(fresh, *group);
+	for (Interfaces &one : interfaces)
+		if (done)
+			done = one.pin_in(fresh);
+	if (done)
+		done = last_check();
+	if (done)
+		done = programs.refresh(enforcer.may_send());
+	if (done && !predecessor)
+		done = programs.start();
+	else if (done)
+		done = programs.shares() ? start_beside(programs, pin_dir) :
+					   start_after(programs, pin_dir);
+	if (!done && predecessor)
+		(void)bool(set_draining(pin_dir, TP_DRAINING_NOT));
+	if (done)
+		done = publish(fresh, pin_dir, { programs.shares(), true }, enforcer);
+	for (Interfaces &one : interfaces)
+		one.pins_moved(pin_dir);
+	if (!done && pins_exist(fresh))
+		(void)bool(remove_pins(fresh)); /* the first error is the one to report */
+	return done;
+}
+
+} // namespace tp

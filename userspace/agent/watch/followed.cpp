@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/watch/followed.h"
+
+#include <algorithm>
+
+#include "agent/watch/rtnetlink.h"
+
+namespace tp
+{
+
+/* Of reading, in one go; a tick comes five times a second. */
+static constexpr auto most_at_once = std::chrono::milliseconds(20);
+
+/* From the end of reading to its next beginning, at least. */
+static constexpr auto shortest_pause = std::chrono::milliseconds(200);
+
+/* ... and so many times what reading has taken. */
+static constexpr int pause_factor = 9;
+
+Status Followed::load()
+{
+	Result<Progress> progress = read_some(Clock::time_point::max());
+
+	if (!progress)
+		return progress.error();
+	changed_ = *progress == Progress::uncertain;
+	next_ = Clock::now() + shortest_pause;
+	times_read_++;
+	return success();
+}
+
+Status Followed::go_on()
+{
+	Clock::time_point start = Clock::now();
+
+	if (!reading_ && (!changed_ || start < next_))
+		return success();
+	if (!reading_) { /* what changes from here on, the kernel tells again */
+		changed_ = false;
+		taken_ = {};
+	}
+	reading_ = true;
+	Result<Progress> progress = read_some(start + most_at_once);
+	taken_ += Clock::now() - start;
+	if (progress && *progress == Progress::more)
+		return success();
+	reading_ = false;
+	times_read_++;
+	changed_ |= !progress || *progress == Progress::uncertain;
+	next_ = Clock::now() + std::max<Clock::duration>(shortest_pause, pause_factor * taken_);
+	return progress ? success() : Status(progress.error());
+}
+
+Status Followed::handle()
+{
+	drain(events_.get());
+	changed_ = true;
+	return go_on();
+}
+
+void Followed::leave()
+{
+	events_.reset();
+	changed_ = reading_ = false;
+}
+
+Status Followed::tick()
+{
+	return go_on();
+}
+
+} // namespace tp

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/watch/interfaces.h"
+
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "agent/watch/rtnetlink.h"
+
+namespace tp
+{
+
+Result<Interfaces> Interfaces::open(const Namespace &space, std::vector<TcPrograms> programs,
+				    std::vector<std::string> only)
+{
+	Interfaces interfaces(space);
+	Result<Inside> inside = Inside::enter(space);
+
+	if (!inside)
+		return inside.error();
+	Result<Fd> events = open_rtnetlink(RTMGRP_LINK, SOCK_NONBLOCK);
+	if (!events)
+		return events.error();
+	interfaces.events_ = std::move(*events);
+	interfaces.cookie_ = space.cookie;
+	interfaces.programs_ = std::move(programs);
+	interfaces.only_ = std::move(only);
+	return interfaces;
+}
+
+/* Attributes of a link that matter here. */
+struct LinkAttributes {
+	std::string name;
+	std::string master_kind; /* of a port: "bridge", "bond", "vrf", ... */
+	bool has_master = false;
+};
+
+static LinkAttributes read_attributes(const nlmsghdr *message)
+{
+	LinkAttributes out;
+	int left = (int)IFLA_PAYLOAD(message);
+
+	for (auto *a = IFLA_RTA(NLMSG_DATA(message)); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_IFNAME) {
+			out.name = (const char *)RTA_DATA(a);
+		} else if (a->rta_type == IFLA_MASTER) {
+			out.has_master = true;
+		} else if (a->rta_type == IFLA_LINKINFO) {
+			int inner = (int)RTA_PAYLOAD(a);
+
+			for (auto *b = (rtattr *)RTA_DATA(a); RTA_OK(b, inner);
+			     b = RTA_NEXT(b, inner))
+				if (b->rta_type == IFLA_INFO_SLAVE_KIND)
+					out.master_kind = (const char *)RTA_DATA(b);
+		}
+	}
+	return out;
+}
+
+/* tun and WireGuard, PPP, IP tunnels: no link header. */
+static bool is_ip_device(uint16_t type)
+{
+	return type == ARPHRD_NONE || type == ARPHRD_PPP || type == ARPHRD_TUNNEL ||
+	       type == ARPHRD_TUNNEL6 || type == ARPHRD_SIT || type == ARPHRD_RAWIP ||
+	       type == ARPHRD_IPGRE || type == ARPHRD_IP6GRE;
+}
+
+/*
+ * What comes in through a port belongs to its bridge or bond, and comes in there; other
+ * frames than Ethernet's are not read.
+ */
+Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
+{
+	std::vector<Interface> found;
+	bool reads_ip = std::any_of(programs_.begin(), programs_.end(),
+				    [](const TcPrograms &one) { return one.in_ip >= 0; });
+	ifinfomsg request = {};
+	auto each = [&](const nlmsghdr *m) {
+		auto *link = (const ifinfomsg *)NLMSG_DATA(m);
+
+		if (m->nlmsg_type != RTM_NEWLINK)
+			return;
+		LinkAttributes attributes = read_attributes(m);
+		bool header = link->ifi_type == ARPHRD_ETHER || link->ifi_type == ARPHRD_LOOPBACK;
+		bool readable = header || (reads_ip && is_ip_device(link->ifi_type));
+		bool usable =
+			readable && (!attributes.has_master || attributes.master_kind == "vrf");
+
+		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable, header });
+	};
+	Result<bool> done =
+		dump(RTM_GETLINK, &request, sizeof(request), { [&] { found.clear(); }, each });
+
+	if (!done)
+		return done.error();
+	certain = *done;
+	return found;
+}
+
+std::string Interfaces::pin_name(uint32_t index, const TcPrograms &programs, TcWay way) const
+{
+	std::string number =
+		space_->name.empty() ? std::to_string(index) : fmt::format("{}_{}", cookie_, index);
+
+	return fmt::format("{}{}_{}", programs.name,
+			   programs.out < 0 ? "" :
+			   way == TcWay::in ? "_in" :
+					      "_out",
+			   number);
+}
+
+void Interfaces::drop(uint32_t index)
+{
+	auto found = hooks_.find(index);
+
+	if (found == hooks_.end())
+		return;
+	for (Attached &one : found->second)
+		one.hook.remove(dir_);
+	hooks_.erase(found);
+}
+
+void Interfaces::detach()
+{
+	while (!hooks_.empty())
+		drop(hooks_.begin()->first);
+}
+
+Status Interfaces::attach_one(const Interface &interface, const TcPrograms &programs, TcWay way)
+{
+	bool in = way == TcWay::in;
+	int program = interface.has_link_header ? (in ? programs.in : programs.out) :
+						  (in ? programs.in_ip : programs.out_ip);
+
+	if (program < 0)
+		return success();
+	Result<TcHook> hook = TcHook::attach(*space_, program, interface.index, way);
+	if (!hook) {
+		Error error = hook.error();
+
+		error.object = "interface " + interface.name;
+		return error;
+	}
+	std::string pin = pin_name(interface.index, programs, way);
+	if (!dir_.empty()) {
+		Status pinned = hook->pin(dir_, pin);
+
+		if (!pinned)
+			return pinned;
+	}
+	hooks_[interface.index].push_back({ std::move(pin), std::move(*hook) });
+	return success();
+}
+
+bool Interfaces::is_wanted(const TcPrograms &programs, const std::string &name) const
+{
+	return programs.everywhere || only_.empty() ||
+	       std::find(only_.begin(), only_.end(), name) != only_.end();
+}
+
+size_t Interfaces::count() const
+{
+	return (size_t)std::count_if(hooks_.begin(), hooks_.end(), [this](const auto &at) {
+		return std::any_of(at.second.begin(), at.second.end(), [this](const Attached &one) {
+			return one.pin.starts_with(programs_.front().name);
+		});
+	});
+}
+
+/* The way out first: what it says of the handshake the way in must know. */
+Status Interfaces::attach_to(const Interface &interface)
+{
+	Status done = success();
+
+	for (TcWay way : { TcWay::out, TcWay::in })
+		for (const TcPrograms &programs : programs_)
+			if (done && is_wanted(programs, interface.name))
+				done = attach_one(interface, programs, way);
+	if (!done)
+		drop(interface.index);
+	return done;
+}
+
+Status Interfaces::attach(bool first)
+{
+	if (!first)
+		return load();
+	Result<Progress> done = attach_to_all(true);
+	return done ? success() : Status(done.error());
+}
+
+Result<Followed::Progress> Interfaces::attach_to_all(bool first)
+{
+	Result<Inside> inside = Inside::enter(*space_);
+	bool certain = true;
+
+	if (!inside)
+		return inside.error();
+	Result<std::vector<Interface>> all = list(certain);
+	if (!all)
+		return all.error();
+	for (const std::string &name : only_) {
+		auto same = [&](const Interface &i) { return i.name == name; };
+		auto found = std::find_if(all->begin(), all->end(), same);
+
+		if (first && found == all->end())
+			return Error{ ErrorCode::usage, "--interface", name, "no such interface" };
+		if (first && !found->usable)
+			return Error{ ErrorCode::usage, "--interface", name,
+				      "not Ethernet, or a port of a bridge or bond",
+				      "name the bridge or bond" };
+	}
+	std::vector<uint32_t> gone;
+	for (const auto &[index, hooks] : hooks_)
+		if (std::none_of(all->begin(), all->end(), [i = index](const Interface &one) {
+			    return one.index == i && one.usable;
+		    }))
+			gone.push_back(index);
+	for (uint32_t index : gone)
+		drop(index);
+	for (const Interface &one : *all) {
+		if (!one.usable || hooks_.contains(one.index))
+			continue;
+		Status done = attach_to(one);
+
+		/* between the list and now it may have gone again */
+		if (!done && (first || done.error().number != ENODEV))
+			return done.error();
+	}
+	return certain ? Progress::end : Progress::uncertain;
+}
+
+/* All of an interface's, so that they are in their order again. */
+Result<size_t> Interfaces::put_back()
+{
+	std::vector<uint32_t> without;
+	Result<Inside> inside = Inside::enter(*space_);
+
+	if (!inside)
+		return inside.error();
+	for (const auto &[index, hooks] : hooks_)
+		if (!std::all_of(hooks.begin(), hooks.end(),
+				 [](const Attached &one) { return one.hook.is_attached(); }))
+			without.push_back(index);
+	for (uint32_t index : without)
+		drop(index);
+	if (without.empty())
+		return (size_t)0;
+	Result<Progress> done = attach_to_all(false);
+	if (!done)
+		return done.error();
+	return (size_t)std::count_if(without.begin(), without.end(),
+				     [this](uint32_t index) { return hooks_.contains(index); });
+}
+
+Status Interfaces::pin_in(const std::string &dir)
+{
+	dir_ = dir;
+	for (auto &[index, hooks] : hooks_)
+		for (Attached &one : hooks) {
+			Status pinned = one.hook.pin(dir, one.pin);
+
+			if (!pinned)
+				return pinned;
+		}
+	return success();
+}
+
+Result<Followed::Progress> Interfaces::read_some(Clock::time_point)
+{
+	return attach_to_all(false);
+}
+
+} // namespace tp

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tc programs of the handshake and the translate engine on the interfaces of a network
+ * namespace: those that are there, and those that come.
+ */
+#ifndef TP_AGENT_INTERFACES_H
+#define TP_AGENT_INTERFACES_H
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/watch/followed.h"
+#include "agent/watch/namespace.h"
+#include "agent/load/tc_hook.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+/* Borrowed; -1: the engine has none. */
+struct TcPrograms {
+	int in = -1, out = -1;
+	int in_ip = -1, out_ip = -1; /* for devices without a link header */
+	std::string name;            /* of their pins */
+	bool everywhere = false;     /* whatever --interface says */
+};
+
+class Interfaces : public Followed
+{
+public:
+	/*
+	 * `only`: names; empty: all that carry Ethernet frames, and loopback, unless they are
+	 * ports of a bridge or a bond; with programs for them also those that carry IP packets.
+	 */
+	static Result<Interfaces> open(const Namespace &space, std::vector<TcPrograms> programs,
+				       std::vector<std::string> only);
+
+	/* Attaches where the program is missing; names that `only` has must be there at first. */
+	Status attach(bool first);
+
+	/* Takes the program from all of them. */
+	void detach();
+
+	/* From here on links are pinned in `dir` and unpinned when their interface goes. */
+	Status pin_in(const std::string &dir);
+	/* That directory has been renamed. */
+	void pins_moved(const std::string &dir) { dir_ = dir; }
+
+	/* Puts back what somebody else has taken off; on how many interfaces. */
+	Result<size_t> put_back();
+
+	/* On how many the first engine's programs are. */
+	size_t count() const;
+
+private:
+	Result<Progress> read_some(Clock::time_point deadline) override;
+
+	struct Interface {
+		uint32_t index;
+		std::string name;
+		bool usable;
+		bool has_link_header;
+	};
+	struct Attached {
+		std::string pin; /* its name, without what tells the kinds of hooks apart */
+		TcHook hook;
+	};
+	explicit Interfaces(const Namespace &space) : space_(&space) {}
+	Result<std::vector<Interface>> list(bool &certain) const;
+	Result<Progress> attach_to_all(bool first);
+	std::string pin_name(uint32_t index, const TcPrograms &programs, TcWay way) const;
+	bool is_wanted(const TcPrograms &programs, const std::string &name) const;
+	Status attach_one(const Interface &interface, const TcPrograms &programs, TcWay way);
+	void drop(uint32_t index);
+	Status attach_to(const Interface &interface);
+
+	const Namespace *space_;
+	uint64_t cookie_ = 0; /* of the namespace, which may be another one later */
+	std::vector<TcPrograms>
+		programs_; /* of each engine, in the order in which they see a packet */
+	std::vector<std::string> only_;
+	std::string dir_;
+	std::map<uint32_t, std::vector<Attached>> hooks_; /* by interface */
+};
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/watch/namespace.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <cstring>
+
+#include "agent/load/host.h"
+#include "base/maps.h"
+
+namespace tp
+{
+
+static constexpr const char *own_path = "/proc/thread-self/ns/net";
+
+std::vector<Namespace> served_namespaces(const std::string &pin_dir)
+{
+	Result<Fd> map = open_map(pin_dir, "tp_namespaces", Access::read);
+	std::vector<Namespace> spaces;
+	tp_namespace about = {};
+
+	for (uint32_t i = 0; map && bpf_map_lookup_elem(map->get(), &i, &about) == 0; i++) {
+		std::string name(about.name, strnlen(about.name, sizeof(about.name)));
+
+		if (name.empty()) /* the agent's own */
+			continue;
+		Result<Namespace> space = open_namespace(name);
+		if (space)
+			spaces.push_back(std::move(*space));
+	}
+	return spaces;
+}
+
+Result<Inside> Inside::enter(const Namespace &space)
+{
+	if (space.name.empty()) /* the agent is there, and may lack CAP_SYS_ADMIN */
+		return Inside(Fd());
+	Fd back(open(own_path, O_RDONLY | O_CLOEXEC));
+	if (!back)
+		return system_error("open network namespace", own_path);
+	if (setns(space.fd.get(), CLONE_NEWNET))
+		return system_error("enter network namespace", space.name, errno,
+				    "needs CAP_SYS_ADMIN");
+	return Inside(std::move(back));
+}
+
+Inside::~Inside()
+{
+	if (back_)
+		(void)setns(back_.get(), CLONE_NEWNET);
+}
+
+/*
+ * The kernel gives a namespace's inode number to another one only when it has gone, and it
+ * has not while the descriptor is open.
+ */
+bool Namespace::is_there() const
+{
+	struct stat named, entered;
+
+	return name.empty() ||
+	       (fd && stat(name.c_str(), &named) == 0 && fstat(fd.get(), &entered) == 0 &&
+		named.st_dev == entered.st_dev && named.st_ino == entered.st_ino);
+}
+
+Result<Namespace> open_namespace(const std::string &path)
+{
+	Namespace space = { path, Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC)), 0 };
+
+	if (!space.fd)
+		return system_error("open network namespace", path);
+	/* what is about to become one is an empty file first (ip-netns(8)) */
+	struct statfs about;
+	if (fstatfs(space.fd.get(), &about) || about.f_type != NSFS_MAGIC)
+		return Error{ ErrorCode::usage, "open network namespace", path,
+			      "not a network namespace" };
+	Result<Inside> inside = Inside::enter(space);
+	if (!inside)
+		return inside.error();
+	space.cookie = own_netns_cookie();
+	return space;
+}
+
+Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &paths)
+{
+	std::vector<Namespace> spaces;
+	Namespace own = { {}, Fd(open(own_path, O_RDONLY | O_CLOEXEC)), own_netns_cookie() };
+
+	if (!own.fd)
+		return system_error("open network namespace", own_path);
+	spaces.push_back(std::move(own));
+	for (const std::string &path : paths) {
+		Result<Namespace> space = open_namespace(path);
+
+		if (!space)
+			return space.error();
+		for (const Namespace &other : spaces)
+			if (other.cookie == space->cookie)
+				return Error{ ErrorCode::usage, "--netns", path,
+					      other.name.empty() ? "is the agent's own, which is "
+								   "always served" :
+								   "given twice" };
+		spaces.push_back(std::move(*space));
+	}
+	return spaces;
+}
+
+} // namespace tp

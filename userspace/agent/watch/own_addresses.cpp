@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/watch/own_addresses.h"
+
+#include <bpf/bpf.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "agent/watch/rtnetlink.h"
+
+namespace tp
+{
+
+Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map)
+{
+	OwnAddresses addresses(space, netns, map);
+	Result<Inside> inside = Inside::enter(space);
+
+	if (!inside)
+		return inside.error();
+	Result<Fd> events = open_rtnetlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK);
+	if (!events)
+		return events.error();
+	addresses.events_ = std::move(*events);
+	return addresses;
+}
+
+tp_own_key OwnAddresses::key_of(const Bytes &address) const
+{
+	tp_own_key key = {};
+
+	key.netns = netns_;
+	std::memcpy(key.address, address.data(), 16);
+	return key;
+}
+
+void OwnAddresses::clear()
+{
+	for (const Bytes &address : entries_) {
+		tp_own_key key = key_of(address);
+
+		bpf_map_delete_elem(map_, &key);
+	}
+	entries_.clear();
+}
+
+Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
+{
+	Result<Inside> inside = Inside::enter(*space_);
+	ifaddrmsg request = {};
+	std::set<Bytes> fresh;
+	uint32_t one = 1;
+
+	if (!inside)
+		return inside.error();
+	auto each = [&](const nlmsghdr *message) {
+		auto *about = (const ifaddrmsg *)NLMSG_DATA(message);
+		bool ipv4 = about->ifa_family == AF_INET;
+		int left = (int)IFA_PAYLOAD(message);
+
+		if (message->nlmsg_type != RTM_NEWADDR || (!ipv4 && about->ifa_family != AF_INET6))
+			return;
+		for (auto *a = IFA_RTA(about); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+			Bytes address = {};
+
+			/* of a point-to-point link IFA_ADDRESS is the other end's */
+			if (a->rta_type != (ipv4 ? IFA_LOCAL : IFA_ADDRESS) &&
+			    !(!ipv4 && a->rta_type == IFA_LOCAL))
+				continue;
+			if (ipv4)
+				address[10] = address[11] = 0xff;
+			std::memcpy(address.data() + (ipv4 ? 12 : 0), RTA_DATA(a), ipv4 ? 4 : 16);
+			fresh.insert(address);
+		}
+	};
+	Result<bool> certain =
+		dump(RTM_GETADDR, &request, sizeof(request), { [&] { fresh.clear(); }, each });
+	if (!certain)
+		return certain.error();
+	for (const Bytes &address : fresh) {
+		tp_own_key key = key_of(address);
+
+		if (int failed = bpf_map_update_elem(map_, &key, &one, BPF_ANY))
+			return system_error("fill map", "tp_own_addresses", failed);
+	}
+	for (const Bytes &address : entries_) {
+		tp_own_key key = key_of(address);
+
+		if (!fresh.contains(address))
+			bpf_map_delete_elem(map_, &key);
+	}
+	entries_ = std::move(fresh);
+	return *certain ? Progress::end : Progress::uncertain;
+}
+
+Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, const Setup &setup,
+						     const std::vector<Namespace> &spaces)
+{
+	std::vector<OwnAddresses> all;
+
+	/* without CAP_PERFMON flows carry no namespace: the agent's own counts for all */
+	for (size_t i = 0; i < setup.namespaces.size(); i++) {
+		Result<OwnAddresses> one = OwnAddresses::open(spaces[i], setup.namespaces[i],
+							      programs.own_addresses());
+
+		if (!one)
+			return one.error();
+		Status loaded = one->load();
+		if (!loaded)
+			return loaded.error();
+		all.push_back(std::move(*one));
+	}
+	return all;
+}
+
+} // namespace tp

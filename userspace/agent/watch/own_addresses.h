@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The addresses of this host: no origin may have one of them (--refuse-special-origins), and no
+ * connection is shown under them that is another's (--ipv6-on-ipv4).
+ */
+#ifndef TP_AGENT_OWN_ADDRESSES_H
+#define TP_AGENT_OWN_ADDRESSES_H
+
+#include <array>
+#include <set>
+#include <vector>
+
+#include "agent/watch/followed.h"
+#include "agent/watch/namespace.h"
+#include "agent/load/programs.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+/* Those of one network namespace. */
+class OwnAddresses : public Followed
+{
+public:
+	/* `map`: tp_own_addresses, borrowed.  `netns`: as the flows have it. */
+	static Result<OwnAddresses> open(const Namespace &space, uint64_t netns, int map);
+
+	/* Takes them out of the map. */
+	void clear();
+
+private:
+	/* Brings the map up to date. */
+	Result<Progress> read_some(Clock::time_point deadline) override;
+
+	using Bytes = std::array<uint8_t, 16>;
+
+	tp_own_key key_of(const Bytes &address) const;
+
+	OwnAddresses(const Namespace &space, uint64_t netns, int map)
+	    : space_(&space), netns_(netns), map_(map)
+	{
+	}
+
+	const Namespace *space_;
+	uint64_t netns_;
+	int map_;
+	std::set<Bytes> entries_; /* what is in the map */
+};
+
+/* Of all namespaces; empty where no service asks for them. */
+Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, const Setup &setup,
+						     const std::vector<Namespace> &spaces);
+
+} // namespace tp
+
+#endif

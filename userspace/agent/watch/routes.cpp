@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/watch/routes.h"
+
+#include <bpf/bpf.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "agent/watch/rtnetlink.h"
+
+namespace tp
+{
+
+bool Routes::KeyLess::operator()(const tp_route_key &a, const tp_route_key &b) const
+{
+	return std::memcmp(&a, &b, sizeof(a)) < 0;
+}
+
+Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map)
+{
+	Routes routes(space, netns, map);
+	Result<Inside> inside = Inside::enter(space);
+
+	if (!inside)
+		return inside.error();
+	Result<Fd> events = open_rtnetlink(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, SOCK_NONBLOCK);
+	if (!events)
+		return events.error();
+	routes.events_ = std::move(*events);
+	return routes;
+}
+
+static tp_route read_metrics(const rtattr *metrics)
+{
+	int left = (int)RTA_PAYLOAD(metrics);
+	tp_route route = {};
+
+	for (auto *a = (rtattr *)RTA_DATA(metrics); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		uint32_t value = 0;
+
+		std::memcpy(&value, RTA_DATA(a), std::min<size_t>(RTA_PAYLOAD(a), sizeof(value)));
+		switch (a->rta_type) {
+		case RTAX_MTU:
+			route.mtu = value;
+			break;
+		case RTAX_ADVMSS:
+			route.advmss = value;
+			break;
+		case RTAX_WINDOW:
+			route.window = value;
+			break;
+		case RTAX_INITRWND:
+			route.initrwnd = value;
+			break;
+		case RTAX_HOPLIMIT:
+			route.hop_limit = value;
+			break;
+		case RTAX_FEATURES:
+			route.ecn = value & RTAX_FEATURE_ECN;
+			break;
+		}
+	}
+	return route;
+}
+
+void Routes::leave()
+{
+	Followed::leave();
+	start_again();
+}
+
+void Routes::clear()
+{
+	for (const auto &[key, route] : entries_)
+		bpf_map_delete_elem(map_, &key);
+	entries_.clear();
+}
+
+void Routes::start_again()
+{
+	phase_ = Phase::look_ipv4;
+	metrics_ = false;
+	certain_ = true;
+	fresh_.clear();
+	dump_.reset();
+}
+
+int Routes::family() const
+{
+	return phase_ == Phase::look_ipv4 || phase_ == Phase::read_ipv4 ? AF_INET : AF_INET6;
+}
+
+/* A later route to the same network has a higher priority value: the first one counts. */
+void Routes::take(const nlmsghdr *message)
+{
+	static const tp_route plain = {};
+	auto *about = (const rtmsg *)NLMSG_DATA(message);
+	int left = (int)RTM_PAYLOAD(message);
+	tp_route_key key = {};
+	tp_route route = {};
+	bool ipv4 = about->rtm_family == AF_INET;
+
+	if (message->nlmsg_type != RTM_NEWROUTE || about->rtm_type != RTN_UNICAST ||
+	    (about->rtm_table != RT_TABLE_MAIN && about->rtm_table != RT_TABLE_DEFAULT) ||
+	    about->rtm_flags & RTM_F_CLONED)
+		return;
+	key.prefixlen = 96 + (ipv4 ? 96u : 0u) + about->rtm_dst_len;
+	key.family = ipv4 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
+	std::memcpy(key.netns, &netns_, sizeof(key.netns));
+	if (ipv4)
+		key.address[10] = key.address[11] = 0xff;
+	for (auto *a = RTM_RTA(about); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == RTA_DST)
+			std::memcpy(key.address + (ipv4 ? 12 : 0), RTA_DATA(a), ipv4 ? 4 : 16);
+		else if (a->rta_type == RTA_METRICS)
+			route = read_metrics(a);
+	}
+	if (looks())
+		metrics_ |= std::memcmp(&route, &plain, sizeof(plain)) != 0;
+	else
+		of_family_.try_emplace(key, route);
+}
+
+/* True: this phase is through. */
+Result<bool> Routes::read_phase(Clock::time_point deadline)
+{
+	rtmsg request = {};
+
+	request.rtm_family = (unsigned char)family();
+	if (!dump_) {
+		Result<Dump> started = Dump::start(RTM_GETROUTE, &request, sizeof(request));
+
+		if (!started)
+			return started.error();
+		dump_ = std::move(*started);
+	}
+	Result<bool> end = dump_->read({ [this] { of_family_.clear(); },
+					 [this](const nlmsghdr *message) { take(message); } },
+				       deadline);
+	if (!end || *end) {
+		certain_ &= end && !dump_->uncertain();
+		dump_.reset();
+		fresh_.merge(of_family_);
+	}
+	return end;
+}
+
+void Routes::next_phase()
+{
+	phase_ = phase_ == Phase::look_ipv6 && !metrics_ ? Phase::write : (Phase)((int)phase_ + 1);
+}
+
+/*
+ * All routes are put there as soon as one has metrics: the ones without hide less
+ * specific ones that have some.
+ */
+Status Routes::write()
+{
+	for (const auto &[key, route] : fresh_) {
+		auto old = entries_.find(key);
+
+		if (old != entries_.end() && !std::memcmp(&old->second, &route, sizeof(route)))
+			continue;
+		if (int failed = bpf_map_update_elem(map_, &key, &route, BPF_ANY))
+			return system_error("fill map", "tp_routes", failed);
+	}
+	for (const auto &[key, route] : entries_)
+		if (!fresh_.contains(key))
+			bpf_map_delete_elem(map_, &key);
+	entries_ = std::move(fresh_);
+	return success();
+}
+
+Result<Followed::Progress> Routes::read_some(Clock::time_point deadline)
+{
+	Result<Inside> inside = Inside::enter(*space_);
+	Status done = inside ? success() : Status(inside.error());
+
+	while (done && phase_ != Phase::write) {
+		Result<bool> end = read_phase(deadline);
+
+		if (end && !*end)
+			return Progress::more;
+		if (end)
+			next_phase();
+		else
+			done = end.error();
+	}
+	if (done)
+		done = write();
+	bool certain = certain_;
+	start_again();
+	if (!done)
+		return done.error();
+	return certain ? Progress::end : Progress::uncertain;
+}
+
+} // namespace tp

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The network namespaces of --netns while the agent runs.  One may go, and another take its
+ * name: a container that is restarted, `ip netns delete` and `add`.  Then nothing of the agent
+ * holds on to the old one, which could not end otherwise, the new one is entered as soon as it is
+ * there, and until then log and status say that it is missing.
+ */
+#ifndef TP_AGENT_SERVED_H
+#define TP_AGENT_SERVED_H
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "agent/enforce/enforcer.h"
+#include "agent/watch/interfaces.h"
+#include "agent/loop.h"
+#include "agent/watch/namespace.h"
+#include "agent/watch/own_addresses.h"
+#include "agent/load/programs.h"
+#include "agent/watch/routes.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+class ServedNamespaces
+{
+public:
+	/* Borrowed, and what these are of each namespace is changed here. */
+	struct Parts {
+		Setup &setup;
+		std::vector<Namespace> &spaces;
+		Programs &programs;
+		Enforcer &enforcer;
+		Loop &loop;
+		std::vector<Interfaces> &interfaces; /* empty: no handshake engine */
+		std::vector<Routes> &routes;         /* ... */
+		std::vector<OwnAddresses> &own;      /* empty: nobody asks for them */
+		std::vector<std::string> only;       /* --interface */
+		std::string pin_dir;
+	};
+	explicit ServedNamespaces(Parts parts) : parts_(std::move(parts)) {}
+
+	/* From here on all of them are followed. */
+	Status watch();
+
+	/* Whether the programs need look for routes' metrics. */
+	Status set_routes();
+
+	/* From time to time. */
+	void tick();
+
+private:
+	void put_back_hooks(Interfaces &interfaces);
+	using Clock = std::chrono::steady_clock;
+
+	Status watch_names();
+	void watch_directory(size_t space);
+	Status watch_tables(size_t space);
+	void look_often();
+	void check_names();
+	void check(size_t space);
+	void leave(size_t space);
+	Status enter(size_t space, Namespace fresh);
+	Status enter_routes(size_t space);
+	Status enter_interfaces(size_t space);
+	void let_go(size_t space);
+	void log_failure(const Status &status, const char *consequence);
+
+	Parts parts_;
+	Fd names_; /* inotify: of the directories that the names are in */
+	Fd often_; /* a timer, while a name may be about to lead elsewhere */
+	Clock::time_point often_until_ = {};
+	std::string last_failure_; /* not to be logged at every tick */
+};
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The handshake program asks the routing tables where answers go.  The kernel tells BPF programs
+ * only for interfaces that forward; so loopback, which forwards nothing by that, is made one.
+ */
+#ifndef TP_AGENT_WAY_BACK_H
+#define TP_AGENT_WAY_BACK_H
+
+#include <vector>
+
+#include "agent/watch/namespace.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+class WayBack
+{
+public:
+	WayBack() = default;
+	WayBack(WayBack &&) = default;
+	WayBack &operator=(WayBack &&) = default;
+	/* Sets back what open() has set, unless keep() has been called. */
+	~WayBack();
+
+	/* In this namespace; borrowed.  Fails where /proc/sys cannot be written. */
+	Status open(const Namespace &space);
+	/* The namespace is another one now. */
+	static Status enter(const Namespace &space);
+	/* Somebody may have set it back: `sysctl net.ipv4.ip_forward=0` does. */
+	void tick();
+	/* The programs go on without the agent. */
+	void keep() { spaces_.clear(); }
+
+private:
+	std::vector<const Namespace *> spaces_;
+	unsigned ticks_ = 0;
+};
+
+/* What a killed agent has left in the agent's own namespace. */
+void restore_way_back(const Namespace &space);
+
+} // namespace tp
+
+#endif
