@@ -1,60 +1,81 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The agent: truepeer run. */
+/* The agent: loads and attaches the programs, and does what they cannot do themselves. */
 #ifndef TP_AGENT_AGENT_H
 #define TP_AGENT_AGENT_H
 
-#include <cstdint>
-#include <string>
+#include <optional>
 #include <vector>
 
-#include "base/maps.h"
+#include "agent/account/accounts.h"
+#include "agent/enforce/enforcer.h"
+#include "agent/load/cgroup.h"
+#include "agent/load/pins.h"
+#include "agent/load/programs.h"
+#include "agent/loop.h"
+#include "agent/options.h"
+#include "agent/setup.h"
+#include "agent/watch/interfaces.h"
+#include "agent/watch/namespace.h"
+#include "agent/watch/own_addresses.h"
+#include "agent/watch/routes.h"
+#include "agent/watch/served.h"
+#include "agent/watch/way_back.h"
 #include "base/result.h"
-#include "bpf/abi.h"
 
 namespace tp
 {
 
-struct RunOptions {
-	std::vector<std::string> listen;
-	std::vector<std::string> trust;
-	std::vector<std::string> policies;
-	std::string engine = "auto";
-	std::string header = "require";
-	std::vector<unsigned> versions = { 1, 2 };
-	bool refuse_special_origins = false;
-	std::string ipv6_on_ipv4 = "proxy";
-	double header_timeout = 5;
-	uint32_t max_pending = 16384; /* for each service */
-	uint32_t max_connections = 245760;
-	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
-	std::vector<std::string> interfaces;    /* empty: all */
-	std::vector<std::string> namespaces;    /* beside the agent's own */
-	std::string cgroup;
-	bool getsockopt = false;       /* answer it */
-	std::string getsockopt_cgroup; /* ... where; empty: as `cgroup` */
-	bool original_dst = false;
-	std::string pin_dir = default_pin_dir;
-	std::string group;
-	uint32_t mark = TP_DEFAULT_MARK; /* of segments that come in again */
-	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
-	bool persist = false; /* SIGTERM ends the agent only */
+class Agent
+{
+public:
+	explicit Agent(RunOptions options) : options_(std::move(options)) {}
+	/* Its parts point at each other: it stays where it is. */
+	Agent(const Agent &) = delete;
+	Agent &operator=(const Agent &) = delete;
+
+	/* From here on connections are taken, and "ready..." has been printed. */
+	Status start();
+
+	/* Serves until a signal says that it is enough. */
+	Status serve();
+
+	/*
+	 * Takes no more connections, and removes all that no live connection needs.  Returns what
+	 * the kernel still has to free when this object has gone.
+	 */
+	Result<Remains> stop();
+
+private:
+	Status look_at_host();
+	Status claim_pins();
+	Status attach();
+	Status follow_host();
+	Status begin();
+	void tick();
+	void warn_of_short_requests() const;
+	void say_ready() const;
+
+	/* In the order in which they come to be: each may point at those before it. */
+	RunOptions options_;
+	Setup setup_;
+	bool may_send_ = false; /* CAP_NET_RAW is there */
+	Cgroup cgroup_;         /* of the servers */
+	Cgroup answering_;      /* where getsockopt() is answered, if it is */
+	std::vector<Namespace> spaces_;
+	std::optional<PinLock> lock_;
+	std::optional<Enforcer> enforcer_;
+	std::optional<Programs> programs_;
+	std::optional<Loop> loop_;
+	std::vector<Interfaces> interfaces_;
+	WayBack way_back_;
+	std::vector<Routes> routes_;
+	std::vector<OwnAddresses> own_addresses_;
+	std::optional<ServedNamespaces> served_;
+	std::optional<Accounts> accounts_;
 };
 
-/* Attaches, prints "ready...", serves until SIGINT or SIGTERM, removes all it can. */
+/* truepeer run: from the start to SIGINT or SIGTERM. */
 Status run_agent(const RunOptions &options);
-
-struct UnloadOptions {
-	std::string pin_dir;
-	bool reset = false; /* ends the connections that still need something */
-};
-
-/* truepeer unload: removes what a stopped or killed agent left behind. */
-Status unload(const UnloadOptions &options);
-
-/* An absolute path, without a slash at its end. */
-Result<std::string> check_pin_dir(std::string dir);
-/* Removes what nobody uses: half-made and half-removed pins, drained directories. */
-Status clean_up(const std::string &pin_dir);
 
 } // namespace tp
 

@@ -76,8 +76,9 @@ public:
 	T &operator*() { return std::get<0>(content_); }
 	const T &operator*() const { return std::get<0>(content_); }
 	T *operator->() { return &std::get<0>(content_); }
-	const Error &error() const { return std::get<1>(content_); }
-	Error &error() { return std::get<1>(content_); }
+	const Error &error() const & { return std::get<1>(content_); }
+	Error &error() & { return std::get<1>(content_); }
+	Error &&error() && { return std::get<1>(std::move(content_)); }
 
 private:
 	std::variant<T, Error> content_;
@@ -89,6 +90,18 @@ inline Status success()
 {
 	return Nothing{};
 }
+
+/*
+ * The value of a Result; where that is an Error, the function returns it to its caller.  Not beside
+ * what else the same expression has to destroy: GCC leaves that out when it returns from within.
+ */
+#define TP_TRY(...)                                                                                \
+	({                                                                                         \
+		auto tp_tried = (__VA_ARGS__);                                                     \
+		if (!tp_tried)                                                                     \
+			return std::move(tp_tried).error();                                        \
+		std::move(*tp_tried);                                                              \
+	})
 
 } // namespace tp
 

@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/agent.h"
+#include "agent/load/unload.h"
+#include "agent/options.h"
 #include "base/log.h"
 #include "cli/commands.h"
 

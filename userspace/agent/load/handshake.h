@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/agent.h"
+#include "agent/options.h"
 #include "agent/load/cgroup.h"
 #include "agent/load/host.h"
 #include "agent/watch/interfaces.h"

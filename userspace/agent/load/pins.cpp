@@ -21,6 +21,17 @@
 namespace tp
 {
 
+Result<std::string> check_pin_dir(std::string dir)
+{
+	while (dir.size() > 1 && dir.ends_with('/'))
+		dir.pop_back();
+	if (!dir.starts_with('/') || dir.rfind('/') == 0)
+		return Error{ ErrorCode::usage, "--pin-dir", dir,
+			      "not an absolute path on a bpf file system",
+			      "the default is /sys/fs/bpf/truepeer" };
+	return dir;
+}
+
 /* The names in `dir` that start with `prefix`, as paths. */
 static std::vector<std::string> list(const std::string &dir, const std::string &prefix)
 {
@@ -311,6 +322,30 @@ Result<Remaining> sweep_draining(const std::string &pin_dir)
 			return removed.error();
 	}
 	return remaining;
+}
+
+/* Removes what nobody uses: half-made and half-removed pins, drained directories. */
+Status clean_up(const std::string &pin_dir)
+{
+	if (pins_exist(pin_dir)) {
+		Status version = check_owner(pin_dir);
+
+		if (version)
+			version = check_version(pin_dir);
+
+		if (!version && version.error().code == ErrorCode::not_running)
+			version = remove_pins(pin_dir);
+		if (!version)
+			return version;
+	}
+	for (const std::string &dir : unfinished_dirs(pin_dir)) {
+		Status removed = remove_pins(dir);
+
+		if (!removed)
+			return removed;
+	}
+	Result<Remaining> older = sweep_draining(pin_dir);
+	return older ? success() : Status(older.error());
 }
 
 } // namespace tp

@@ -24,6 +24,9 @@
 namespace tp
 {
 
+/* An absolute path, without a slash at its end. */
+Result<std::string> check_pin_dir(std::string dir);
+
 /* The process that holds a lock on the directory; 0: nobody, -1: one that is not visible here. */
 pid_t lock_holder(const std::string &dir);
 
@@ -41,6 +44,7 @@ class PinLock
 public:
 	static Result<PinLock> take(const std::string &pin_dir);
 	PinLock(PinLock &&) = default;
+	PinLock &operator=(PinLock &&) = default;
 
 	/* Removes the lock directory; the lock itself goes with the object. */
 	void remove();
@@ -82,6 +86,9 @@ struct Remaining {
 	uint64_t dirs = 0;
 };
 Result<Remaining> sweep_draining(const std::string &pin_dir);
+
+/* Removes what nobody uses: half-made and half-removed pins, drained directories. */
+Status clean_up(const std::string &pin_dir);
 
 } // namespace tp
 

@@ -332,56 +332,43 @@ int Programs::actions() const
 	return bpf_map__fd(skeleton_->maps.tp_actions);
 }
 
-std::vector<uint32_t> Programs::program_ids() const
+/* The kernel's number of a program or a map, if it tells. */
+template <typename Info> static void add_id(std::vector<uint32_t> &ids, int fd)
 {
-	std::vector<uint32_t> ids;
-	std::vector<int> fds;
+	Info info = {};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+		ids.push_back(info.id);
+}
+
+Remains Programs::remains() const
+{
+	Remains all;
 	bpf_program *program;
+	bpf_map *map;
 
 	for (const Skeleton &copy : more_)
 		bpf_object__for_each_program(program, copy->obj)
-			fds.push_back(bpf_program__fd(program));
+			add_id<bpf_prog_info>(all.programs, bpf_program__fd(program));
 	bpf_object__for_each_program(program, skeleton_->obj)
-		fds.push_back(bpf_program__fd(program));
-	for (int fd : fds) {
-		bpf_prog_info info = {};
-		uint32_t size = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-			ids.push_back(info.id);
-	}
-	return ids;
-}
-
-std::vector<uint32_t> Programs::map_ids() const
-{
-	std::vector<uint32_t> ids;
-	std::vector<int> fds;
-	bpf_map *map;
-
+		add_id<bpf_prog_info>(all.programs, bpf_program__fd(program));
 	bpf_object__for_each_map(map, skeleton_->obj)
 		/* the predecessor's pins may hold on to these */
 		if (std::find(shared_.begin(), shared_.end(), bpf_map__name(map)) == shared_.end())
-			fds.push_back(bpf_map__fd(map));
-	for (int fd : fds) {
-		bpf_map_info info = {};
-		uint32_t size = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-			ids.push_back(info.id);
-	}
-	return ids;
+			add_id<bpf_map_info>(all.maps, bpf_map__fd(map));
+	return all;
 }
 
 /* The kernel frees after a grace period; -EPERM (no CAP_SYS_ADMIN) ends the wait. */
-void wait_until_freed(const std::vector<uint32_t> &programs, const std::vector<uint32_t> &maps)
+void wait_until_freed(const Remains &remains)
 {
 	for (int round = 0; round < 100; round++) {
 		bool left = false;
 
-		for (uint32_t id : programs)
+		for (uint32_t id : remains.programs)
 			left |= bool(Fd(bpf_prog_get_fd_by_id(id)));
-		for (uint32_t id : maps)
+		for (uint32_t id : remains.maps)
 			left |= bool(Fd(bpf_map_get_fd_by_id(id)));
 		if (!left)
 			return;

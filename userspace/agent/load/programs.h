@@ -10,13 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "agent/load/cgroup.h"
-#include "bpf/abi.h"
+#include "agent/setup.h"
 #include "agent/watch/interfaces.h"
-#include "base/address.h"
 #include "base/fd.h"
-#include "base/policy.h"
 #include "base/result.h"
+#include "bpf/abi.h"
 
 struct tp_truepeer;
 
@@ -30,28 +28,13 @@ namespace tp
  */
 uint32_t lru_room(uint32_t wanted);
 
-struct Setup {
-	std::vector<Listen> services;
-	std::vector<PolicyRule> policies;
-	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
-	uint32_t max_pending = 16384; /* all services together; tp_pending has lru_room() for it */
-	uint32_t max_connections = 245760;
-	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
-	CgroupPlace cgroup;                     /* that the programs are attached to */
-	std::vector<uint64_t> namespaces;       /* of the services: cookies */
-	std::vector<std::string> names;         /* of all of them, the agent's own has none */
-	uint32_t versions = 1u << 1 | 1u << 2;  /* of headers: as in tp_service */
-	uint32_t flags = 0;                     /* enum tp_service_flag */
-	uint32_t mark = TP_DEFAULT_MARK;
-	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
-	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
-	std::string pin_dir;
-	std::string no_handshake;    /* why the handshake engine is not to be tried; empty: try */
-	std::string no_sender;       /* ... the sender engine */
-	bool only_translate = false; /* no engine else: --interface is about it */
-	int getsockopt_cgroup = -1;  /* where getsockopt() is answered; -1: nowhere */
-	bool original_dst = false;   /* ... SO_ORIGINAL_DST, too */
+/* What the kernel frees some time after the last descriptor, pin and link of it has gone. */
+struct Remains {
+	std::vector<uint32_t> programs, maps; /* their numbers */
 };
+
+/* Waits, for at most a second or two, until the kernel has freed it. */
+void wait_until_freed(const Remains &remains);
 
 class Programs
 {
@@ -122,9 +105,8 @@ public:
 	int reporter() const;
 	bool shares() const { return shares_; }
 
-	/* For waiting until the kernel has let go of them. */
-	std::vector<uint32_t> program_ids() const;
-	std::vector<uint32_t> map_ids() const;
+	/* For waiting until the kernel has let go of it. */
+	Remains remains() const;
 
 private:
 	struct Destroy {
@@ -151,9 +133,6 @@ private:
 	std::vector<std::pair<std::string, Fd>> links_;
 	Fd held_; /* the directory of the pins */
 };
-
-/* Waits, for at most a second or two, until the kernel has freed these. */
-void wait_until_freed(const std::vector<uint32_t> &programs, const std::vector<uint32_t> &maps);
 
 } // namespace tp
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/agent.h"
+#include "agent/options.h"
 #include "agent/enforce/enforcer.h"
 #include "agent/watch/interfaces.h"
 #include "agent/load/programs.h"

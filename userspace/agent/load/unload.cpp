@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What an agent has left behind, and its end. */
-#include "agent/agent.h"
+#include "agent/load/unload.h"
+
 #include "agent/enforce/enforcer.h"
 #include "agent/load/host.h"
 #include "agent/watch/namespace.h"

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The books of the connections: what no program counts, tells or clears away is found here. */
+#ifndef TP_AGENT_ACCOUNTS_H
+#define TP_AGENT_ACCOUNTS_H
+
+#include <cstddef>
+
+#include "agent/account/ended.h"
+#include "agent/account/evictions.h"
+#include "agent/account/kept_headers.h"
+#include "agent/account/orphan_pieces.h"
+#include "agent/account/orphan_wires.h"
+#include "agent/account/reporter.h"
+#include "agent/load/programs.h"
+#include "base/event_ring.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+class Accounts
+{
+public:
+	/* The maps of `programs`, borrowed. */
+	static Result<Accounts> open(const Programs &programs, size_t services);
+
+	/* For outcomes that other parts of the agent decide. */
+	const Reporter &reporter() const { return reporter_; }
+
+	/* A bounded part of the work on each. */
+	void tick();
+
+private:
+	Accounts(const Programs &programs, size_t services, EventRing events, EventRing early);
+
+	Reporter reporter_;
+	Evictions evictions_;
+	KeptHeaders kept_;
+	OrphanPieces pieces_;
+	EndedTranslations ended_;
+	OrphanWires wires_;
+	EventRing events_, early_events_;
+};
+
+} // namespace tp
+
+#endif
