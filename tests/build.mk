@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The tests: every tests/FOLDER/NAME_test.cpp becomes build/tests/NAME_test.  The
-# other .cpp files of a folder are its support, linked into each of its tests; those
-# of tests/unit into all.  tests/bpf/NAME.bpf.c is there as NAME.skel.h, tests/preload/NAME.c as
+# other .cpp files of a folder are its support, linked into each of its tests; those of
+# tests/net/support into the tests of tests/net and tests/apps, those of tests/unit into all.  tests/bpf/NAME.bpf.c is there as NAME.skel.h, tests/preload/NAME.c as
 # build/tests/NAME.so.
 #
 # From userspace/build.mk, where it is set: TEST_LIBRARIES, archives that tests link.
@@ -15,7 +15,7 @@ TEST_PCH ?= $(BUILD)/tests/obj/common.h
 
 TEST_DIRS    := unit bpf net apps
 TEST_SOURCES := $(wildcard $(TEST_DIRS:%=tests/%/*_test.cpp))
-TEST_SUPPORT := $(filter-out $(TEST_SOURCES),$(wildcard $(TEST_DIRS:%=tests/%/*.cpp)))
+TEST_SUPPORT := $(filter-out $(TEST_SOURCES),$(wildcard $(TEST_DIRS:%=tests/%/*.cpp) tests/net/support/*.cpp))
 TEST_OBJECTS := $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(TEST_SOURCES) $(TEST_SUPPORT))
 TESTS        := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(TEST_SOURCES))))
 
@@ -117,7 +117,8 @@ $(BUILD)/unity/tests/bpf.o: $(TEST_SKELS)
 else
 test_support = $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(filter $(foreach f,$(SUPPORT_OF_$(1)) $(1),tests/$(f)/%),$(TEST_SUPPORT)))
 endif
-SUPPORT_OF_apps := net
+SUPPORT_OF_net  := net/support
+SUPPORT_OF_apps := net/support
 
 TEST_LINK = -lgtest -lgtest_main $(LIBBPF)
 

@@ -41,7 +41,7 @@ LIVE = ("net", "apps")
 PACED = "soak_test"  # two minutes of little work, beside everything else
 CHUNK = 8
 IDLE = ["chrt", "--idle", "0"]  # only with CPU time that nobody else wants
-# Time limits of tests (tests/net/support_sandbox.h): a wait ends when what it waits for is there,
+# Time limits of tests (tests/net/support/sandbox.h): a wait ends when what it waits for is there,
 # so large limits cost nothing, and the machine may have other work.
 TIME_SCALE = max(1, int(os.environ.setdefault("TP_TIME_SCALE", "4")))
 

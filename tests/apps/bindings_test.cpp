@@ -7,8 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "../net/support.h"
-#include "../net/support_wire.h"
+#include "../net/support/live.h"
+#include "../net/support/wire.h"
 
 namespace live
 {

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "../net/support.h"
+#include "../net/support/live.h"
 
 namespace live
 {

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "../net/support.h"
+#include "../net/support/live.h"
 
 namespace live
 {

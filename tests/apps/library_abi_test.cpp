@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../net/support.h"
+#include "../net/support/live.h"
 
 namespace live
 {

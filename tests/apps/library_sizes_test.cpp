@@ -8,7 +8,7 @@
 
 #include <truepeer/truepeer.h>
 
-#include "../net/support.h"
+#include "../net/support/live.h"
 
 namespace live
 {

@@ -16,8 +16,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "../net/support.h"
-#include "../net/support_thread.h"
+#include "../net/support/live.h"
+#include "../net/support/thread.h"
 
 namespace live
 {

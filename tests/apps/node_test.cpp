@@ -12,7 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "../net/support.h"
+#include "../net/support/live.h"
 
 namespace live
 {

@@ -11,9 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "bpf/abi.h"
-#include "support.h"
-#include "support_answer.h"
-#include "support_thread.h"
+#include "support/live.h"
+#include "support/answer.h"
+#include "support/thread.h"
 
 namespace live
 {

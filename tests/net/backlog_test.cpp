@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A server that does not keep up with accept(): row M36. */
-#include "support.h"
-#include "support_answer.h"
-#include "support_thread.h"
+#include "support/live.h"
+#include "support/answer.h"
+#include "support/thread.h"
 
 namespace live
 {

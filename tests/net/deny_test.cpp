@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

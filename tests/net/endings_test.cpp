@@ -2,7 +2,7 @@
 /* When the header, or what should follow it, does not come: rows M8 to M18, M25. */
 #include <thread>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -13,7 +13,7 @@
 
 #include "bpf/abi.h"
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "bpf/abi.h"
-#include "support.h"
-#include "support_answer.h"
+#include "support/live.h"
+#include "support/answer.h"
 
 namespace live
 {

@@ -12,9 +12,9 @@
 #include <nlohmann/json.hpp>
 
 #include "bpf/abi.h"
-#include "support.h"
-#include "support_raw_world.h"
-#include "support_thread.h"
+#include "support/live.h"
+#include "support/raw_world.h"
+#include "support/thread.h"
 
 namespace live
 {

@@ -16,9 +16,9 @@
 
 #include <truepeer/truepeer.h>
 
-#include "support.h"
-#include "support_sockopt.h"
-#include "support_wire.h"
+#include "support/live.h"
+#include "support/sockopt.h"
+#include "support/wire.h"
 
 namespace live
 {

@@ -10,8 +10,8 @@
 #include <truepeer/sockopt.h>
 #include <truepeer/truepeer.h>
 
-#include "support.h"
-#include "support_sockopt.h"
+#include "support/live.h"
+#include "support/sockopt.h"
 
 namespace live
 {

@@ -5,7 +5,7 @@
  */
 #include <algorithm>
 
-#include "support_raw_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

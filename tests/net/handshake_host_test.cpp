@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "support_syn.h"
+#include "support/syn.h"
 
 namespace live
 {

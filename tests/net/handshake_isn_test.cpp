@@ -2,7 +2,7 @@
 /* Initial sequence numbers (RFC 6528) and timestamps of the engine's SYN-ACKs. */
 #include <thread>
 
-#include "support_raw_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "support_lab.h"
-#include "support_raw_world.h"
+#include "support/lab.h"
+#include "support/raw_world.h"
 
 namespace live
 {

@@ -2,7 +2,7 @@
 /* The handshake engine and the listener: none, one that goes, and clients by the thousand. */
 #include <deque>
 
-#include "support_raw_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

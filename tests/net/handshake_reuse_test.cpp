@@ -3,7 +3,7 @@
 #include <deque>
 #include <thread>
 
-#include "support_raw_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

@@ -2,7 +2,7 @@
 /* Unusual segments before, with and after the header. */
 #include <thread>
 
-#include "support_raw_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

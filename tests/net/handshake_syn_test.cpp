@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The SYN-ACK of the engine is the kernel's, whatever the client's SYN has in it. */
-#include "support_syn.h"
+#include "support/syn.h"
 
 namespace live
 {

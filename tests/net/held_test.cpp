@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <truepeer/truepeer.hpp>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

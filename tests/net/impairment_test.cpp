@@ -6,11 +6,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
-#include "support_maps.h"
-#include "support_answer.h"
-#include "support_thread.h"
-#include "support_wire.h"
+#include "support/live.h"
+#include "support/maps.h"
+#include "support/answer.h"
+#include "support/thread.h"
+#include "support/wire.h"
 
 namespace live
 {

@@ -7,7 +7,7 @@
 #include <truepeer/truepeer.hpp>
 
 #include "bpf/core/pseudo_address.h"
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -5,7 +5,7 @@
  */
 #include <nlohmann/json.hpp>
 
-#include "support_lab_world.h"
+#include "support/lab_world.h"
 
 namespace live
 {

@@ -4,8 +4,8 @@
  * nothing of it may reach the server, and nothing of the server's the client, before there is a
  * header; who tries it falls back to plain TCP, as RFC 7413 has it.
  */
-#include "support_lab_world.h"
-#include "support_raw_world.h"
+#include "support/lab_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

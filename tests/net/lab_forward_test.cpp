@@ -5,8 +5,8 @@
  *
  *	outside (network 2) ---- eth0  host  br0 ---- three containers (network 3)
  */
-#include "support_answer.h"
-#include "support_lab_world.h"
+#include "support/answer.h"
+#include "support/lab_world.h"
 
 namespace live
 {

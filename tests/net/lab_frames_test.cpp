@@ -3,7 +3,7 @@
  * Frames as a real Ethernet has them: padded to 60 bytes, and with sums that the card has
  * checked, or has not.
  */
-#include "support_lab_world.h"
+#include "support/lab_world.h"
 
 namespace live
 {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "bpf/abi.h"
-#include "support_lab_world.h"
+#include "support/lab_world.h"
 
 namespace live
 {

@@ -11,7 +11,7 @@
 #include <random>
 #include <thread>
 
-#include "support_lab_world.h"
+#include "support/lab_world.h"
 
 namespace live
 {

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "support_lab_topology.h"
-#include "support_lab_world.h"
+#include "support/lab_topology.h"
+#include "support/lab_world.h"
 
 namespace live
 {

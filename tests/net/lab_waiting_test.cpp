@@ -5,8 +5,8 @@
  */
 #include <thread>
 
-#include "support_lab_world.h"
-#include "support_raw_world.h"
+#include "support/lab_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

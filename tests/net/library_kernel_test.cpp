@@ -3,7 +3,7 @@
 #include <truepeer/truepeer.h>
 #include <truepeer/truepeer.hpp>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -13,7 +13,7 @@
 
 #include "lib/handle.h"
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -14,7 +14,7 @@
 #include <truepeer/truepeer.hpp>
 
 #include "bpf/abi.h"
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

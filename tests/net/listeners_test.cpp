@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
-#include "support_maps.h"
+#include "support/live.h"
+#include "support/maps.h"
 
 namespace live
 {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <truepeer/truepeer.hpp>
 
-#include "support.h"
+#include "support/live.h"
 #include "tests/unit/header_cases.hpp"
 
 namespace live

@@ -2,14 +2,14 @@
 /*
  * Whatever ends a connection, nothing of it stays in a map, and no map that others than root may
  * read has any of its payload.  The harness looks at all maps after each test
- * (support_maps.h); here are the ends that connections come to.
+ * (support/maps.h); here are the ends that connections come to.
  */
 #include <signal.h>
 
 #include <thread>
 
-#include "support.h"
-#include "support_maps.h"
+#include "support/live.h"
+#include "support/maps.h"
 
 namespace live
 {

@@ -10,9 +10,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
-#include "support_raw.h"
-#include "support_wire.h"
+#include "support/live.h"
+#include "support/raw.h"
+#include "support/wire.h"
 
 namespace live
 {

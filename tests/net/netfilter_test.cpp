@@ -6,7 +6,7 @@
  */
 #include <nlohmann/json.hpp>
 
-#include "support_raw_world.h"
+#include "support/raw_world.h"
 
 namespace live
 {

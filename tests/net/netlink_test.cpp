@@ -11,7 +11,7 @@
 #include "agent/watch/followed.h"
 #include "agent/watch/rtnetlink.h"
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

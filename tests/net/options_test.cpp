@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

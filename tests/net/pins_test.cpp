@@ -16,7 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pinned_maps.h"
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -11,8 +11,8 @@
 
 #include <thread>
 
-#include "support.h"
-#include "support_thread.h"
+#include "support/live.h"
+#include "support/thread.h"
 
 namespace live
 {

@@ -8,9 +8,9 @@
 
 #include <thread>
 
-#include "support_pair.h"
-#include "support_thread.h"
-#include "support_uring.h"
+#include "support/pair.h"
+#include "support/thread.h"
+#include "support/uring.h"
 
 namespace live
 {

@@ -4,7 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/filter.h>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -3,9 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
-#include "support_answer.h"
-#include "support_thread.h"
+#include "support/live.h"
+#include "support/answer.h"
+#include "support/thread.h"
 
 namespace live
 {

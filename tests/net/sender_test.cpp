@@ -14,8 +14,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
-#include "support_thread.h"
+#include "support/live.h"
+#include "support/thread.h"
 
 namespace live
 {

@@ -11,9 +11,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
-#include "support_thread.h"
-#include "support_wire.h"
+#include "support/live.h"
+#include "support/thread.h"
+#include "support/wire.h"
 
 namespace live
 {

@@ -13,10 +13,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
-#include "support_maps.h"
-#include "support_thread.h"
-#include "support_witness.h"
+#include "support/live.h"
+#include "support/maps.h"
+#include "support/thread.h"
+#include "support/witness.h"
 
 namespace live
 {

@@ -2,7 +2,7 @@
 /* Headers in one piece and in many: STREAM-CASES rows M1 to M7, M20 to M22, M34. */
 #include <thread>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support.h"
+#include "support/live.h"
 
 namespace live
 {

@@ -8,8 +8,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "support.h"
-#include "support_answer.h"
+#include "support/live.h"
+#include "support/answer.h"
 
 namespace live
 {

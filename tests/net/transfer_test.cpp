@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <thread>
 
-#include "support_pair.h"
-#include "support_thread.h"
+#include "support/pair.h"
+#include "support/thread.h"
 
 namespace live
 {

@@ -16,7 +16,7 @@
 #include <optional>
 #include <thread>
 
-#include "support_translate.h"
+#include "support/translate.h"
 
 namespace live
 {

@@ -10,7 +10,7 @@
 #include <tuple>
 
 #include "bpf/abi.h"
-#include "support_translate.h"
+#include "support/translate.h"
 
 namespace live
 {

@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "bpf/abi.h"
-#include "support_translate.h"
+#include "support/translate.h"
 
 namespace live
 {

@@ -13,8 +13,8 @@
 #include <thread>
 
 #include "bpf/abi.h"
-#include "support_maps.h"
-#include "support_translate.h"
+#include "support/maps.h"
+#include "support/translate.h"
 
 namespace live
 {

@@ -8,7 +8,7 @@
 
 #include <thread>
 
-#include "support_translate.h"
+#include "support/translate.h"
 
 namespace live
 {

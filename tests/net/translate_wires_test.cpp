@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "bpf/abi.h"
-#include "support_maps.h"
-#include "support_translate.h"
+#include "support/maps.h"
+#include "support/translate.h"
 
 namespace live
 {
