@@ -19,6 +19,14 @@ static __always_inline __u32 tp_summed(struct __sk_buff *skb)
 	return (__u32)BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) & 3;
 }
 
+/* ... for programs that no kernel before 6.2 loads. */
+static __always_inline __u32 tp_summed_directly(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
+
+	return (__u32)BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed);
+}
+
 static __always_inline __u32 tp_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
@@ -76,22 +84,16 @@ static long tp_sum_step(__u64 index, void *context)
 	return 0;
 }
 
-/*
- * Whether a segment's checksum is wrong.  TCP, which would find out, never sees what is
- * answered here, and what is rewritten gets a new one.  Most devices have checked it, or
- * GRO has; then this costs nothing.
- */
-TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s,
+/* `ends`: the addresses that the packet has. */
+TP_VERIFIED_ONCE int tp_sums_wrong(struct __sk_buff *skb, const struct tp_segment *s,
 				   const struct tp_flow *ends)
 {
-	__u32 summed = tp_summed(skb), zero = 0;
+	__u32 zero = 0;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 	struct tp_summing summing = {};
 
 	if (tp_missing(s) || tp_missing(ends) || !work)
 		return 1;
-	if (summed == TP_CHECKSUM_PARTIAL || summed == TP_CHECKSUM_UNNECESSARY)
-		return 0;
 	summing.skb = skb;
 	summing.work = work;
 	summing.tcp = s->tcp;
@@ -100,6 +102,18 @@ TP_VERIFIED_ONCE int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segmen
 	/* longer ones are GRO's, which has looked */
 	bpf_loop(TP_MAX_SUMMED / TP_SUMMED, tp_sum_step, &summing, 0);
 	return summing.failed || tp_fold(summing.sum) != 0xffff;
+}
+
+/*
+ * Whether a segment's checksum is wrong.  TCP, which would find out, never sees what is
+ * answered here, and what is rewritten gets a new one.  Most devices have checked it (`summed`), or
+ * GRO has; then this costs nothing.
+ */
+static __always_inline int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s,
+					 const struct tp_flow *ends, __u32 summed)
+{
+	return summed != TP_CHECKSUM_PARTIAL && summed != TP_CHECKSUM_UNNECESSARY &&
+	       tp_sums_wrong(skb, s, ends);
 }
 
 #endif

@@ -214,6 +214,14 @@ struct {
 	__type(value, __u64);
 } tp_wire_ports __weak SEC(".maps");
 
+/* ... when it first had one, since boot, in ns; 0: never, and nothing has to be looked up for it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tp_translated __weak SEC(".maps");
+
 /* ... connections that have ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);

@@ -56,11 +56,32 @@ static __always_inline int tp_is_over(const struct tp_translation *t)
 	       bpf_ktime_get_boot_ns() - t->ended_ns > TP_ENDED_NS;
 }
 
+/* Whether this engine has ever had a connection here; where all are others', their packets cost less. */
+static __always_inline int tp_has_translated(void)
+{
+	__u32 zero = 0;
+	__u64 *since = bpf_map_lookup_elem(&tp_translated, &zero);
+
+	return !since || *since;
+}
+
+/* Before the first one's SYN-ACK leaves: so each CPU knows when its client's next segment comes. */
+static __always_inline void tp_note_translated(__u64 now_ns)
+{
+	__u32 zero = 0;
+	__u64 *since = bpf_map_lookup_elem(&tp_translated, &zero);
+
+	if (since && !*since)
+		*since = now_ns;
+}
+
 /* By the flow of a packet, which becomes the socket's. */
 static __always_inline struct tp_translation *tp_find_translation(struct tp_flow *flow)
 {
 	struct tp_translation *t;
 
+	if (!tp_has_translated())
+		return NULL;
 	tp_to_socket(flow);
 	t = bpf_map_lookup_elem(&tp_translations, flow);
 	return t && tp_is_over(t) ? NULL : t;
@@ -73,7 +94,7 @@ static __always_inline struct tp_translation *tp_find_translation(struct tp_flow
 static __always_inline int tp_is_known(const struct tp_flow *socket)
 {
 	return bpf_map_lookup_elem(&tp_pending, socket) ||
-	       bpf_map_lookup_elem(&tp_translations, socket);
+	       (tp_has_translated() && bpf_map_lookup_elem(&tp_translations, socket));
 }
 
 static __always_inline void tp_drop_translation(const struct tp_flow *flow,

@@ -13,7 +13,7 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	struct net *net;
 	int verdict;
 
-	if (!sk)
+	if (!sk || (sk->state != BPF_TCP_LISTEN && !tp_has_translated()))
 		return TP_PASS;
 	if (tp_is_for_service(skb, sk)) {
 		__u64 netns;

@@ -266,7 +266,7 @@ static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp
 	    skb->tc_index == TP_TC_INDEX_AGAIN || tp_is_wire_port(s->flow.local_port))
 		return TP_NEXT;
 	/* in this order, as for tp_is_known() */
-	t = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	t = tp_has_translated() ? bpf_map_lookup_elem(&tp_translations, &s->flow) : NULL;
 	if (t)
 		return tp_is_over(t) ?
 			       TP_NEXT :
@@ -300,7 +300,7 @@ int tp_handshake(struct __sk_buff *skb)
 	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
 		return TP_NEXT;
-	if (tp_is_corrupt(skb, s, &s->flow))
+	if (tp_is_corrupt(skb, s, &s->flow, tp_summed_directly(skb)))
 		return TP_DROP_PACKET;
 	if (is_syn) {
 		int verdict = tp_syn(skb, s);

@@ -6,6 +6,8 @@
 #define TP_TC_HANDSHAKE_SOCKET_BPF_H
 
 #include "bpf/core/cgroup.bpf.h"
+#include "bpf/core/translation.bpf.h"
+#include "bpf/tc/netns.bpf.h"
 #include "bpf/tc/handshake/answer.bpf.h"
 
 /*
@@ -168,6 +170,7 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	if (tp_assign(skb, listener, pending, now))
 		goto out;
 	pending->birth_cpu = tp_cpu_tag();
+	tp_set_upper_priority(skb, tp_other_priority(tp_netns)); /* tp_translate_in need not look */
 	if (skb->mark == tp_mark_sent_in)
 		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	verdict = TP_NEXT;

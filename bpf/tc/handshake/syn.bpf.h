@@ -195,7 +195,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		tp_report_replaced(gone);
 		tp_forget_pieces(&s->flow);
 	}
-	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
+	last = tp_has_translated() ? bpf_map_lookup_elem(&tp_translations, &s->flow) : NULL;
 	if (last) /* its port's last connection was another engine's */
 		tp_drop_translation(&s->flow, last);
 	tp_set_pending(fresh, &s->flow, service, policy, s->seq + 1, listening->family);
@@ -225,11 +225,23 @@ static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_
 	return tp_turn_away_syn(skb, s, TP_OUT_UNTRUSTED);
 }
 
+/* tp_is_below_cgroup(), by reads that are no calls. */
 static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
+	struct sock_cgroup_data
+		*ancestor; /* an element of the array is a pointer, as this begins with */
+	struct cgroup *cgroup;
 
-	return listener && tp_is_below_cgroup(&listener->inet_conn.icsk_inet.sk);
+	if (!listener)
+		return 0;
+	cgroup = tp_only_read(listener)->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+	if (!cgroup || cgroup->level < (int)tp_cgroup_level)
+		return 0;
+	ancestor = (void *)((char *)cgroup + bpf_core_field_offset(cgroup->ancestors) +
+			    tp_cgroup_level * sizeof(void *));
+	cgroup = tp_only_read(ancestor)->cgroup;
+	return cgroup && tp_only_read(cgroup)->kn->id == tp_cgroup_id;
 }
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)

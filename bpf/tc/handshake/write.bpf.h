@@ -194,7 +194,6 @@ static __always_inline __u64 tp_sum(const __u8 *bytes, __u32 length)
 TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 			      const struct tp_writing *w)
 {
-	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
 	__u32 options_size, length, tcp_length, zero = 0, head_size, ip_size;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 	struct tp_scratch *scratch = tp_get_scratch();
@@ -236,7 +235,7 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 	for (int i = 0; i < 10; i++)
 		head->options[i] = w->options[i];
 	sum = tp_pseudo_sum(skb, &s->flow, tcp_length);
-	if (BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed) == TP_CHECKSUM_PARTIAL) {
+	if (tp_summed_directly(skb) == TP_CHECKSUM_PARTIAL) {
 		head->tcp.check = (__u16)tp_fold(sum);
 	} else {
 		/* the options behind the used ones are zero */

@@ -344,7 +344,7 @@ static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_seg
 	struct tp_translating *w = tp_get_translating();
 
 	/* corrupt ones would be TCP's to find, but here is decided what they say */
-	if (!w || tp_is_corrupt(skb, s, &w->wire))
+	if (!w || tp_is_corrupt(skb, s, &w->wire, tp_summed(skb)))
 		return TP_DROP_PACKET;
 	if (s->flags & TP_RST)
 		return tp_reset(skb, s, pending);

@@ -216,6 +216,8 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	int plain;
 	__u8 flags, doff;
 
+	if (tp_has_connection(skb) && !tp_has_translated())
+		return TP_NEXT;
 	kind = tp_find_tcp(skb, ip, 1, &flow, &tcp);
 	/* a VLAN's has passed its own interface */
 	if (kind == TP_KIND_OTHER || tp_is_tagged(skb))

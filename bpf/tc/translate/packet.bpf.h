@@ -6,10 +6,8 @@
 #ifndef TP_TC_TRANSLATE_PACKET_BPF_H
 #define TP_TC_TRANSLATE_PACKET_BPF_H
 
+#include "bpf/tc/netns.bpf.h"
 #include "bpf/tc/translate/write.bpf.h"
-
-/* Written by the loader. */
-const volatile __u64 tp_netns __weak SEC(".rodata") = 0; /* cookie of this program's namespace */
 
 /* What a packet is to one of these programs. */
 enum tp_kind {

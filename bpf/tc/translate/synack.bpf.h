@@ -204,6 +204,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 	if (last) /* its last connection's */
 		tp_drop_translation(&s->flow, last);
 	tp_count_connection(service->id);
+	tp_note_translated(fresh->peer.syn_ns);
 	if (tp_begin_wire(w, fresh) || bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY)) {
 		tp_report(&fresh->peer, TP_OUT_PENDING_FULL, 0);
 		return TP_DROP_PACKET;
@@ -220,7 +221,7 @@ TP_VERIFIED_ONCE int tp_end_last(void)
 	struct tp_translating *w = tp_get_translating();
 	struct tp_translation *last;
 
-	if (!w)
+	if (!w || !tp_has_translated())
 		return 0;
 	last = bpf_map_lookup_elem(&tp_translations, &w->segment.flow);
 	if (last && last->state == TP_TRANSLATION_ENDED)

@@ -85,11 +85,13 @@ static __always_inline int tp_slow_in(struct __sk_buff *skb, __u32 ip)
 static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 {
 	struct tp_translation *t;
-	struct tp_flow flow;
-	struct tcphdr *tcp;
+	struct tp_flow flow = {}; /* or the compiler saves what has no value yet */
+	struct tcphdr *tcp = NULL;
 	enum tp_kind kind;
 	__u8 flags;
 
+	if (tp_is_other(skb, tp_netns))
+		return TP_NEXT; /* tp_handshake has looked */
 	kind = tp_find_tcp(skb, ip, 0, &flow, &tcp);
 	if (kind == TP_KIND_OTHER)
 		return TP_NEXT;
@@ -106,8 +108,6 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	flags = ((__u8 *)tcp)[13];
 	if (flags & TP_SYN)
 		return tp_slow_in(skb, ip);
-	if (tp_is_other(skb, tp_netns))
-		return TP_NEXT; /* tp_handshake has looked */
 	t = tp_find_translation(&flow);
 	if (!t && tp_is_known(&flow))
 		return tp_slow_in(skb, ip);

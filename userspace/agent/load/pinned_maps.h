@@ -40,7 +40,7 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_namespaces", Pinned::for_group },    { "tp_paths", Pinned::for_root },
 	{ "tp_translations", Pinned::for_root },   { "tp_wires", Pinned::for_root },
 	{ "tp_wire_ports", Pinned::for_root },     { "tp_ended", Pinned::for_root },
-	{ "tp_translating", Pinned::not_at_all },
+	{ "tp_translated", Pinned::for_root },     { "tp_translating", Pinned::not_at_all },
 };
 
 /* Nothing: a map that the list does not know. */

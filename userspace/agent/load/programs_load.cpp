@@ -163,9 +163,9 @@ static void set_sender(tp_truepeer *skeleton, const Setup &setup)
 }
 
 /* What an operator has set, what is told of the past, and what live connections stand on. */
-static const char *const lasting_maps[] = { "tp_denied",       "tp_events", "tp_events_early",
-					    "tp_translations", "tp_ended",  "tp_wires",
-					    "tp_wire_ports" };
+static const char *const lasting_maps[] = { "tp_denied",       "tp_events",    "tp_events_early",
+					    "tp_translations", "tp_ended",     "tp_wires",
+					    "tp_wire_ports",   "tp_translated" };
 
 /* Connections that have no socket yet are in these. */
 static const char *const pending_maps[] = { "tp_pending",       "tp_pieces",  "tp_headers",
