@@ -7,6 +7,8 @@
 #include <linux/types.h>
 #endif
 
+#include "bpf/abi/lists.h"
+
 /* Of a header: a service refuses what is longer than its limit (too_long), which is one of these. */
 #define TP_MIN_LIMIT 536 /* what may come in one segment, specification section 2 */
 #define TP_DEFAULT_LIMIT 4096
@@ -34,75 +36,20 @@ enum tp_command {
 	TP_COMMAND_PROXY = 1,
 };
 
-enum tp_verdict {
-	TP_ACCEPT = 0,      /* the header's addresses are the connection's */
-	TP_ACCEPT_REAL = 1, /* valid, but the real endpoints stand */
-	TP_WAIT = 2,        /* the start of what may become a header */
-	TP_REJECT = 3,      /* claims to be a header and is not valid */
-	TP_NO_HEADER = 4,   /* cannot be a header */
-};
+enum tp_verdict { TP_VERDICTS(TP_CONSTANT) };
 
 /*
  * What became of a connection.  Exactly one is counted for each connection;
- * the names (userspace/lib/names.cpp) are those of the counters and metrics.
+ * the names are those of the counters and metrics.
  */
-enum tp_outcome {
-	TP_OUT_NONE = 0,
-	TP_OUT_ACCEPTED_V1_PROXY = 1,
-	TP_OUT_ACCEPTED_V1_UNKNOWN = 2,
-	TP_OUT_ACCEPTED_V2_PROXY = 3,
-	TP_OUT_ACCEPTED_V2_LOCAL = 4,
-	TP_OUT_PASSED_USE = 5,    /* no header where it is optional */
-	TP_OUT_PASSED_IGNORE = 6, /* ... and not used where there is one */
-	TP_OUT_PASSED_SKIP = 7,   /* source network that truepeer leaves alone */
-	TP_OUT_NO_HEADER = 8,     /* from here on: refused */
-	TP_OUT_BAD_V1 = 9,
-	TP_OUT_BAD_V2 = 10, /* version nibble */
-	TP_OUT_BAD_COMMAND = 11,
-	TP_OUT_BAD_FAMILY = 12, /* family or transport */
-	TP_OUT_BAD_LENGTH = 13, /* no room for the address block */
-	TP_OUT_BAD_TLV = 14,
-	TP_OUT_BAD_CRC = 15,
-	TP_OUT_TOO_LONG = 16,
-	TP_OUT_TRUNCATED = 17, /* the client ended inside the header */
-	TP_OUT_TIMEOUT = 18,
-	TP_OUT_EMPTY = 19, /* the client ended without sending anything */
-	TP_OUT_UNTRUSTED = 20,
-	TP_OUT_VERSION = 21,
-	TP_OUT_SPECIAL_ORIGIN = 22,
-	TP_OUT_DENIED = 23,       /* the origin is in tp_denied */
-	TP_OUT_PENDING_FULL = 24, /* the oldest goes when there are too many without a header */
-	TP_OUT_MAP_FULL = 25,
-	TP_OUT_NO_LISTENER = 26,  /* closed between SYN and header */
-	TP_OUT_INTERNAL = 27,     /* a helper failed that should not */
-	TP_OUT_IPV6_ON_IPV4 = 28, /* IPv6 origin, AF_INET listener, and no name that may be shown */
-	TP_OUT_MAX = 29,
-};
+enum tp_outcome { TP_OUTCOMES(TP_CONSTANT) TP_OUT_MAX };
 
 /* What the first bytes look like where there is no header. */
-enum tp_protocol {
-	TP_PROTOCOL_OTHER = 0,
-	TP_PROTOCOL_TLS = 1,
-	TP_PROTOCOL_HTTP = 2,
-	TP_PROTOCOL_SSH = 3,
-};
+enum tp_protocol { TP_PROTOCOLS(TP_CONSTANT) };
 
-enum tp_engine {
-	TP_ENGINE_NONE = 0,
-	TP_ENGINE_HANDSHAKE = 1,
-	TP_ENGINE_SENDER = 2,
-	/* 3 was the stream engine, which translate has replaced */
-	TP_ENGINE_TRANSLATE = 4,
-};
+enum tp_engine { TP_ENGINES(TP_CONSTANT) };
 
-/* By source network, longest prefix first (the vocabulary of go-proxyproto). */
-enum tp_policy {
-	TP_POLICY_REJECT = 0, /* also what holds where no network matches */
-	TP_POLICY_REQUIRE = 1,
-	TP_POLICY_USE = 2,
-	TP_POLICY_IGNORE = 3,
-	TP_POLICY_SKIP = 4,
-};
+enum tp_policy { TP_POLICIES(TP_CONSTANT) };
 
 struct tp_endpoint {
 	__u8 address[16];

@@ -41,22 +41,7 @@ struct tp_namespace {
 };
 
 /* What the handshake engine leaves to TCP, and so to another engine. */
-enum tp_passed_on {
-	TP_PASSED_NOTHING = 0,
-	TP_PASSED_MPTCP = 1,      /* the listener is MPTCP */
-	TP_PASSED_MD5 = 2,        /* ... or wants TCP MD5 or TCP-AO */
-	TP_PASSED_SAVE_SYN = 3,   /* ... TCP_SAVE_SYN */
-	TP_PASSED_FAST_OPEN = 4,  /* not used any more: such a client falls back to plain TCP */
-	TP_PASSED_SYNCOOKIES = 5, /* net.ipv4.tcp_syncookies is 0 */
-	TP_PASSED_OPTIONS = 6,    /* the client's TCP options: a segment size that is too small */
-	TP_PASSED_TIME_WAIT = 7,  /* a port in TIME_WAIT that may not be used again now */
-	TP_PASSED_ROUTE = 8,      /* the way back to the client is another than it came by */
-	TP_PASSED_NO_ROUTING = 9, /* net.ipv4.conf.lo.forwarding (IPv6: net.ipv6...) is 0 */
-	TP_PASSED_FIREWALL = 10,  /* netfilter has not let its packets through yet, or lately */
-	TP_PASSED_CONNTRACK = 11, /* net.netfilter.nf_conntrack_tcp_loose is 0 */
-	TP_PASSED_NAT = 12, /* netfilter translates addresses: it lets go of assigned sockets */
-	TP_PASSED_MAX = 13,
-};
+enum tp_passed_on { TP_PASSED_ON(TP_CONSTANT) TP_PASSED_MAX };
 
 enum tp_service_flag {
 	/* refuse origins that are loopback, unspecified, multicast, or in tp_own_addresses */

@@ -6,77 +6,57 @@
 namespace tp
 {
 
-template <unsigned size>
-static const char *name_of(const char *const (&names)[size], unsigned number)
-{
-	return number < size && names[number] ? names[number] : "unknown";
-}
+/* A case of each entry of a list in bpf/abi/lists.h. */
+#define TP_NAME(constant, number, name, ...)                                                       \
+	case constant:                                                                             \
+		return name;
+#define TP_REASON(constant, number, name, reason)                                                  \
+	case constant:                                                                             \
+		return reason;
 
 const char *verdict_name(unsigned verdict)
 {
-	static const char *const names[] = { "accept", "accept-real", "wait", "reject",
-					     "no-header" };
-
-	return name_of(names, verdict);
+	switch (verdict) {
+		TP_VERDICTS(TP_NAME)
+	default:
+		return "unknown";
+	}
 }
 
 const char *outcome_name(unsigned outcome)
 {
-	static const char *const names[TP_OUT_MAX] = {
-		"none",
-		"accepted_v1_proxy",
-		"accepted_v1_unknown",
-		"accepted_v2_proxy",
-		"accepted_v2_local",
-		"passed_use",
-		"passed_ignore",
-		"passed_skip",
-		"no_header",
-		"bad_v1",
-		"bad_v2",
-		"bad_command",
-		"bad_family",
-		"bad_length",
-		"bad_tlv",
-		"bad_crc",
-		"too_long",
-		"truncated",
-		"timeout",
-		"empty",
-		"untrusted",
-		"version",
-		"special_origin",
-		"denied",
-		"pending_full",
-		"map_full",
-		"no_listener",
-		"internal",
-		"ipv6_on_ipv4",
-	};
-
-	static_assert(TP_OUT_IPV6_ON_IPV4 + 1 == TP_OUT_MAX, "a new outcome needs a name here");
-	return name_of(names, outcome);
+	switch (outcome) {
+		TP_OUTCOMES(TP_NAME)
+	default:
+		return "unknown";
+	}
 }
 
 const char *protocol_name(unsigned protocol)
 {
-	static const char *const names[] = { "other", "tls", "http", "ssh" };
-
-	return name_of(names, protocol);
+	switch (protocol) {
+		TP_PROTOCOLS(TP_NAME)
+	default:
+		return "unknown";
+	}
 }
 
 const char *engine_name(unsigned engine)
 {
-	static const char *const names[] = { "none", "handshake", "sender", "", "translate" };
-
-	return name_of(names, engine);
+	switch (engine) {
+		TP_ENGINES(TP_NAME)
+	default:
+		return "unknown";
+	}
 }
 
 const char *policy_name(unsigned policy)
 {
-	static const char *const names[] = { "reject", "require", "use", "ignore", "skip" };
-
-	return name_of(names, policy);
+	switch (policy) {
+		TP_POLICIES(TP_NAME)
+	default:
+		return "unknown";
+	}
 }
 
 const char *command_name(unsigned command)
@@ -86,9 +66,16 @@ const char *command_name(unsigned command)
 
 const char *transport_name(unsigned transport)
 {
-	static const char *const names[] = { "unspec", "stream", "dgram" };
-
-	return name_of(names, transport);
+	switch (transport) {
+	case TP_TRANSPORT_NONE:
+		return "unspec";
+	case TP_TRANSPORT_STREAM:
+		return "stream";
+	case TP_TRANSPORT_DGRAM:
+		return "dgram";
+	default:
+		return "unknown";
+	}
 }
 
 const char *family_name(unsigned family)
@@ -109,44 +96,36 @@ const char *family_name(unsigned family)
 
 const char *peer_state_name(unsigned state)
 {
-	static const char *const names[] = { "waiting", "known", "refused", "closed" };
-
-	return name_of(names, state);
+	switch (state) {
+	case 0:
+		return "waiting";
+	case TP_PEER_KNOWN:
+		return "known";
+	case TP_PEER_REFUSED:
+		return "refused";
+	case TP_PEER_CLOSED:
+		return "closed";
+	default:
+		return "unknown";
+	}
 }
 
 const char *passed_on_name(unsigned why)
 {
-	static const char *const names[] = {
-		"",           "mptcp",     "md5",       "save_syn", "fast_open",
-		"syncookies", "options",   "time_wait", "route",    "no_routing",
-		"firewall",   "conntrack", "nat",
-	};
-
-	return name_of(names, why);
+	switch (why) {
+		TP_PASSED_ON(TP_NAME)
+	default:
+		return "unknown";
+	}
 }
 
 const char *passed_on_reason(unsigned why)
 {
-	static const char *const names[] = {
-		"",
-		"the listener speaks MPTCP",
-		"the listener uses TCP MD5 signatures or TCP-AO",
-		"the listener saves SYNs (TCP_SAVE_SYN)",
-		"the listener offers TCP Fast Open",
-		"net.ipv4.tcp_syncookies is 0",
-		"a client's maximum segment size was too small",
-		"a client's port was in TIME_WAIT and could not be taken over",
-		"the way back to a client is another than it came by",
-		"the kernel does not tell about routes: net.ipv4.conf.lo.forwarding or "
-		"net.ipv6.conf.lo.forwarding is 0",
-		"netfilter rules: a client's SYN and a segment without one have to reach the "
-		"listener first",
-		"net.netfilter.nf_conntrack_tcp_loose is 0",
-		"netfilter translates addresses (NAT), and the kernel takes no connection from the "
-		"engine then",
-	};
-
-	return name_of(names, why);
+	switch (why) {
+		TP_PASSED_ON(TP_REASON)
+	default:
+		return "unknown";
+	}
 }
 
 } // namespace tp
