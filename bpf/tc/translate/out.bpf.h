@@ -133,8 +133,8 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 									    TP_NEXT;
 }
 
-/* Everything but plain segments of live connections. */
-TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip)
+/* Everything but plain segments of live connections, and plain SYN-ACKs. */
+TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
 	struct tp_translating *w = tp_get_translating();
 	struct tp_translation *t;
@@ -145,7 +145,7 @@ TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip)
 	if (!w)
 		return TP_NEXT;
 	s = &w->segment;
-	part = tp_read_other(skb, ip, 1);
+	part = tp_read_other(skb, ip, 1, kind);
 	if (part < 0 || !(s->flags & TP_ACK))
 		return TP_NEXT;
 	if (s->flags & TP_SYN)
@@ -168,10 +168,13 @@ TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip)
 	return TP_NEXT;
 }
 
-static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip)
+static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip, enum tp_kind kind,
+				       __u8 flags)
 {
-	int verdict = tp_other_out(skb, ip);
+	int verdict = TP_LEFT_SYN;
 
+	if (kind != TP_KIND_TCP || !(flags & TP_SYN))
+		verdict = tp_other_out(skb, ip, kind);
 	if (verdict != TP_LEFT_SYN)
 		return verdict;
 	if (tp_read_synack(skb, ip))
@@ -223,13 +226,14 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	if (kind == TP_KIND_OTHER || tp_is_tagged(skb))
 		return TP_NEXT;
 	if (kind == TP_KIND_INVOLVED)
-		return tp_slow_out(skb, ip);
+		return tp_slow_out(skb, ip, kind, 0);
 	flags = ((__u8 *)tcp)[13];
 	if (!(flags & TP_ACK))
 		return TP_NEXT;
 	if (flags & TP_SYN)
-		return tp_is_handshakes(skb, &flow, bpf_ntohl(tcp->seq)) ? TP_NEXT :
-									   tp_slow_out(skb, ip);
+		return tp_is_handshakes(skb, &flow, bpf_ntohl(tcp->seq)) ?
+			       TP_NEXT :
+			       tp_slow_out(skb, ip, kind, flags);
 	ack = bpf_ntohl(tcp->ack_seq);
 	at = tp_plain_tcp_at(skb, ip);
 	doff = ((__u8 *)tcp)[12] >> 4;
@@ -240,7 +244,7 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 						   TCPOPT_TIMESTAMP << 8 | 10));
 	t = tp_find_translation(&flow);
 	if (!t)
-		return !tp_has_connection(skb) && tp_is_known(&flow) ? tp_slow_out(skb, ip) :
+		return !tp_has_connection(skb) && tp_is_known(&flow) ? tp_other_out(skb, ip, kind) :
 								       TP_NEXT;
 	if (tp_is_second(skb, t, ack))
 		return TP_NEXT;

@@ -170,9 +170,9 @@ static __always_inline void tp_turn_round(struct tp_segment *s)
 /*
  * Reads what is no plain segment of a live connection, with the first fragment's numbers where it
  * is in fragments, to the work area's segment; the flow is as for what comes in.  enum tp_part; -1:
- * not TCP, or not a service's.
+ * not TCP, or not a service's.  `kind`: what tp_find_tcp() has found out.
  */
-TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out)
+TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out, enum tp_kind kind)
 {
 	struct tp_translating *w = tp_get_translating();
 	struct bpf_sock *sk = skb->sk;
@@ -182,7 +182,7 @@ TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out)
 	if (!w)
 		return -1;
 	s = &w->segment;
-	part = tp_read_fragment(skb, ip, s);
+	part = kind == TP_KIND_TCP ? TP_PART_WHOLE : tp_read_fragment(skb, ip, s);
 	if (part == TP_PART_OTHER || (part == TP_PART_WHOLE && tp_read_segment(skb, ip, s)))
 		return -1;
 	if (out)
@@ -190,7 +190,8 @@ TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out)
 	s->flow.netns = tp_netns;
 	s->flow.part = 0;
 	w->wire = s->flow;
-	if (tp_is_service_port(s->flow.local_port) || tp_is_wire_port(s->flow.local_port))
+	if (kind == TP_KIND_TCP || tp_is_service_port(s->flow.local_port) ||
+	    tp_is_wire_port(s->flow.local_port))
 		return (int)part;
 	if (!out || !(s->flags & TP_SYN) || !sk || sk->state != BPF_TCP_NEW_SYN_RECV ||
 	    !tp_is_service_port((__u16)sk->src_port))

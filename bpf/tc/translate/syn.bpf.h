@@ -40,6 +40,19 @@ static long tp_blank_step(__u64 index, void *context)
 	return 0;
 }
 
+/* As Linux writes them: the largest segment, SACK, timestamps and the window's scale, and nothing else. */
+static __always_inline int tp_are_common(const struct tp_translating *w, __u32 size)
+{
+	const __be32 *words = (const __be32 *)w->options;
+
+	return size == 20 &&
+	       (words[0] & bpf_htonl(0xffff0000)) == bpf_htonl(TCPOPT_MSS << 24 | 4 << 16) &&
+	       words[1] ==
+		       bpf_htonl(TCPOPT_SACK_PERM << 24 | 2 << 16 | TCPOPT_TIMESTAMP << 8 | 10) &&
+	       (words[4] & bpf_htonl(0xffffff00)) ==
+		       bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_WINDOW << 16 | 3 << 8);
+}
+
 /*
  * Makes NOPs of Multipath TCP and Fast Open: the client falls back to plain TCP, and sends its
  * data behind the handshake.  -1: not possible.
@@ -56,6 +69,8 @@ TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_seg
 		return 0;
 	if (tp_load_options(skb, w, s->tcp, s->payload) < 0)
 		return -1;
+	if (tp_are_common(w, size))
+		return 0;
 	__builtin_memcpy(w->head, w->options, sizeof(w->head)); /* as they were */
 	w->at = 0;
 	w->end = size;

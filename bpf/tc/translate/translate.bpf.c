@@ -37,8 +37,11 @@ static __always_inline int tp_is_probe(const struct tp_segment *s, const struct 
 	       s->length <= 1 && s->ack == pending->ack && !(s->flags & (TP_FIN | TP_RST));
 }
 
-/* Everything but plain segments of live connections. */
-TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip)
+/*
+ * Everything but plain segments of live connections, and SYNs.  Of a plain segment (`kind`) it is known that its
+ * flow was not in tp_translations.
+ */
+TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
 	struct tp_translating *w = tp_get_translating();
 	struct tp_translation *t;
@@ -49,12 +52,17 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip)
 	if (!w)
 		return TP_NEXT;
 	s = &w->segment;
-	part = tp_read_other(skb, ip, 0);
+	part = tp_read_other(skb, ip, 0, kind);
 	if (part < 0)
 		return TP_NEXT;
 	if ((s->flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
 		return part ? TP_NEXT : TP_LEFT_SYN;
-	t = tp_find_translation(&s->flow);
+	if (kind == TP_KIND_TCP) {
+		tp_to_socket(&s->flow);
+		t = NULL;
+	} else {
+		t = tp_find_translation(&s->flow);
+	}
 	if (!t) {
 		pending = tp_draining() ? NULL : bpf_map_lookup_elem(&tp_pending, &s->flow);
 		if (pending && pending->peer.engine == TP_ENGINE_SENDER)
@@ -75,9 +83,9 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip)
 }
 
 /* A SYN is read in a program's own frame: the stack has no room for all of it on top. */
-static __always_inline int tp_slow_in(struct __sk_buff *skb, __u32 ip)
+static __always_inline int tp_slow_in(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
-	int verdict = tp_other_in(skb, ip);
+	int verdict = tp_other_in(skb, ip, kind);
 
 	return verdict == TP_LEFT_SYN ? tp_syn_in(skb, ip) : verdict;
 }
@@ -104,13 +112,13 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 		return TP_NEXT;
 	}
 	if (kind == TP_KIND_INVOLVED)
-		return tp_slow_in(skb, ip);
+		return tp_slow_in(skb, ip, kind);
 	flags = ((__u8 *)tcp)[13];
-	if (flags & TP_SYN)
-		return tp_slow_in(skb, ip);
+	if ((flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
+		return tp_syn_in(skb, ip);
 	t = tp_find_translation(&flow);
 	if (!t && tp_is_known(&flow))
-		return tp_slow_in(skb, ip);
+		return tp_other_in(skb, ip, kind);
 	if (!t) {
 		/* of a port that netfilter changes, the gate knows the socket's flow better */
 		if (!tp_is_wire_port(flow.local_port))

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -214,8 +215,9 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	/* room for all that may be told at once that there is some */
 	uint32_t pending = lru_room(setup.max_pending), most = setup.max_connections + pending;
 	bpf_map__set_max_entries(skeleton->maps.tp_origins, most);
-	/* as many may be in TIME_WAIT; when there are more, the oldest go */
-	bpf_map__set_max_entries(skeleton->maps.tp_translations, 2 * most);
+	/* about as many may be in TIME_WAIT; when there are more, the oldest go.  A power of two, or the
+	   kernel makes up to twice as many buckets */
+	bpf_map__set_max_entries(skeleton->maps.tp_translations, std::bit_floor(2 * most));
 	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
 	bpf_map__set_max_entries(skeleton->maps.tp_wires, 2 * most); /* two each */
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
