@@ -140,17 +140,17 @@ INSTANTIATE_TEST_SUITE_P(Live, Bindings, testing::ValuesIn([] {
 			 [](const auto &one) { return one.param; });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Bindings);
 
-TEST_P(Bindings, python_server)
+TEST_P(Bindings, python_server_sees_the_client)
 {
 	expect_answers({ python, python_folder + "/examples/server.py" });
 }
 
-TEST_P(Bindings, go_server)
+TEST_P(Bindings, go_server_sees_the_client)
 {
 	expect_answers({ build_path("examples/go-server") });
 }
 
-TEST_P(Bindings, python_wsgi_application)
+TEST_P(Bindings, python_wsgi_application_sees_the_client)
 {
 	in_sandbox([](Sandbox &box) {
 		Netns container;

@@ -113,7 +113,7 @@ TEST_F(Install, programs_are_built_by_cmake)
 }
 
 /* For packages: nothing is written anywhere else, and nothing names the folder. */
-TEST_F(Install, below_destdir)
+TEST_F(Install, puts_everything_below_destdir)
 {
 	in_sandbox([](Sandbox &box) {
 		const std::string destination = box.dir() + "/package";

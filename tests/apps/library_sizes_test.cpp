@@ -75,7 +75,7 @@ protected:
 	}
 };
 
-TEST_F(LibraryVersions, older_and_newer_programs_and_libraries)
+TEST_F(LibraryVersions, older_and_newer_programs_and_libraries_work_together)
 {
 	const unsigned size = sizeof(truepeer_peer), more = size + 8;
 	const struct {

@@ -142,7 +142,7 @@ TEST_P(Node, unmodified_and_wrapped_servers_see_the_client)
 }
 
 /* net, http, tls, https, http2, with and without TLS: the module's own tests behind HAProxy. */
-TEST_P(Node, servers_of_every_kind_behind_haproxy)
+TEST_P(Node, servers_of_every_kind_see_the_client_behind_haproxy)
 {
 	TP_NEED_PACKAGES();
 	for (bool wrapped : { false, true }) {
@@ -167,7 +167,7 @@ TEST_P(Node, servers_of_every_kind_behind_haproxy)
 	}
 }
 
-TEST_P(Node, the_unmodified_example_with_express)
+TEST_P(Node, the_unmodified_express_example_sees_the_client)
 {
 	TP_NEED_PACKAGES();
 	for (const std::string option : { "send-proxy", "send-proxy-v2" }) {
@@ -213,7 +213,7 @@ TEST_P(Node, a_second_header_is_payload)
 	}
 }
 
-TEST_P(Node, the_tlvs_of_a_header_that_the_kernel_has_removed)
+TEST_P(Node, gives_the_tlvs_of_a_header_that_the_kernel_has_removed)
 {
 	TP_NEED_PACKAGES();
 	in_sandbox([&](Sandbox &box) {
@@ -231,7 +231,7 @@ TEST_P(Node, the_tlvs_of_a_header_that_the_kernel_has_removed)
 	});
 }
 
-TEST_P(Node, a_port_that_truepeer_does_not_serve)
+TEST_P(Node, reads_the_header_itself_on_a_port_that_truepeer_does_not_serve)
 {
 	TP_NEED_PACKAGES();
 	in_sandbox([&](Sandbox &box) {
@@ -255,7 +255,7 @@ TEST_P(Node, a_port_that_truepeer_does_not_serve)
 	});
 }
 
-TEST_P(Node, before_truepeer_runs_and_after_it)
+TEST_P(Node, reads_the_header_itself_before_truepeer_runs_and_after_it)
 {
 	TP_NEED_PACKAGES();
 	in_sandbox([&](Sandbox &box) {
@@ -283,7 +283,7 @@ TEST_P(Node, before_truepeer_runs_and_after_it)
  * A connection that has been reset before the server asks is in no map any more.  What the
  * client has sent behind its header can still be read, and must not be taken for one.
  */
-TEST_P(Node, a_connection_that_was_reset_before_it_could_be_asked_for)
+TEST_P(Node, a_connection_reset_before_it_could_be_asked_for_is_dropped)
 {
 	TP_NEED_PACKAGES();
 	in_sandbox([&](Sandbox &box) {

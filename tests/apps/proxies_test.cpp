@@ -104,7 +104,7 @@ static std::string haproxy_config(bool http, const std::string &option)
 	       option + "\n";
 }
 
-TEST_P(Apps, reports_the_client_behind_haproxy)
+TEST_P(Apps, see_the_client_behind_haproxy)
 {
 	const auto &[software, option] = GetParam();
 

@@ -281,7 +281,7 @@ TEST_P(BpfProgram, Attaches)
 INSTANTIATE_TEST_SUITE_P(Objects, BpfProgram, testing::ValuesIn(programs()),
 			 [](const auto &row) { return row.param.name; });
 
-TEST(BpfObjects, AreThere)
+TEST(BpfObjects, AreBuiltAndOpen)
 {
 	for (const char *path : objects)
 		EXPECT_NE(open_object(path), nullptr) << "open object: " << path << ": run make";

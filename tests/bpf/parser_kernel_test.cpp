@@ -73,7 +73,7 @@ TEST_P(KernelCases, EveryStartOfTheBytesGivesTheNativeVerdict)
 INSTANTIATE_TEST_SUITE_P(HeaderCases, KernelCases, testing::ValuesIn(test::header_cases()),
 			 [](const auto &row) { return test::case_name(row.param); });
 
-TEST(KernelTable, IsWhole)
+TEST(KernelTable, HasEveryCase)
 {
 	EXPECT_EQ(test::header_cases().size(), test::header_case_count);
 }

@@ -51,7 +51,8 @@ static WorldOptions uncounted(bool server)
 	return options;
 }
 
-TEST_P(KilledAgent, M40_no_byte_of_a_transfer_is_lost)
+/* M40 */
+TEST_P(KilledAgent, no_byte_of_a_transfer_is_lost)
 {
 	live(uncounted(true), [&](World &w) {
 		Client client = w.connect();
@@ -99,8 +100,8 @@ TEST_P(KilledAgent, M40_no_byte_of_a_transfer_is_lost)
 	});
 }
 
-/* One after the other, without a pause, whatever becomes of the agent meanwhile. */
-TEST_P(KilledAgent, M40_every_new_connection_is_served)
+/* M40: One after the other, without a pause, whatever becomes of the agent meanwhile. */
+TEST_P(KilledAgent, every_new_connection_is_served)
 {
 	live(uncounted(false), [&](World &w) {
 		AnswerServer server(w.service);
@@ -135,8 +136,8 @@ TEST_P(KilledAgent, M40_every_new_connection_is_served)
 	});
 }
 
-/* The client connected before the kill; its header comes when there is a successor. */
-TEST_P(KilledAgent, M40_connections_without_a_header_yet_go_on)
+/* M40: The client connected before the kill; its header comes when there is a successor. */
+TEST_P(KilledAgent, connections_without_a_header_yet_go_on)
 {
 	live(uncounted(false), [&](World &w) {
 		const unsigned count = 20;
@@ -161,8 +162,8 @@ TEST_P(KilledAgent, M40_connections_without_a_header_yet_go_on)
 	});
 }
 
-/* SIGTERM under --persist ends the agent, and nothing else. */
-TEST_P(KilledAgent, M40_persisting_programs_serve_without_an_agent)
+/* M40: SIGTERM under --persist ends the agent, and nothing else. */
+TEST_P(KilledAgent, persisting_programs_serve_without_an_agent)
 {
 	WorldOptions options = uncounted(false);
 
@@ -187,7 +188,8 @@ TEST_P(KilledAgent, M40_persisting_programs_serve_without_an_agent)
 	});
 }
 
-TEST_P(KilledAgent, M40_persisting_programs_are_unloaded_by_command)
+/* M40 */
+TEST_P(KilledAgent, persisting_programs_are_unloaded_by_command)
 {
 	in_sandbox([&](Sandbox &box) {
 		if (!kernel_has(GetParam().engine))
@@ -240,8 +242,8 @@ TEST(MapLayout, of_another_version_is_refused)
 	});
 }
 
-/* A successor whose map has another size cannot go on with them: they end at once. */
-TEST_P(KilledAgent, M40_connections_that_a_successor_cannot_have_are_reset)
+/* M40: A successor whose map has another size cannot go on with them: they end at once. */
+TEST_P(KilledAgent, connections_that_a_successor_cannot_have_are_reset)
 {
 	live(uncounted(false), [&](World &w) {
 		AnswerServer server(w.service);
@@ -260,10 +262,10 @@ TEST_P(KilledAgent, M40_connections_that_a_successor_cannot_have_are_reset)
 }
 
 /*
- * Part of a header came before the kill, the rest after it.  The connection may be
+ * M40: Part of a header came before the kill, the rest after it.  The connection may be
  * lost with the agent; the server must not see it with a byte too many or too few.
  */
-TEST_P(KilledAgent, M40_half_a_header)
+TEST_P(KilledAgent, half_a_header_is_never_read_as_payload)
 {
 	live(uncounted(false), [&](World &w) {
 		for (bool successor : { false, true }) {

@@ -70,10 +70,10 @@ static unsigned count_served(const std::vector<Visit> &visits)
 }
 
 /*
- * Room for two, ten come, and nobody accepts for a while.  A plain
+ * M36: Room for two, ten come, and nobody accepts for a while.  A plain
  * listener in the same state tells what TCP makes of that.
  */
-TEST_P(Backlog, M36_full_backlog)
+TEST_P(Backlog, full_backlog_is_as_on_plain_tcp)
 {
 	live({ .start_server = false }, [&](World &w) {
 		ListenOptions options;
@@ -104,8 +104,8 @@ TEST_P(Backlog, M36_full_backlog)
 	});
 }
 
-/* The same with a full backlog and nobody who ever comes for it: nothing is stuck. */
-TEST_P(Backlog, M36_full_backlog_and_a_listener_that_closes)
+/* M36: The same with a full backlog and nobody who ever comes for it: nothing is stuck. */
+TEST_P(Backlog, nothing_is_stuck_after_a_listener_closes_with_a_full_backlog)
 {
 	live({ .start_server = false, .check_totals = false }, [&](World &w) {
 		ListenOptions options;

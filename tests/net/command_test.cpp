@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(Live, Errors, testing::ValuesIn([] {
 			 }()),
 			 case_name);
 
-TEST_P(Command, connections_and_lookup_show_the_row)
+TEST_P(Command, connections_and_lookup_show_the_same_entry)
 {
 	live([&](World &w) {
 		Client client = w.connect();
@@ -136,7 +136,7 @@ TEST_P(Command, bpftool_shows_the_same_entry)
 
 /* ---- the example, to the letter ------------------------------------ */
 
-TEST_P(Errors, python_http_server_and_nc)
+TEST_P(Errors, python_http_server_logs_the_origin)
 {
 	in_sandbox([&](Sandbox &box) {
 		AgentOptions options;
@@ -173,7 +173,7 @@ TEST_P(Errors, python_http_server_and_nc)
 
 /* ---- errors ----------------------------------------------------------------- */
 
-TEST_P(Errors, no_trusted_network)
+TEST_P(Errors, no_trusted_network_is_a_usage_error)
 {
 	in_sandbox([&](Sandbox &box) {
 		expect_error({ "run", "--listen", "127.0.0.1:8080", "--pin-dir", box.pin_dir() }, 2,
@@ -203,7 +203,7 @@ TEST_P(Errors, wrong_arguments_name_themselves)
 	});
 }
 
-TEST_P(Errors, commands_without_an_agent)
+TEST_P(Errors, commands_without_an_agent_name_the_pins_and_the_way_to_start)
 {
 	in_sandbox([&](Sandbox &box) {
 		for (const char *command : { "connections", "status" })
@@ -214,7 +214,7 @@ TEST_P(Errors, commands_without_an_agent)
 	});
 }
 
-TEST_P(Errors, not_root)
+TEST_P(Errors, without_root_the_missing_capabilities_are_named)
 {
 	in_sandbox([&](Sandbox &box) {
 		SpawnOptions nobody;
@@ -234,7 +234,7 @@ TEST_P(Errors, not_root)
 	});
 }
 
-TEST_P(Errors, second_agent_on_the_same_pins)
+TEST_P(Errors, second_agent_on_the_same_pins_is_refused_and_the_first_named)
 {
 	live([&](World &w) {
 		expect_error({ "run", "--listen", "127.0.0.1:8081", "--trust", "127.0.0.0/8",
@@ -250,7 +250,7 @@ TEST_P(Errors, second_agent_on_the_same_pins)
 /* ---- without --pin-dir and --cgroup ------------------------------------------ */
 
 /* bpffs is mounted where nothing is, and in the test's own mount namespace only. */
-TEST_P(Errors, default_pin_dir)
+TEST_P(Errors, default_pin_dir_is_mounted_where_nothing_is)
 {
 	in_sandbox([&](Sandbox &box) {
 		while (umount2("/sys/fs/bpf", MNT_DETACH) == 0)
@@ -269,7 +269,7 @@ TEST_P(Errors, default_pin_dir)
 
 /* ---- how it ends -------------------------------------------------------------- */
 
-TEST_P(Command, sigint_ends_it_as_well)
+TEST_P(Command, sigint_stops_the_agent)
 {
 	live([&](World &w) {
 		w.server->stop();
@@ -286,8 +286,8 @@ TEST_P(Command, sigint_ends_it_as_well)
 	});
 }
 
-/* A stop leaves the live connections alone; what they need goes with the last of them. */
-TEST_P(Command, M40_stop_with_live_connections)
+/* M40: A stop leaves the live connections alone; what they need goes with the last of them. */
+TEST_P(Command, stop_leaves_live_connections_alone)
 {
 	WorldOptions options;
 
@@ -335,8 +335,8 @@ TEST_P(Command, M40_stop_with_live_connections)
 	});
 }
 
-/* Killed, it cannot clean up: the data path goes on, and a new agent takes over. */
-TEST_P(Command, M40_killed_with_live_connections)
+/* M40: Killed, it cannot clean up: the data path goes on, and a new agent takes over. */
+TEST_P(Command, killed_agent_leaves_the_data_path_and_a_successor_takes_over)
 {
 	WorldOptions options;
 

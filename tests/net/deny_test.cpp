@@ -65,7 +65,7 @@ TEST_P(Deny, refuses_origins_of_the_network_and_no_others)
 	});
 }
 
-TEST_P(Deny, header_in_pieces)
+TEST_P(Deny, header_in_pieces_is_refused)
 {
 	live([&](World &w) {
 		deny(w, { "add", network(w) });
@@ -127,7 +127,7 @@ TEST_P(Deny, adding_again_keeps_when_and_how_often)
 }
 
 /* Who needs no header is its own origin. */
-TEST_P(Deny, direct_clients)
+TEST_P(Deny, direct_client_is_refused_by_its_own_address)
 {
 	live({ .agent = { "--header", "use" } }, [&](World &w) {
 		deny(w, { "add", w.proxy });
@@ -160,7 +160,7 @@ TEST_P(Deny, outlives_a_killed_agent)
 	});
 }
 
-TEST(DenyList, a_hundred_thousand_networks_from_a_file)
+TEST(DenyList, takes_a_hundred_thousand_networks_from_a_file)
 {
 	in_sandbox([](Sandbox &box) {
 		std::string path = box.dir() + "/networks";
@@ -195,7 +195,7 @@ TEST(DenyList, a_hundred_thousand_networks_from_a_file)
 }
 
 /* One that is wrong changes nothing, and is named. */
-TEST(DenyList, errors)
+TEST(DenyList, wrong_arguments_change_nothing_and_are_named)
 {
 	in_sandbox([](Sandbox &box) {
 		Agent agent(box, { .listen = { "127.0.0.1:8080" } });

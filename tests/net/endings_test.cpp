@@ -15,7 +15,8 @@ INSTANTIATE_TEST_SUITE_P(Live, Endings, all_cases(), case_name);
 /* The shortest header timeout that the agent allows. */
 static const WorldOptions short_timeout = { .agent = { "--header-timeout", "3" } };
 
-TEST_P(Endings, M8_header_alone_then_payload_two_seconds_later)
+/* M8 */
+TEST_P(Endings, header_alone_is_accepted_and_payload_follows_two_seconds_later)
 {
 	live([&](World &w) {
 		Client client = w.connect();
@@ -33,7 +34,8 @@ TEST_P(Endings, M8_header_alone_then_payload_two_seconds_later)
 	});
 }
 
-TEST_P(Endings, M9_header_then_fin)
+/* M9 */
+TEST_P(Endings, header_then_fin_reads_as_end_of_file)
 {
 	live([&](World &w) {
 		for (int version : { 1, 2 }) {
@@ -49,7 +51,8 @@ TEST_P(Endings, M9_header_then_fin)
 	});
 }
 
-TEST_P(Endings, M9_header_then_fin_before_accept)
+/* M9 */
+TEST_P(Endings, header_then_fin_before_accept_reads_as_end_of_file)
 {
 	live({ .start_server = false }, [&](World &w) {
 		Socket listener = listen_on(w.service);
@@ -65,7 +68,8 @@ TEST_P(Endings, M9_header_then_fin_before_accept)
 	});
 }
 
-TEST_P(Endings, M10_part_of_a_v1_line_then_fin)
+/* M10 */
+TEST_P(Endings, part_of_a_v1_line_then_fin_is_truncated)
 {
 	live([&](World &w) {
 		Client client = w.connect();
@@ -76,7 +80,8 @@ TEST_P(Endings, M10_part_of_a_v1_line_then_fin)
 	});
 }
 
-TEST_P(Endings, M10_part_of_a_v2_header_then_pause_then_fin)
+/* M10 */
+TEST_P(Endings, part_of_a_v2_header_then_pause_then_fin_is_truncated)
 {
 	live([&](World &w) {
 		Client client = w.connect();
@@ -88,7 +93,8 @@ TEST_P(Endings, M10_part_of_a_v2_header_then_pause_then_fin)
 	});
 }
 
-TEST_P(Endings, M11_nothing_then_fin)
+/* M11 */
+TEST_P(Endings, nothing_then_fin_never_reaches_the_server)
 {
 	live([&](World &w) {
 		Client client = w.connect();
@@ -102,7 +108,8 @@ TEST_P(Endings, M11_nothing_then_fin)
 	});
 }
 
-TEST_P(Endings, M12_M13_M15_M16_held_open)
+/* M12, M13, M15, M16 */
+TEST_P(Endings, clients_that_hold_on_without_a_header_are_reset_in_time)
 {
 	live(short_timeout, [&](World &w) {
 		std::vector<std::string> starts = { "", w.header(1).substr(0, 25),
@@ -124,8 +131,8 @@ TEST_P(Endings, M12_M13_M15_M16_held_open)
 	});
 }
 
-/* Slowly enough that the line takes longer than the timeout, a byte never does. */
-TEST_P(Endings, M14_timeout_counts_the_whole_header)
+/* M14: Slowly enough that the line takes longer than the timeout, a byte never does. */
+TEST_P(Endings, timeout_counts_the_whole_header)
 {
 	live(short_timeout, [&](World &w) {
 		Client client = w.connect();
@@ -146,7 +153,8 @@ TEST_P(Endings, M14_timeout_counts_the_whole_header)
 	});
 }
 
-TEST_P(Endings, M17_a_stalled_client_delays_nobody)
+/* M17 */
+TEST_P(Endings, a_stalled_client_delays_nobody)
 {
 	live([&](World &w) {
 		Client silent = w.connect(), partial = w.connect();
@@ -164,7 +172,8 @@ TEST_P(Endings, M17_a_stalled_client_delays_nobody)
 	});
 }
 
-TEST_P(Endings, M18_server_speaks_first)
+/* M18 */
+TEST_P(Endings, server_may_speak_first)
 {
 	WorldOptions options;
 
@@ -190,7 +199,8 @@ TEST_P(Endings, M18_server_speaks_first)
 	});
 }
 
-TEST_P(Endings, M25_half_close_after_header_and_payload)
+/* M25 */
+TEST_P(Endings, answer_survives_a_half_close_after_header_and_payload)
 {
 	WorldOptions options;
 

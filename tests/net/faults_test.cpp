@@ -30,7 +30,7 @@ protected:
 INSTANTIATE_TEST_SUITE_P(Live, Faults, crossed_cases(), case_name);
 
 /* tp_origins has no room for another connection. */
-TEST_P(Faults, live_connections_up_to_the_limit)
+TEST_P(Faults, live_connections_over_the_limit_are_refused)
 {
 	WorldOptions options = { .agent = { "--max-connections", "64" } };
 
@@ -62,7 +62,7 @@ TEST_P(Faults, live_connections_up_to_the_limit)
 }
 
 /* A connection that finds no room for its header there has everything but its TLVs. */
-TEST_P(Faults, kept_headers_up_to_the_limit)
+TEST_P(Faults, full_map_of_headers_loses_tlvs_only)
 {
 	WorldOptions options = { .start_server = false, .check_totals = false };
 
@@ -109,7 +109,7 @@ TEST_P(Faults, kept_headers_up_to_the_limit)
  * The agent stands still while more is refused than its ring buffer has room for.  No byte
  * reaches the server, good connections are served, and afterwards nobody is left waiting.
  */
-TEST_P(Faults, ring_buffer_full)
+TEST_P(Faults, full_ring_buffer_delays_resets_only)
 {
 	if (GetParam().engine == "handshake")
 		return; /* resets clients itself */
@@ -144,7 +144,7 @@ TEST_P(Faults, ring_buffer_full)
 }
 
 /* Nobody is there any more when the header comes. */
-TEST_P(Faults, listener_closed_before_the_header)
+TEST_P(Faults, header_after_the_listener_has_closed_is_reset)
 {
 	live({ .start_server = false }, [&](World &w) {
 		std::unique_ptr<Server> server = std::make_unique<Server>(w.service);
@@ -159,7 +159,7 @@ TEST_P(Faults, listener_closed_before_the_header)
 }
 
 /* The pins are gone; the agent still holds what it loaded, and takes it away with it. */
-TEST_P(Faults, bpffs_unmounted)
+TEST_P(Faults, connections_are_served_while_bpffs_is_unmounted)
 {
 	in_sandbox([&](Sandbox &box) {
 		const Case &c = GetParam();

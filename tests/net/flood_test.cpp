@@ -104,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(
 		return std::get<0>(row.param) + (std::get<1>(row.param) ? "_ipv6" : "_ipv4");
 	});
 
-TEST_P(Flood, handshakes_that_are_only_begun)
+TEST_P(Flood, handshakes_that_are_only_begun_stop_nobody)
 {
 	flood([](RawWorld &, Segment &s, std::mt19937 &) {
 		s.flags = flag::syn;
@@ -113,13 +113,13 @@ TEST_P(Flood, handshakes_that_are_only_begun)
 	});
 }
 
-TEST_P(Flood, acknowledgements_of_nothing)
+TEST_P(Flood, acknowledgements_of_nothing_stop_nobody)
 {
 	flood([](RawWorld &, Segment &s, std::mt19937 &) { s.flags = flag::ack; });
 }
 
 /* Headers without a handshake, with every combination of flags. */
-TEST_P(Flood, headers_with_any_flags)
+TEST_P(Flood, headers_with_any_flags_stop_nobody)
 {
 	flood([](RawWorld &w, Segment &s, std::mt19937 &random) {
 		s.flags = (uint16_t)(random() & 0xff);
@@ -129,7 +129,7 @@ TEST_P(Flood, headers_with_any_flags)
 }
 
 /* Windows of nothing, and data that never ends a header. */
-TEST_P(Flood, data_in_pieces_of_one_byte)
+TEST_P(Flood, data_in_pieces_of_one_byte_stops_nobody)
 {
 	flood([](RawWorld &, Segment &s, std::mt19937 &random) {
 		s.flags = flag::ack | flag::psh;

@@ -236,7 +236,7 @@ static Answer original_dst(int fd, int level, socklen_t room = 128)
 	return ask_at(level, fd, so_original_dst, room);
 }
 
-TEST_P(GetSockOptRights, original_destination)
+TEST_P(GetSockOptRights, original_destination_is_the_headers)
 {
 	live({ .agent = { "--original-dst" }, .start_server = false }, [](World &w) {
 		int level = w.c.ipv6 ? SOL_IPV6 : SOL_IP, other = w.c.ipv6 ? SOL_IP : SOL_IPV6;
@@ -265,7 +265,7 @@ TEST_P(GetSockOptRights, original_destination)
 }
 
 /* As getpeername() would show it. */
-TEST_P(GetSockOptRights, original_destination_of_the_other_family)
+TEST_P(GetSockOptRights, original_destination_of_the_other_family_is_as_getpeername_shows_it)
 {
 	live({ .agent = { "--original-dst", "--ipv6-on-ipv4", "pseudo" }, .start_server = false },
 	     [](World &w) {

@@ -92,7 +92,7 @@ TEST_P(GetSockOpt, tells_origin_destination_and_all_that_the_library_knows)
 	});
 }
 
-TEST_P(GetSockOpt, header_whole_and_in_parts)
+TEST_P(GetSockOpt, gives_the_header_whole_and_in_parts)
 {
 	live(answering({ "--max-header", "16384" }), [](World &w) {
 		Socket listener = listen_on(w.service);
@@ -125,7 +125,7 @@ TEST_P(GetSockOpt, header_whole_and_in_parts)
 	});
 }
 
-TEST_P(GetSockOpt, unix_addresses)
+TEST_P(GetSockOpt, gives_unix_addresses)
 {
 	live(answering(), [](World &w) {
 		Socket listener = listen_on(w.service);
@@ -151,7 +151,7 @@ TEST_P(GetSockOpt, unix_addresses)
 	});
 }
 
-TEST_P(GetSockOpt, sizes)
+TEST_P(GetSockOpt, tells_the_size_and_refuses_a_smaller_buffer)
 {
 	live(answering(), [](World &w) {
 		Socket listener = listen_on(w.service);
@@ -210,7 +210,7 @@ TEST_P(GetSockOpt, errors_tell_apart_what_there_is_not)
 	});
 }
 
-TEST_P(GetSockOpt, kernels_own_error_where_nobody_answers)
+TEST_P(GetSockOpt, leaves_the_kernels_error_where_nobody_answers)
 {
 	live({ .start_server = false }, [](World &w) {
 		Socket listener = listen_on(w.service);
@@ -223,7 +223,7 @@ TEST_P(GetSockOpt, kernels_own_error_where_nobody_answers)
 }
 
 /* A header without addresses: the connection's own. */
-TEST_P(GetSockOpt, local_headers)
+TEST_P(GetSockOpt, gives_the_real_ends_for_a_local_header)
 {
 	live(answering(), [](World &w) {
 		Socket listener = listen_on(w.service);
@@ -239,7 +239,7 @@ TEST_P(GetSockOpt, local_headers)
 }
 
 /* Both programs are asked, each knows its own connections. */
-TEST_P(GetSockOpt, connections_of_a_killed_agent_and_of_its_successor)
+TEST_P(GetSockOpt, answers_for_connections_of_a_killed_agent_and_of_its_successor)
 {
 	WorldOptions options = answering();
 
@@ -267,7 +267,7 @@ TEST_P(GetSockOpt, connections_of_a_killed_agent_and_of_its_successor)
 }
 
 /* What counts is where the socket was made. */
-TEST_P(GetSockOpt, of_one_cgroup_only)
+TEST_P(GetSockOpt, answers_sockets_of_one_cgroup_only)
 {
 	WorldOptions options = { .start_server = false };
 
@@ -311,7 +311,7 @@ TEST_P(GetSockOpt, of_one_cgroup_only)
 
 /* ---- Multipath TCP --------------------------------------------------------------- */
 
-TEST_P(GetSockOpt, multipath_sockets)
+TEST_P(GetSockOpt, answers_multipath_sockets)
 {
 	WorldOptions options = answering();
 

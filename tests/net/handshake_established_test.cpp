@@ -66,7 +66,7 @@ static std::function<void(Segment &)> with_options(const std::string &options)
 	return [=](Segment &s) { s.options = options; };
 }
 
-TEST_P(HandshakeEstablished, timestamps_and_ecn)
+TEST_P(HandshakeEstablished, timestamps_and_ecn_are_as_with_the_kernel)
 {
 	using namespace option;
 	raw(echo, [](RawWorld &w) {
@@ -82,7 +82,7 @@ TEST_P(HandshakeEstablished, timestamps_and_ecn)
 	});
 }
 
-TEST_P(HandshakeEstablished, selective_acknowledgements)
+TEST_P(HandshakeEstablished, selective_acknowledgements_are_sent_as_by_the_kernel)
 {
 	auto look = [](RawClient &client) -> std::string {
 		Segment s = client.segment(flag::ack | flag::psh, "behind a hole");
@@ -114,7 +114,7 @@ TEST_P(HandshakeEstablished, selective_acknowledgements)
 }
 
 /* What the server sends is cut by the client's MSS and, where it is less, its own. */
-TEST_P(HandshakeEstablished, segment_size)
+TEST_P(HandshakeEstablished, segments_keep_to_the_clients_mss_and_the_servers_own)
 {
 	using namespace option;
 	auto look = [](RawClient &client) -> std::string {
@@ -184,7 +184,7 @@ TEST_P(HandshakeEstablished, windows_are_scaled)
 }
 
 /* The server may send as much as the client's scaled window has room for, and no more. */
-TEST_P(HandshakeEstablished, window_of_the_client)
+TEST_P(HandshakeEstablished, window_of_the_client_is_kept_to)
 {
 	auto sent = [](RawClient &client, uint16_t window) {
 		size_t bytes = 0;

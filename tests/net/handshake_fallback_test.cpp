@@ -67,7 +67,7 @@ TEST_P(HandshakeFallback, usual_listener_is_served_by_handshake)
 }
 
 /* The server asks for the SYN; it must be there, whoever serves. */
-TEST_P(HandshakeFallback, listener_that_saves_the_syn)
+TEST_P(HandshakeFallback, listener_that_saves_the_syn_gets_it)
 {
 	raw(automatic, [](RawWorld &w) {
 		for (const Endpoint &local : { w.plain, w.service }) {
@@ -93,7 +93,7 @@ TEST_P(HandshakeFallback, listener_that_saves_the_syn)
 	});
 }
 
-TEST_P(HandshakeFallback, listener_with_a_key_for_another_peer)
+TEST_P(HandshakeFallback, listener_with_a_key_for_another_peer_serves_clients_without_one)
 {
 	raw(automatic, [](RawWorld &w) {
 		Endpoint other = endpoint(w.wire.client(w.ipv6, 99), 0);
@@ -115,7 +115,7 @@ TEST_P(HandshakeFallback, listener_with_a_key_for_another_peer)
 	});
 }
 
-TEST_P(HandshakeFallback, multipath_listener)
+TEST_P(HandshakeFallback, multipath_listener_is_served_by_translate)
 {
 	raw(automatic, [](RawWorld &w) {
 		Socket listener = make_listener(w.service, [](int) {}, IPPROTO_MPTCP);
@@ -273,7 +273,7 @@ TEST_P(HandshakeFallback, fast_open_without_a_header_in_the_syn)
 
 /* ---- settings of the host ------------------------------------------------------------ */
 
-TEST_P(HandshakeFallback, without_syn_cookies)
+TEST_P(HandshakeFallback, without_syn_cookies_handshake_is_refused_and_auto_translates)
 {
 	raw({ .start_agent = false }, [](RawWorld &w) {
 		set_sysctl("net.ipv4.tcp_syncookies", "0");

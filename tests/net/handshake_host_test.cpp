@@ -15,7 +15,7 @@ class HandshakeHost : public Raw
 };
 TP_INSTANTIATE_RAW(HandshakeHost);
 
-TEST_P(HandshakeHost, settings_of_the_host)
+TEST_P(HandshakeHost, settings_of_the_host_show_in_the_syn_ack)
 {
 	const std::vector<std::vector<std::string>> settings = {
 		{ "net.ipv4.tcp_timestamps", "0", "2" },
@@ -58,7 +58,7 @@ TEST_P(HandshakeHost, settings_of_the_host)
 	});
 }
 
-TEST_P(HandshakeHost, options_of_the_listener)
+TEST_P(HandshakeHost, options_of_the_listener_show_in_the_syn_ack)
 {
 	bool ipv6 = GetParam();
 	struct Option {
@@ -109,7 +109,7 @@ TEST_P(HandshakeHost, options_of_the_listener)
 }
 
 /* IPv4 clients of an IPv6 listener. */
-TEST_P(HandshakeHost, listener_for_both_families)
+TEST_P(HandshakeHost, listener_for_both_families_answers_ipv4_as_the_kernel)
 {
 	raw({ .start_servers = false }, [&](RawWorld &w) {
 		auto both =
@@ -125,7 +125,7 @@ TEST_P(HandshakeHost, listener_for_both_families)
 	});
 }
 
-TEST_P(HandshakeHost, route_and_interface)
+TEST_P(HandshakeHost, route_and_interface_show_in_the_syn_ack)
 {
 	raw([&](RawWorld &w) {
 		std::string route = "route change " + w.wire.clients(w.ipv6) + " via " +

@@ -127,7 +127,7 @@ TEST_P(HandshakeLink, other_programs_see_their_packets)
 
 /* ---- interfaces ------------------------------------------------------------------- */
 
-TEST_P(HandshakeLink, interface_that_comes_later)
+TEST_P(HandshakeLink, interface_that_comes_later_is_served)
 {
 	raw([](RawWorld &w) {
 		RawWire later(2);
@@ -146,7 +146,7 @@ TEST_P(HandshakeLink, interface_that_comes_later)
 	});
 }
 
-TEST_P(HandshakeLink, one_interface_of_two)
+TEST_P(HandshakeLink, interface_that_is_not_named_is_served_by_translate)
 {
 	raw({ .start_agent = false }, [](RawWorld &w) {
 		RawWire other(2);
@@ -163,7 +163,7 @@ TEST_P(HandshakeLink, one_interface_of_two)
 	});
 }
 
-TEST_P(HandshakeLink, interface_that_does_not_exist)
+TEST_P(HandshakeLink, interface_that_does_not_exist_is_named)
 {
 	raw({ .start_agent = false }, [](RawWorld &w) {
 		try {
@@ -179,7 +179,7 @@ TEST_P(HandshakeLink, interface_that_does_not_exist)
 
 /* ---- network namespaces ------------------------------------------------------------ */
 
-TEST_P(HandshakeLink, server_in_another_namespace)
+TEST_P(HandshakeLink, server_in_another_namespace_is_served)
 {
 	raw({ .start_agent = false }, [](RawWorld &w) {
 		Netns container;
@@ -216,7 +216,7 @@ TEST_P(HandshakeLink, server_in_another_namespace)
 /* ---- VLANs ------------------------------------------------------------------------- */
 
 /* Frames with a tag belong to the VLAN's interface, where there is one. */
-TEST_P(HandshakeLink, vlan)
+TEST_P(HandshakeLink, tagged_frames_belong_to_the_vlans_interface)
 {
 	raw([](RawWorld &w) {
 		std::string host = w.wire.client(w.ipv6, 60);

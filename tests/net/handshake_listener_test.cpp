@@ -12,7 +12,7 @@ class HandshakeListener : public Raw
 };
 TP_INSTANTIATE_RAW(HandshakeListener);
 
-TEST_P(HandshakeListener, nobody_listens)
+TEST_P(HandshakeListener, without_one_the_answer_is_the_kernels)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		std::string answers[2];
@@ -30,7 +30,7 @@ TEST_P(HandshakeListener, nobody_listens)
 	});
 }
 
-TEST_P(HandshakeListener, closed_between_syn_and_header)
+TEST_P(HandshakeListener, closed_between_syn_and_header_resets)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -75,7 +75,7 @@ TEST_P(HandshakeListener, connection_that_was_reset_is_not_for_the_next_listener
 }
 
 /* Another listener of its group takes over. */
-TEST_P(HandshakeListener, closed_while_another_of_its_group_listens)
+TEST_P(HandshakeListener, closed_while_another_of_its_group_listens_is_replaced_by_that)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		ListenOptions group = { .reuse_port = true };

@@ -117,7 +117,7 @@ void HandshakePieces::expect_every_split(RawWorld &w,
 static const RawOptions many_connections = { .server = { .kind = ServerKind::epoll,
 							 .listen = { .backlog = 1024 } } };
 
-TEST_P(HandshakePieces, every_split_of_a_v1_header)
+TEST_P(HandshakePieces, of_every_split_of_a_v1_header_are_served)
 {
 	raw(many_connections, [](RawWorld &w) {
 		expect_every_split(
@@ -125,7 +125,7 @@ TEST_P(HandshakePieces, every_split_of_a_v1_header)
 	});
 }
 
-TEST_P(HandshakePieces, every_split_of_a_v2_header_with_tlvs)
+TEST_P(HandshakePieces, of_every_split_of_a_v2_header_with_tlvs_are_served)
 {
 	raw(many_connections, [](RawWorld &w) {
 		auto make = [&](uint16_t port) {
@@ -146,7 +146,7 @@ TEST_P(HandshakePieces, every_split_of_a_v2_header_with_tlvs)
 	});
 }
 
-TEST_P(HandshakePieces, one_byte_at_a_time)
+TEST_P(HandshakePieces, of_one_byte_are_served)
 {
 	raw([](RawWorld &w) {
 		size_t n = 0;
@@ -169,7 +169,7 @@ TEST_P(HandshakePieces, one_byte_at_a_time)
 }
 
 /* No pause, no acknowledgement waited for: all are on their way at once. */
-TEST_P(HandshakePieces, pieces_on_their_heels)
+TEST_P(HandshakePieces, that_follow_at_once_are_served)
 {
 	size_t all = (GetParam() ? 52 : 28) + 5;
 	std::vector<std::vector<Range>> lists;
@@ -185,7 +185,7 @@ TEST_P(HandshakePieces, pieces_on_their_heels)
 
 /* ---- out of order, more than once, overlapping ------------------------------- */
 
-TEST_P(HandshakePieces, out_of_order)
+TEST_P(HandshakePieces, out_of_order_are_served)
 {
 	expect_served({
 		{ { 16, 33 }, { 0, 16 } },
@@ -195,7 +195,7 @@ TEST_P(HandshakePieces, out_of_order)
 	});
 }
 
-TEST_P(HandshakePieces, every_piece_twice)
+TEST_P(HandshakePieces, that_all_come_twice_are_served)
 {
 	expect_served({
 		{ { 0, 10 }, { 0, 10 }, { 10, 20 }, { 10, 20 }, { 20, 33 }, { 20, 33 } },
@@ -204,7 +204,7 @@ TEST_P(HandshakePieces, every_piece_twice)
 	});
 }
 
-TEST_P(HandshakePieces, overlapping)
+TEST_P(HandshakePieces, that_overlap_are_served)
 {
 	expect_served({
 		{ { 0, 10 }, { 5, 20 }, { 0, 33 } },
@@ -216,7 +216,7 @@ TEST_P(HandshakePieces, overlapping)
 }
 
 /* Behind the header's end, at it and around it, in either order. */
-TEST_P(HandshakePieces, payload_of_which_parts_come_twice)
+TEST_P(HandshakePieces, of_payload_that_come_twice_are_read_once)
 {
 	size_t end = GetParam() ? 52 : 28;
 
@@ -233,7 +233,7 @@ TEST_P(HandshakePieces, payload_of_which_parts_come_twice)
 
 /* ---- long headers --------------------------------------------------------------- */
 
-TEST_P(HandshakePieces, header_of_4096_bytes)
+TEST_P(HandshakePieces, of_a_header_of_4096_bytes_are_served)
 {
 	raw([](RawWorld &w) {
 		size_t n = 0;
@@ -255,7 +255,7 @@ TEST_P(HandshakePieces, header_of_4096_bytes)
 }
 
 /* One super-packet, as a network card or another namespace hands it on. */
-TEST_P(HandshakePieces, long_header_in_a_super_packet)
+TEST_P(HandshakePieces, in_a_super_packet_are_served)
 {
 	raw([](RawWorld &w) {
 		std::string rest(8000, 'x');
@@ -276,7 +276,7 @@ TEST_P(HandshakePieces, long_header_in_a_super_packet)
 	});
 }
 
-TEST_P(HandshakePieces, header_of_4097_bytes_is_refused)
+TEST_P(HandshakePieces, of_a_header_of_4097_bytes_are_refused)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);

@@ -71,7 +71,7 @@ TEST_P(HandshakeQueue, full_queue_stops_the_handshake_as_on_a_plain_port)
 }
 
 /* The header is decided, the socket still to come; the client gives up: nothing stays of it. */
-TEST_P(HandshakeQueue, reset_while_the_queue_is_full)
+TEST_P(HandshakeQueue, reset_while_the_queue_is_full_leaves_nothing)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		Socket listener = listen_on(w.service, { .backlog = 1 });
@@ -124,7 +124,7 @@ static uint64_t program_runs(const Agent &agent)
 }
 
 /* The queue fills between SYN and header: no child, and no packet may go in circles. */
-TEST_P(HandshakeQueue, queue_that_fills_before_the_header_comes)
+TEST_P(HandshakeQueue, that_fills_before_the_header_sends_no_packet_in_circles)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		Socket listener = listen_on(w.service, { .backlog = 1 });
@@ -176,7 +176,7 @@ TEST_P(HandshakeQueue, queue_that_fills_before_the_header_comes)
  * A client that waits for the server to speak sends no more than the header, and that
  * no more once it is acknowledged.  It must be served when there is room.
  */
-TEST_P(HandshakeQueue, header_alone_while_the_queue_is_full)
+TEST_P(HandshakeQueue, header_alone_while_the_queue_is_full_is_served_when_there_is_room)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		Socket listener = listen_on(w.service, { .backlog = 1 });

@@ -124,7 +124,7 @@ TEST_P(HandshakeRefusal, untrusted_source_is_reset_at_once)
 
 /* ---- FIN and RST before the header's end ---------------------------------------- */
 
-TEST_P(HandshakeRefusal, fin_before_the_header)
+TEST_P(HandshakeRefusal, fin_before_the_header_is_acknowledged_and_counted_as_empty)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -143,7 +143,7 @@ TEST_P(HandshakeRefusal, fin_before_the_header)
 	});
 }
 
-TEST_P(HandshakeRefusal, fin_inside_the_header)
+TEST_P(HandshakeRefusal, fin_inside_the_header_is_truncated)
 {
 	raw([](RawWorld &w) {
 		uint64_t n = 0;
@@ -171,7 +171,7 @@ TEST_P(HandshakeRefusal, fin_inside_the_header)
 	});
 }
 
-TEST_P(HandshakeRefusal, fin_with_header_and_payload)
+TEST_P(HandshakeRefusal, fin_with_header_and_payload_is_no_refusal)
 {
 	raw([](RawWorld &w) {
 		size_t n = 0;
@@ -196,7 +196,7 @@ TEST_P(HandshakeRefusal, fin_with_header_and_payload)
 	});
 }
 
-TEST_P(HandshakeRefusal, rst_before_the_header)
+TEST_P(HandshakeRefusal, rst_before_the_header_ends_the_connection)
 {
 	raw([](RawWorld &w) {
 		{
@@ -272,7 +272,7 @@ TEST_P(HandshakeRefusal, wrong_checksum_is_ignored)
 }
 
 /* The next attempt from the same port is a connection like any other. */
-TEST_P(HandshakeRefusal, same_port_again_after_a_refusal)
+TEST_P(HandshakeRefusal, same_port_again_after_a_refusal_is_served)
 {
 	raw([](RawWorld &w) {
 		std::vector<std::string> refused = { "GET / HTTP/1.0\r\n\r\n", "PROXY TCP5 \r\n" };

@@ -70,13 +70,13 @@ void HandshakeReuse::expect_reuse_served(RawWorld &w)
 	EXPECT_TRUE(w.agent->counts("accepted_v1_proxy", 4));
 }
 
-TEST_P(HandshakeReuse, port_again_in_time_wait)
+TEST_P(HandshakeReuse, port_again_in_time_wait_is_served)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) { expect_reuse_served(w); });
 }
 
 /* TIME_WAIT cannot be ended by RST then; the connection is served all the same. */
-TEST_P(HandshakeReuse, port_again_in_time_wait_with_rfc1337)
+TEST_P(HandshakeReuse, port_again_in_time_wait_with_rfc1337_is_served_by_translate)
 {
 	raw({ .engine = "auto", .start_servers = false }, [](RawWorld &w) {
 		set_sysctl("net.ipv4.tcp_rfc1337", "1");
@@ -85,7 +85,7 @@ TEST_P(HandshakeReuse, port_again_in_time_wait_with_rfc1337)
 }
 
 /* SYN, ACK and header without a pause: the old socket may be on its way out still. */
-TEST_P(HandshakeReuse, header_right_behind_the_syn_ack)
+TEST_P(HandshakeReuse, header_right_behind_the_syn_ack_is_served)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		Socket listener = listen_on(w.service);
@@ -127,7 +127,7 @@ static bool connect_anew(RawClient &client)
 	return false;
 }
 
-TEST_P(HandshakeReuse, port_again_in_fin_wait2)
+TEST_P(HandshakeReuse, port_again_in_fin_wait2_is_answered_as_by_the_kernel)
 {
 	raw({ .start_servers = false }, [](RawWorld &w) {
 		for (bool service : { false, true }) {

@@ -15,7 +15,7 @@ TP_INSTANTIATE_RAW(HandshakeSegment);
 /* IPv6: six bytes of padding, RFC 8200 section 4.2. */
 static const std::string pad_option("\x01\x04\0\0\0\0", 6);
 
-TEST_P(HandshakeSegment, ip_options_and_other_fields)
+TEST_P(HandshakeSegment, with_ip_options_and_other_fields_is_served)
 {
 	std::vector<std::function<void(Segment &)>> changes = {
 		[](Segment &s) { s.tos = 0xb9; },
@@ -62,7 +62,7 @@ TEST_P(HandshakeSegment, ip_options_and_other_fields)
  * What has IP options reaches this engine by way of the agent, which sends it in; an answer
  * to it must find the client all the same.
  */
-TEST_P(HandshakeSegment, pieces_with_ip_options)
+TEST_P(HandshakeSegment, pieces_with_ip_options_are_served)
 {
 	raw([](RawWorld &w) {
 		const std::string bytes = w.header(2) + "hello";
@@ -97,7 +97,7 @@ TEST_P(HandshakeSegment, pieces_with_ip_options)
 	});
 }
 
-TEST_P(HandshakeSegment, no_header_but_ip_options)
+TEST_P(HandshakeSegment, with_ip_options_and_no_header_is_reset)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -114,7 +114,7 @@ TEST_P(HandshakeSegment, no_header_but_ip_options)
 }
 
 /* The urgent byte is taken out of the stream at its place (row M27). */
-TEST_P(HandshakeSegment, urgent_byte_behind_the_header)
+TEST_P(HandshakeSegment, urgent_byte_behind_the_header_stays_where_it_is)
 {
 	raw([](RawWorld &w) {
 		size_t n = 0;
@@ -144,7 +144,7 @@ TEST_P(HandshakeSegment, urgent_byte_behind_the_header)
 }
 
 /* Segments that carry nothing new; who waits long for its own turn may send them. */
-TEST_P(HandshakeSegment, probes_before_the_header)
+TEST_P(HandshakeSegment, probes_before_the_header_are_answered)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -169,7 +169,7 @@ TEST_P(HandshakeSegment, probes_before_the_header)
 	});
 }
 
-TEST_P(HandshakeSegment, probes_between_two_pieces)
+TEST_P(HandshakeSegment, probes_between_two_pieces_are_answered)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -192,7 +192,7 @@ TEST_P(HandshakeSegment, probes_between_two_pieces)
 }
 
 /* A client whose receive window is closed while it sends the header. */
-TEST_P(HandshakeSegment, window_of_zero_with_the_header)
+TEST_P(HandshakeSegment, window_of_zero_with_the_header_holds_the_answer_back)
 {
 	raw({ .server = { .banner = "220 ready\r\n" } }, [](RawWorld &w) {
 		RawClient client(w.wire, w.service);

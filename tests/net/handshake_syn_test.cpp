@@ -10,7 +10,7 @@ class HandshakeSyn : public Raw
 };
 TP_INSTANTIATE_RAW(HandshakeSyn);
 
-TEST_P(HandshakeSyn, options_of_the_client)
+TEST_P(HandshakeSyn, any_options_are_answered_as_by_the_kernel)
 {
 	using namespace option;
 	std::vector<Syn> syns = usual_syns();
@@ -45,7 +45,7 @@ TEST_P(HandshakeSyn, options_of_the_client)
 	raw([&](RawWorld &w) { compare(w, syns); });
 }
 
-TEST_P(HandshakeSyn, fields_of_the_client)
+TEST_P(HandshakeSyn, any_fields_are_answered_as_by_the_kernel)
 {
 	std::vector<Syn> syns = {
 		{ "window 0", [](Segment &s) { s.window = 0; } },

@@ -191,7 +191,7 @@ TEST_P(Handshake, segments_without_a_handshake_are_answered_as_by_the_kernel)
 
 /* ---- segments that are lost or come twice ----------------------------------- */
 
-TEST_P(Handshake, lost_syn_ack)
+TEST_P(Handshake, lost_syn_ack_is_sent_again_with_the_same_number)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -206,7 +206,7 @@ TEST_P(Handshake, lost_syn_ack)
 	});
 }
 
-TEST_P(Handshake, lost_first_ack)
+TEST_P(Handshake, lost_first_ack_does_not_matter)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);

@@ -125,7 +125,8 @@ static std::string exchange(const Client &client, const std::vector<std::string>
 	return received.bytes;
 }
 
-TEST_P(Impairment, M35_bytes_survive)
+/* M35 */
+TEST_P(Impairment, bytes_survive_a_bad_line)
 {
 	auto [c, network] = GetParam();
 	size_t size = (size_t)number_from_environment("TP_IMPAIRED_MIB", 16) << 20;
@@ -197,8 +198,8 @@ class BadLine : public testing::TestWithParam<Case>
 };
 INSTANTIATE_TEST_SUITE_P(Live, BadLine, blocking_cases(), case_name);
 
-/* Here it is the handshakes and the headers, one by one, that get lost and mixed up. */
-TEST_P(BadLine, M35_headers_survive)
+/* M35: Here it is the handshakes and the headers, one by one, that get lost and mixed up. */
+TEST_P(BadLine, headers_survive_loss_and_reordering)
 {
 	auto body = [&](Sandbox &box) {
 		const unsigned clients = 30;
@@ -249,7 +250,7 @@ TEST_P(BadLine, M35_headers_survive)
  * What comes in fragments while the header is outstanding goes by the agent; what comes behind that,
  * while another CPU makes the socket, is for a socket that is not established yet.
  */
-TEST_P(BadLine, fragments_while_sockets_are_made)
+TEST_P(BadLine, fragments_are_served_while_sockets_are_made)
 {
 	auto body = [&](Sandbox &box) {
 		const uint16_t clients = 60;

@@ -95,7 +95,8 @@ INSTANTIATE_TEST_SUITE_P(Live, Ipv6OnIpv4, testing::ValuesIn([] {
 			 }()),
 			 case_name);
 
-TEST_P(Ipv6OnIpv4, M32_refused_where_the_proxy_is_loopback)
+/* M32 */
+TEST_P(Ipv6OnIpv4, refused_where_the_proxy_is_loopback)
 {
 	world({}, [&](World &w) {
 		std::string v1 = header_from(1, ipv6_client), v2 = header_from(2, ipv6_client);
@@ -115,7 +116,8 @@ TEST_P(Ipv6OnIpv4, M32_refused_where_the_proxy_is_loopback)
 	});
 }
 
-TEST_P(Ipv6OnIpv4, M32_refused_where_the_proxy_has_an_address_of_this_host)
+/* M32 */
+TEST_P(Ipv6OnIpv4, refused_where_the_proxy_has_an_address_of_this_host)
 {
 	world({}, [&](World &w) {
 		expect_refused(w, untrusted_ipv4, { header_from(2, ipv6_client) + "hello" });
@@ -133,7 +135,8 @@ TEST_P(Ipv6OnIpv4, M32_refused_where_the_proxy_has_an_address_of_this_host)
 	});
 }
 
-TEST_P(Ipv6OnIpv4, M32_named_as_the_proxy_where_that_is_elsewhere)
+/* M32 */
+TEST_P(Ipv6OnIpv4, named_as_the_proxy_where_that_is_elsewhere)
 {
 	world({}, [&](World &w) {
 		for (int version : { 1, 2 })
@@ -144,7 +147,8 @@ TEST_P(Ipv6OnIpv4, M32_named_as_the_proxy_where_that_is_elsewhere)
 	});
 }
 
-TEST_P(Ipv6OnIpv4, M32_always_refused_by_option)
+/* M32 */
+TEST_P(Ipv6OnIpv4, always_refused_by_option)
 {
 	world({ "--ipv6-on-ipv4", "refuse" }, [&](World &w) {
 		expect_refused(w, elsewhere, { header_from(1, ipv6_client) + "hello" });
@@ -153,7 +157,8 @@ TEST_P(Ipv6OnIpv4, M32_always_refused_by_option)
 	});
 }
 
-TEST_P(Ipv6OnIpv4, M32_pseudo_address_by_option)
+/* M32 */
+TEST_P(Ipv6OnIpv4, pseudo_address_by_option)
 {
 	world({ "--ipv6-on-ipv4", "pseudo" }, [&](World &w) {
 		expect_named(w, proxy_ipv4, header_from(1, ipv6_client), "241.138.232.67:4242",

@@ -166,7 +166,7 @@ TEST_P(KeptHeader, holds_nothing_of_the_payload)
 	});
 }
 
-TEST_P(KeptHeader, in_pieces)
+TEST_P(KeptHeader, in_pieces_is_kept_whole)
 {
 	live([&](World &w) {
 		std::string header = full_header(w).bytes();
@@ -179,7 +179,7 @@ TEST_P(KeptHeader, in_pieces)
 }
 
 /* Around the limit between the two kinds, and the largest header that there may be. */
-TEST_P(KeptHeader, of_any_size)
+TEST_P(KeptHeader, of_any_size_is_kept_whole)
 {
 	live([&](World &w) {
 		size_t fixed = 16 + (w.c.ipv6 ? 36 : 12) + 3, index = 0;

@@ -63,7 +63,7 @@ TEST_P(LabCgroup, server_outside_is_left_alone)
 }
 
 /* The proxy is on this host; the server is not in the agent's cgroup, the proxy is. */
-TEST_P(LabCgroup, server_outside_and_proxy_inside)
+TEST_P(LabCgroup, server_outside_is_left_alone_though_the_proxy_is_inside)
 {
 	lab([](LabWorld &w) {
 		LabOptions options;
@@ -82,7 +82,7 @@ TEST_P(LabCgroup, server_outside_and_proxy_inside)
 }
 
 /* A server inside beside it, on another address, is served as always. */
-TEST_P(LabCgroup, server_inside_beside_one_outside)
+TEST_P(LabCgroup, server_inside_beside_one_outside_is_served)
 {
 	lab([](LabWorld &w) {
 		Host far;

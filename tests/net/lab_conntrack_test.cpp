@@ -63,7 +63,7 @@ static const std::string invalid_is_dropped = "  ct state invalid drop\n";
 static const std::string new_must_be_syn =
 	"  tcp flags & (fin | syn | rst | ack) != syn ct state new drop\n";
 
-TEST_P(LabConntrack, loose_as_usual)
+TEST_P(LabConntrack, loose_lets_every_engine_serve)
 {
 	lab([](LabWorld &w) {
 		Place place(w, invalid_is_dropped);
@@ -74,7 +74,7 @@ TEST_P(LabConntrack, loose_as_usual)
 	});
 }
 
-TEST_P(LabConntrack, strict)
+TEST_P(LabConntrack, strict_is_served_or_refused_at_the_start)
 {
 	lab([this](LabWorld &w) {
 		Place place(w, invalid_is_dropped + new_must_be_syn);
@@ -110,7 +110,7 @@ TEST_P(LabConntrack, strict)
 }
 
 /* A rule that no sysctl tells of. */
-TEST_P(LabConntrack, new_connections_must_begin_with_a_syn)
+TEST_P(LabConntrack, rule_that_connections_begin_with_a_syn_is_kept_to)
 {
 	lab([](LabWorld &w) {
 		Place place(w, new_must_be_syn);
@@ -126,7 +126,7 @@ TEST_P(LabConntrack, new_connections_must_begin_with_a_syn)
 }
 
 /* Switched while the agent runs: it must not stay with what has stopped working. */
-TEST_P(LabConntrack, strict_from_now_on)
+TEST_P(LabConntrack, strict_from_now_on_is_noticed)
 {
 	lab([this](LabWorld &w) {
 		Place place(w, invalid_is_dropped);

@@ -119,30 +119,30 @@ void LabFastOpen::run(
 	});
 }
 
-TEST_P(LabFastOpen, half_a_header_in_the_syn)
+TEST_P(LabFastOpen, half_a_header_in_the_syn_is_served)
 {
 	run([](const LabWorld &w) {
 		return std::make_pair(w.header().substr(0, 20), w.header().substr(20) + "hello");
 	});
 }
 
-TEST_P(LabFastOpen, cookie_without_data)
+TEST_P(LabFastOpen, cookie_without_data_is_served)
 {
 	run([](const LabWorld &w) { return std::make_pair("", w.header() + "hello"); });
 }
 
-TEST_P(LabFastOpen, whole_header_in_the_syn)
+TEST_P(LabFastOpen, whole_header_in_the_syn_is_served)
 {
 	run([](const LabWorld &w) { return std::make_pair(w.header(), "hello"); });
 }
 
-TEST_P(LabFastOpen, header_and_data_in_the_syn)
+TEST_P(LabFastOpen, header_and_data_in_the_syn_are_served)
 {
 	run([](const LabWorld &w) { return std::make_pair(w.header() + "hello", ""); });
 }
 
 /* No header at all: refused, whatever of it was in the SYN. */
-TEST_P(LabFastOpen, data_without_header_in_the_syn)
+TEST_P(LabFastOpen, data_without_header_in_the_syn_is_refused)
 {
 	lab([&](LabWorld &w) {
 		set_sysctl("net.ipv4.tcp_fastopen", "1031"); /* ... and without a cookie */

@@ -86,7 +86,7 @@ static long how_many()
 	return number_from_environment("TP_FORWARDED_CONNECTIONS", 1000);
 }
 
-TEST_P(LabForward, outgoing_connections_of_containers)
+TEST_P(LabForward, outgoing_connections_of_containers_are_left_alone)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -98,7 +98,7 @@ TEST_P(LabForward, outgoing_connections_of_containers)
 }
 
 /* The host's own server has the same port; it gets what is sent to the host, and no more. */
-TEST_P(LabForward, outgoing_connections_beside_a_listener)
+TEST_P(LabForward, outgoing_connections_beside_a_listener_are_left_alone)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -118,7 +118,7 @@ TEST_P(LabForward, outgoing_connections_beside_a_listener)
 	});
 }
 
-TEST_P(LabForward, outgoing_connections_behind_masquerade)
+TEST_P(LabForward, outgoing_connections_behind_masquerade_are_left_alone)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -132,7 +132,7 @@ TEST_P(LabForward, outgoing_connections_behind_masquerade)
 }
 
 /* A published port: the proxy's connection to the host ends in a container. */
-TEST_P(LabForward, published_port_of_a_container)
+TEST_P(LabForward, published_port_of_a_container_is_left_alone)
 {
 	lab([](LabWorld &w) {
 		for (bool listener : { false, true }) { /* as Docker's own proxy has one */

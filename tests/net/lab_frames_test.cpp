@@ -24,7 +24,7 @@ static std::vector<std::string> paddings(const LabWorld &w)
 	return { "", "PROXY ", "GET / HTTP/1.0\r\n\r\n", w.header(6666) + "evil" };
 }
 
-TEST_P(LabFrames, padded_handshake_and_header)
+TEST_P(LabFrames, padding_of_handshake_and_header_is_no_payload)
 {
 	lab([](LabWorld &w) {
 		Neighbour proxy(w, "eth0", 1);
@@ -43,7 +43,7 @@ TEST_P(LabFrames, padded_handshake_and_header)
 	});
 }
 
-TEST_P(LabFrames, padded_pieces_of_a_header)
+TEST_P(LabFrames, padding_of_a_headers_pieces_is_no_part_of_it)
 {
 	lab([](LabWorld &w) {
 		Neighbour proxy(w, "eth0", 1);
@@ -69,7 +69,7 @@ TEST_P(LabFrames, padded_pieces_of_a_header)
 }
 
 /* A bare ACK again and again, as a client's TCP sends it with each window update. */
-TEST_P(LabFrames, padded_acknowledgements_and_end)
+TEST_P(LabFrames, padding_of_acknowledgements_and_end_is_no_payload)
 {
 	lab([](LabWorld &w) {
 		Neighbour proxy(w, "eth0", 1);
@@ -97,7 +97,7 @@ TEST_P(LabFrames, padded_acknowledgements_and_end)
 }
 
 /* FIN and RST before the header, padded: what is counted is what there was. */
-TEST_P(LabFrames, padded_end_before_the_header)
+TEST_P(LabFrames, padding_of_an_end_before_the_header_is_no_header)
 {
 	lab([](LabWorld &w) {
 		Neighbour proxy(w, "eth0", 1);
@@ -120,7 +120,7 @@ TEST_P(LabFrames, padded_end_before_the_header)
 }
 
 /* An untrusted neighbour's padded SYN is refused as any other. */
-TEST_P(LabFrames, padded_syn_of_an_untrusted_host)
+TEST_P(LabFrames, padded_syn_of_an_untrusted_host_is_reset)
 {
 	lab([](LabWorld &w) {
 		Neighbour stranger(w, "eth0", 11);
@@ -141,7 +141,7 @@ TEST_P(LabFrames, padded_syn_of_an_untrusted_host)
  * Sums that the card left to be computed, that it has verified, and that nobody has: the
  * receiving end's own offload decides between the last two.
  */
-TEST_P(LabFrames, checksum_states)
+TEST_P(LabFrames, every_checksum_state_is_served)
 {
 	lab([](LabWorld &w) {
 		Neighbour proxy(w, "eth0", 1);

@@ -80,7 +80,7 @@ protected:
 };
 TP_INSTANTIATE_LAB(LabNat, true);
 
-TEST_P(LabNat, redirected_port)
+TEST_P(LabNat, redirected_port_is_served)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -92,7 +92,7 @@ TEST_P(LabNat, redirected_port)
 	});
 }
 
-TEST_P(LabNat, another_address_of_the_host)
+TEST_P(LabNat, dnat_to_another_address_of_the_host_is_served)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -151,7 +151,7 @@ TEST_P(LabNat, redirected_connections_leave_nothing)
 }
 
 /* The port that is redirected is the one of a service as well. */
-TEST_P(LabNat, redirected_away_from_a_service)
+TEST_P(LabNat, connections_redirected_away_from_a_service_are_left_alone)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -201,12 +201,12 @@ protected:
 };
 TP_INSTANTIATE_LAB(LabTproxy, true);
 
-TEST_P(LabTproxy, another_port)
+TEST_P(LabTproxy, another_port_is_served)
 {
 	lab([](LabWorld &w) { transparent(w, 80); });
 }
 
-TEST_P(LabTproxy, port_of_the_service)
+TEST_P(LabTproxy, port_of_the_service_is_served)
 {
 	lab([](LabWorld &w) { transparent(w, 8080); });
 }

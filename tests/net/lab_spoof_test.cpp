@@ -148,7 +148,7 @@ void LabSpoof::expect_proxy_is_served(LabWorld &w, Place &place)
 	w.expect_session(index, w.origin(), "hello", client.wire().log());
 }
 
-TEST_P(LabSpoof, neighbour_on_the_same_ethernet)
+TEST_P(LabSpoof, neighbour_on_the_same_ethernet_gets_no_name)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -161,7 +161,7 @@ TEST_P(LabSpoof, neighbour_on_the_same_ethernet)
 	});
 }
 
-TEST_P(LabSpoof, host_on_another_interface)
+TEST_P(LabSpoof, host_on_another_interface_gets_no_name)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -173,7 +173,7 @@ TEST_P(LabSpoof, host_on_another_interface)
 	});
 }
 
-TEST_P(LabSpoof, container_that_writes_its_own_frames)
+TEST_P(LabSpoof, container_that_writes_its_own_frames_gets_no_name)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -186,7 +186,7 @@ TEST_P(LabSpoof, container_that_writes_its_own_frames)
 }
 
 /* Sees nothing at all, also not what is sent to the proxy: data behind guessed numbers. */
-TEST_P(LabSpoof, blind_guesses)
+TEST_P(LabSpoof, blind_guesses_bring_nothing)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -216,7 +216,7 @@ TEST_P(LabSpoof, blind_guesses)
 }
 
 /* What was heard of a connection, frame by frame, while it waits and when it has ended. */
-TEST_P(LabSpoof, replay_of_a_recorded_connection)
+TEST_P(LabSpoof, replay_of_a_recorded_connection_brings_nothing)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -262,7 +262,7 @@ TEST_P(LabSpoof, replay_of_a_recorded_connection)
 }
 
 /* Martians: nobody who is elsewhere can be this host. */
-TEST_P(LabSpoof, own_addresses_from_outside)
+TEST_P(LabSpoof, own_addresses_from_outside_bring_nothing)
 {
 	lab([](LabWorld &w) {
 		Place place(w);

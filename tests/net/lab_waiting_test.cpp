@@ -62,7 +62,7 @@ TP_INSTANTIATE_LAB(LabWaiting, false);
  * RFC 5961, section 4.  The same SYN goes to a plain connection that is as far, as TCP has it a
  * request or a socket: what is worse there than with TCP is a fault here.
  */
-TEST_P(LabWaiting, blind_syn_between_handshake_and_header)
+TEST_P(LabWaiting, blind_syn_between_handshake_and_header_does_not_matter)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -98,7 +98,7 @@ TEST_P(LabWaiting, blind_syn_between_handshake_and_header)
 }
 
 /* Before the client's ACK, where TCP has a request: neither loses the connection. */
-TEST_P(LabWaiting, blind_syn_before_the_handshake_has_ended)
+TEST_P(LabWaiting, blind_syn_before_the_handshake_has_ended_does_not_matter)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -129,7 +129,7 @@ TEST_P(LabWaiting, blind_syn_before_the_handshake_has_ended)
  * A number that lies in the window: TCP gives a request up for it, and challenges for a socket.
  * In no case may the SYN take the connection's place.
  */
-TEST_P(LabWaiting, blind_syn_in_the_window)
+TEST_P(LabWaiting, blind_syn_in_the_window_does_not_take_the_connections_place)
 {
 	lab([](LabWorld &w) {
 		Place place(w);
@@ -181,7 +181,7 @@ TEST_P(LabWaiting, keepalive_probes_are_answered)
 }
 
 /* TCP would give such a request up after 3 s; the header timeout is 5. */
-TEST_P(LabWaiting, header_late_where_syn_acks_are_not_sent_again)
+TEST_P(LabWaiting, late_header_is_served_where_syn_acks_are_not_sent_again)
 {
 	lab([](LabWorld &w) {
 		set_sysctl("net.ipv4.tcp_synack_retries", "1");
@@ -202,7 +202,7 @@ TEST_P(LabWaiting, header_late_where_syn_acks_are_not_sent_again)
 }
 
 /* More than a minute, which is what SYN-ACKs take with the usual number of retries. */
-TEST_P(LabWaiting, header_after_seventy_seconds)
+TEST_P(LabWaiting, header_after_seventy_seconds_is_served)
 {
 	if (!number_from_environment("TP_LONG_TESTS", 0))
 		return; /* one of the long tests */

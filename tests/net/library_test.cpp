@@ -77,7 +77,8 @@ TEST_P(Library, finds_the_peer_by_descriptor_and_by_cookie)
 	});
 }
 
-TEST_P(Library, M32_knows_an_ipv6_origin_on_an_ipv4_socket)
+/* M32 */
+TEST_P(Library, knows_an_ipv6_origin_on_an_ipv4_socket)
 {
 	if (GetParam().ipv6)
 		return; /* the row is about AF_INET sockets */
@@ -101,7 +102,7 @@ TEST_P(Library, M32_knows_an_ipv6_origin_on_an_ipv4_socket)
 /* ---- callers of other versions -------------------------------------------------- */
 
 /* A later version's struct is larger; an earlier version's caller has room for less of it. */
-TEST(LibrarySizes, older_and_newer_callers)
+TEST(LibrarySizes, older_and_newer_callers_get_what_they_have_room_for)
 {
 	struct Later {
 		truepeer_peer peer;
@@ -127,7 +128,7 @@ TEST(LibrarySizes, older_and_newer_callers)
 	EXPECT_EQ(newer.added, 0u);
 }
 
-TEST_P(Library, callers_with_structs_of_other_sizes)
+TEST_P(Library, fills_structs_of_other_sizes)
 {
 	live({ .start_server = false }, [&](World &w) {
 		struct {
@@ -190,7 +191,7 @@ static pid_t fork_looker(truepeer_handle *handle, uint64_t cookie, const int (&s
  * Whatever the other threads were doing with the handle, the child's goes on: also when it has to
  * open the maps of a restarted agent.
  */
-TEST_P(Library, fork_while_other_threads_look_up)
+TEST_P(Library, works_in_a_child_forked_while_other_threads_look_up)
 {
 	live({ .start_server = false, .check_totals = false }, [&](World &w) {
 		Socket listener = listen_on(w.service);
@@ -241,7 +242,7 @@ TEST_P(Library, fork_while_other_threads_look_up)
 }
 
 /* Threads of one process that find out at once that the agent is another one. */
-TEST_P(Library, threads_while_the_agent_is_restarted)
+TEST_P(Library, works_in_threads_while_the_agent_is_restarted)
 {
 	live({ .start_server = false, .check_totals = false }, [&](World &w) {
 		Socket listener = listen_on(w.service);
@@ -287,7 +288,7 @@ TEST_P(Library, threads_while_the_agent_is_restarted)
 
 /* ---- errors --------------------------------------------------------------------- */
 
-TEST(LibraryErrors, not_running)
+TEST(LibraryErrors, without_an_agent_open_says_not_running)
 {
 	in_sandbox([](Sandbox &box) {
 		truepeer_handle *handle = nullptr;

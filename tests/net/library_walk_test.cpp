@@ -100,7 +100,7 @@ TEST_P(LibraryWalk, sees_what_look_ups_see)
 }
 
 /* Those that stay are seen exactly once in every walk, those that come and go at most once. */
-TEST_P(LibraryWalk, while_connections_come_and_go)
+TEST_P(LibraryWalk, sees_those_that_stay_once_while_others_come_and_go)
 {
 	live({ .check_totals = false }, [&](World &w) {
 		const unsigned staying = 300;
@@ -145,7 +145,7 @@ TEST_P(LibraryWalk, while_connections_come_and_go)
 }
 
 /* A restarted agent has other maps; a walk that has begun goes on in those that it began with. */
-TEST_P(LibraryWalk, across_a_restart_of_the_agent)
+TEST_P(LibraryWalk, goes_on_across_a_restart_of_the_agent)
 {
 	live({ .start_server = false, .check_totals = false }, [&](World &w) {
 		Socket listener = listen_on(w.service);
@@ -218,7 +218,7 @@ TEST_P(LibraryWalk, goes_on_in_both_processes_after_a_fork)
 }
 
 /* More than a batch has room for, and buckets of any length: maps of one's own, no agent. */
-TEST(LibraryWalkMaps, any_number_of_entries)
+TEST(LibraryWalkMaps, any_number_of_entries_is_seen_once)
 {
 	in_sandbox([](Sandbox &box) {
 		const std::string dir = box.pin_dir();
@@ -263,7 +263,7 @@ TEST(LibraryWalkMaps, any_number_of_entries)
 	});
 }
 
-TEST(LibraryWalkErrors, null_pointers_sizes_and_pins_that_have_gone)
+TEST(LibraryWalkErrors, wrong_arguments_and_missing_pins_have_their_codes)
 {
 	in_sandbox([](Sandbox &box) {
 		Agent agent(box, { .listen = { "127.0.0.1:8080" } });

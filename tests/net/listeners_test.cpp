@@ -43,7 +43,8 @@ static void expect_all_attributed(const World &w, const std::vector<Session> &se
 	}
 }
 
-TEST_P(Listeners, M38_reuseport_group)
+/* M38 */
+TEST_P(Listeners, every_member_of_a_reuseport_group_is_served)
 {
 	live(no_server(), [&](World &w) {
 		ServerOptions options = w.options.server;
@@ -69,7 +70,8 @@ TEST_P(Listeners, M38_reuseport_group)
 	});
 }
 
-TEST_P(Listeners, M38_listener_closed_and_opened_again)
+/* M38 */
+TEST_P(Listeners, closed_and_opened_again_is_served)
 {
 	live(no_server(), [&](World &w) {
 		for (int round = 0; round < 3; round++) {
@@ -87,8 +89,8 @@ TEST_P(Listeners, M38_listener_closed_and_opened_again)
 	});
 }
 
-/* The client has connected, the server restarts, then the header comes. */
-TEST_P(Listeners, M38_server_restarted_before_the_header)
+/* M38: The client has connected, the server restarts, then the header comes. */
+TEST_P(Listeners, restart_before_the_header_loses_that_connection_at_most)
 {
 	WorldOptions options = no_server();
 
@@ -116,7 +118,7 @@ TEST_P(Listeners, M38_server_restarted_before_the_header)
 	});
 }
 
-TEST_P(Listeners, two_services)
+TEST_P(Listeners, two_services_are_counted_apart)
 {
 	WorldOptions options;
 
@@ -147,7 +149,7 @@ TEST_P(Listeners, two_services)
 }
 
 /* A service on one address leaves the same port on another alone. */
-TEST_P(Listeners, exact_address)
+TEST_P(Listeners, service_for_one_address_leaves_others_alone)
 {
 	live([&](World &w) {
 		Endpoint elsewhere = endpoint(w.c.ipv6 ? "fd00::5" : "127.0.0.5", 8080);
@@ -163,7 +165,7 @@ TEST_P(Listeners, exact_address)
 }
 
 /* 0.0.0.0 or [::]: each of the host's addresses. */
-TEST_P(Listeners, any_address)
+TEST_P(Listeners, service_for_any_address_covers_a_server_for_one)
 {
 	WorldOptions options;
 
@@ -183,7 +185,7 @@ TEST_P(Listeners, any_address)
 }
 
 /* The service is one address, the server listens on all of them. */
-TEST_P(Listeners, exact_service_on_a_server_for_any_address)
+TEST_P(Listeners, service_for_one_address_of_a_server_for_any_covers_that_one)
 {
 	live(no_server(), [&](World &w) {
 		Server server(endpoint(w.c.ipv6 ? "::" : "0.0.0.0", 8080), w.options.server);

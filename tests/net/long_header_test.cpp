@@ -119,7 +119,7 @@ static std::vector<std::string> in_one(const std::string &bytes)
 	return { bytes };
 }
 
-TEST_P(LongHeader, up_to_4096_bytes_by_default)
+TEST_P(LongHeader, over_4096_bytes_is_refused_by_default)
 {
 	live([&](World &w) {
 		expect_served(w, { 241, 1920, 1921, 4096 }, in_one);
@@ -130,7 +130,7 @@ TEST_P(LongHeader, up_to_4096_bytes_by_default)
 	});
 }
 
-TEST_P(LongHeader, up_to_16384_bytes_in_one_write)
+TEST_P(LongHeader, up_to_16384_bytes_in_one_write_is_served)
 {
 	live(up_to("16384"), [&](World &w) {
 		expect_served(w, { 4097, 5090, 10670, 16384 }, in_one);
@@ -138,7 +138,7 @@ TEST_P(LongHeader, up_to_16384_bytes_in_one_write)
 	});
 }
 
-TEST_P(LongHeader, up_to_16384_bytes_in_segments_of_1448)
+TEST_P(LongHeader, up_to_16384_bytes_in_segments_of_1448_is_served)
 {
 	live(up_to("16384"), [&](World &w) {
 		expect_served(w, { 5090, 10670, 16384 }, [](const std::string &all) {
@@ -150,7 +150,7 @@ TEST_P(LongHeader, up_to_16384_bytes_in_segments_of_1448)
 }
 
 /* At and around the borders of what is copied and kept at a time. */
-TEST_P(LongHeader, up_to_16384_bytes_in_any_pieces)
+TEST_P(LongHeader, up_to_16384_bytes_in_any_pieces_is_served)
 {
 	live(up_to("16384"), [&](World &w) {
 		expect_served(w, { 16384 }, [](const std::string &all) {
@@ -166,7 +166,7 @@ TEST_P(LongHeader, up_to_16384_bytes_in_any_pieces)
 }
 
 /* A header alone: nothing comes behind it that could bring the connection about. */
-TEST_P(LongHeader, alone)
+TEST_P(LongHeader, alone_is_served)
 {
 	live({ .server = { .banner = "welcome" }, .agent = { "--max-header", "16384" } },
 	     [&](World &w) {
@@ -179,7 +179,7 @@ TEST_P(LongHeader, alone)
 	     });
 }
 
-TEST_P(LongHeader, limit_below_the_default)
+TEST_P(LongHeader, limit_may_be_below_the_default)
 {
 	live(up_to("536"), [&](World &w) {
 		expect_served(w, { 536 }, in_one);
@@ -215,7 +215,7 @@ INSTANTIATE_TEST_SUITE_P(Live, DecodeAndService, testing::ValuesIn([] {
 			 case_name);
 
 /* decode explains what a service does with the same bytes. */
-TEST_P(DecodeAndService, agree)
+TEST_P(DecodeAndService, decide_every_header_alike)
 {
 	live({ .agent = { "--max-header", "5090" }, .timeout = 120s }, [&](World &w) {
 		std::vector<std::string> inputs = { header(w, 5090), header(w, 5091) };

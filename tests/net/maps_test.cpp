@@ -62,7 +62,7 @@ protected:
 INSTANTIATE_TEST_SUITE_P(Live, Maps, testing::ValuesIn(cases({ ServerKind::epoll })), case_name);
 
 /* The bytes that began like a header are payload after all. */
-TEST_P(Maps, a_beginning_of_a_header_that_is_none)
+TEST_P(Maps, are_empty_after_bytes_that_only_began_like_a_header)
 {
 	live({ .agent = { "--header", "use" } }, [](World &w) {
 		for (size_t i = 0; i < 40; i++) {
@@ -76,7 +76,7 @@ TEST_P(Maps, a_beginning_of_a_header_that_is_none)
 	});
 }
 
-TEST_P(Maps, clients_reset)
+TEST_P(Maps, are_empty_after_clients_have_reset)
 {
 	live({ .check_totals = false }, [](World &w) {
 		for (Client &client : at_every_stage(w))
@@ -84,7 +84,7 @@ TEST_P(Maps, clients_reset)
 	});
 }
 
-TEST_P(Maps, clients_end)
+TEST_P(Maps, are_empty_after_clients_have_ended)
 {
 	live([](World &w) {
 		for (const Client &client : at_every_stage(w)) {
@@ -94,7 +94,7 @@ TEST_P(Maps, clients_end)
 	});
 }
 
-TEST_P(Maps, server_ends)
+TEST_P(Maps, are_empty_after_the_server_has_ended)
 {
 	live({ .check_totals = false }, [](World &w) {
 		std::vector<Client> clients = at_every_stage(w);
@@ -104,7 +104,7 @@ TEST_P(Maps, server_ends)
 	});
 }
 
-TEST_P(Maps, headers_that_take_too_long)
+TEST_P(Maps, are_empty_after_headers_that_took_too_long)
 {
 	live({ .agent = { "--header-timeout", "3" } }, [](World &w) {
 		std::vector<Client> clients = at_every_stage(w);
@@ -113,7 +113,7 @@ TEST_P(Maps, headers_that_take_too_long)
 	});
 }
 
-TEST_P(Maps, refused_and_denied)
+TEST_P(Maps, are_empty_after_refusals)
 {
 	live([](World &w) {
 		std::string bad = w.header(1), kept = kept_header(w);
@@ -134,7 +134,7 @@ TEST_P(Maps, refused_and_denied)
 }
 
 /* Old connections that wait go when new ones come; what was collected of their headers, too. */
-TEST_P(Maps, more_pieces_than_may_wait)
+TEST_P(Maps, are_empty_after_more_pieces_than_may_wait)
 {
 	live({ .agent = { "--max-pending", "64" }, .check_totals = false }, [](World &w) {
 		std::vector<Client> waiting;
@@ -156,7 +156,7 @@ TEST_P(Maps, more_pieces_than_may_wait)
 }
 
 /* Its successor knows of connections only what the maps say. */
-TEST_P(Maps, agent_killed_meanwhile)
+TEST_P(Maps, are_empty_after_connections_of_a_killed_agent)
 {
 	live({ .check_totals = false, .check_events = false }, [](World &w) {
 		AgentOptions options;

@@ -31,7 +31,8 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Live, Names, blocking_cases(), case_name);
 
-TEST_P(Names, M39_accept_without_address_then_getpeername)
+/* M39 */
+TEST_P(Names, getpeername_returns_the_origin_after_accept_without_address)
 {
 	with_listener([](World &w, Client &, Socket &listener) {
 		Socket s(accept(listener.fd(), nullptr, nullptr));
@@ -43,7 +44,8 @@ TEST_P(Names, M39_accept_without_address_then_getpeername)
 	});
 }
 
-TEST_P(Names, M39_accept_without_address_read_first)
+/* M39 */
+TEST_P(Names, getpeername_returns_the_origin_after_a_first_read)
 {
 	with_listener([](World &w, Client &, Socket &listener) {
 		Socket s(accept(listener.fd(), nullptr, nullptr));
@@ -54,7 +56,8 @@ TEST_P(Names, M39_accept_without_address_read_first)
 	});
 }
 
-TEST_P(Names, M39_accept4)
+/* M39 */
+TEST_P(Names, accept4_returns_the_origin)
 {
 	with_listener([](World &w, Client &, Socket &listener) {
 		Endpoint from;
@@ -69,8 +72,8 @@ TEST_P(Names, M39_accept4)
 	});
 }
 
-/* accept() is called first, the header comes while it waits. */
-TEST_P(Names, M39_accept_waits_for_the_header)
+/* M39: accept() is called first, the header comes while it waits. */
+TEST_P(Names, accept_waits_for_the_header)
 {
 	for (bool data : { false, true })
 		live({ .start_server = false }, [&](World &w) {
@@ -94,8 +97,8 @@ TEST_P(Names, M39_accept_waits_for_the_header)
 		});
 }
 
-/* The name belongs to the socket, not to the process that accepted it. */
-TEST_P(Names, M39_dup_and_fork)
+/* M39: The name belongs to the socket, not to the process that accepted it. */
+TEST_P(Names, dup_and_fork_keep_the_origin)
 {
 	with_listener([](World &w, Client &, Socket &listener) {
 		Accepted a = accept_from(listener);
@@ -151,8 +154,8 @@ static int receive_descriptor(int channel)
 	return fd;
 }
 
-/* To a process that has left the cgroup, too. */
-TEST_P(Names, M39_scm_rights)
+/* M39: To a process that has left the cgroup, too. */
+TEST_P(Names, scm_rights_keeps_the_origin)
 {
 	with_listener([](World &w, Client &, Socket &listener) {
 		int channel[2];
@@ -246,25 +249,28 @@ INSTANTIATE_TEST_SUITE_P(Live, NameForms, testing::ValuesIn([] {
 			 }()),
 			 case_name);
 
-TEST_P(NameForms, M31_dual_stack_listener_with_an_ipv4_client)
+/* M31 */
+TEST_P(NameForms, dual_stack_listener_sees_an_ipv4_origin_as_mapped)
 {
 	expect_names({ "::", server_ipv4, v1_header("203.0.113.9", 4242, "198.51.100.1", 80),
 		       "[::ffff:203.0.113.9]:4242", "203.0.113.9:4242", "accepted_v1_proxy" });
 }
 
-TEST_P(NameForms, M31_dual_stack_listener_with_an_ipv6_client)
+/* M31 */
+TEST_P(NameForms, dual_stack_listener_sees_an_ipv6_origin)
 {
 	expect_names({ "::", server_ipv6, v2_header("203.0.113.9", 4242, "198.51.100.1", 80),
 		       "[::ffff:203.0.113.9]:4242", "203.0.113.9:4242", "accepted_v2_proxy" });
 }
 
-TEST_P(NameForms, M31_dual_stack_listener_with_an_ipv6_origin_behind_ipv4)
+/* M31 */
+TEST_P(NameForms, dual_stack_listener_sees_an_ipv6_origin_behind_ipv4)
 {
 	expect_names({ "::", server_ipv4, v2_header("2001:db8::9", 4242, "2001:db8::1", 80),
 		       "[2001:db8::9]:4242", "[2001:db8::9]:4242", "accepted_v2_proxy" });
 }
 
-TEST_P(NameForms, ipv4_mapped_origin_of_a_v1_line)
+TEST_P(NameForms, ipv4_mapped_origin_of_a_v1_line_is_shown_as_such)
 {
 	expect_names({ server_ipv6, server_ipv6,
 		       v1_header("::ffff:203.0.113.9", 4242, "2001:db8::1", 80),

@@ -149,7 +149,7 @@ TEST_P(NamespaceChange, is_told_and_another_one_is_served_from_its_first_connect
 }
 
 /* Between two looks of the agent: its inode says that it is another. */
-TEST_P(NamespaceChange, at_once)
+TEST_P(NamespaceChange, between_two_looks_is_noticed)
 {
 	in_sandbox([](Sandbox &box) {
 		NamedNetns container(box);

@@ -35,7 +35,7 @@ static std::string why_not(const RawWorld &w)
 	return w.agent->json({ "status" }).dump();
 }
 
-TEST_P(Netfilter, rules_that_let_connections_through)
+TEST_P(Netfilter, rules_that_let_connections_through_let_handshake_serve)
 {
 	raw(automatic(), [](RawWorld &w) {
 		nft("table inet t {\n"
@@ -58,7 +58,7 @@ TEST_P(Netfilter, rules_that_let_connections_through)
 }
 
 /* The segment that makes the socket is a bare acknowledgement then. */
-TEST_P(Netfilter, headers_that_come_alone)
+TEST_P(Netfilter, headers_that_come_alone_are_served)
 {
 	raw(automatic(), [](RawWorld &w) {
 		nft("table inet t {\n"
@@ -80,7 +80,7 @@ TEST_P(Netfilter, headers_that_come_alone)
 	});
 }
 
-TEST_P(Netfilter, connections_that_must_begin_with_a_syn)
+TEST_P(Netfilter, connections_that_must_begin_with_a_syn_are_not_served_by_handshake)
 {
 	raw(automatic(), [](RawWorld &w) {
 		nft("table inet t {\n"
@@ -93,7 +93,7 @@ TEST_P(Netfilter, connections_that_must_begin_with_a_syn)
 	});
 }
 
-TEST_P(Netfilter, strict_conntrack)
+TEST_P(Netfilter, strict_conntrack_leaves_connections_to_translate)
 {
 	raw(automatic(), [](RawWorld &w) {
 		nft("table inet t {\n"
@@ -133,7 +133,7 @@ TEST_P(Netfilter, addresses_of_others_are_translated)
 }
 
 /* What is sent elsewhere is none of this listener's, although it has the service's address. */
-TEST_P(Netfilter, destination_that_is_translated)
+TEST_P(Netfilter, destination_that_is_redirected_is_served_by_translate)
 {
 	raw(automatic(), [](RawWorld &w) {
 		nft("table inet t {\n"
@@ -156,7 +156,7 @@ TEST_P(Netfilter, destination_that_is_translated)
 }
 
 /* A rule for one source is no rule for another. */
-TEST_P(Netfilter, source_that_is_dropped)
+TEST_P(Netfilter, source_that_is_dropped_stays_dropped)
 {
 	raw(automatic(), [](RawWorld &w) {
 		std::string bad = w.wire.client(w.ipv6, 77);

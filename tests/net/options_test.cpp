@@ -48,21 +48,24 @@ static std::string local_header()
 	return std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
 }
 
-TEST_P(Options, M30_version_2_where_only_1_is_allowed)
+/* M30 */
+TEST_P(Options, version_2_where_only_1_is_allowed_is_refused)
 {
 	live({ .agent = { "--versions", "1" } }, [&](World &w) {
 		expect_all_refused(w, { w.header(2), local_header() }, "version", w.header(1));
 	});
 }
 
-TEST_P(Options, M30_version_1_where_only_2_is_allowed)
+/* M30 */
+TEST_P(Options, version_1_where_only_2_is_allowed_is_refused)
 {
 	live({ .agent = { "--versions", "2" } }, [&](World &w) {
 		expect_all_refused(w, { w.header(1), "PROXY UNKNOWN\r\n" }, "version", w.header(2));
 	});
 }
 
-TEST_P(Options, M30_any_version)
+/* M30 */
+TEST_P(Options, both_versions_are_allowed_by_default)
 {
 	live({ .agent = { "--versions", "1,2" } }, [&](World &w) {
 		for (int version : { 1, 2 }) {
@@ -75,8 +78,8 @@ TEST_P(Options, M30_any_version)
 	});
 }
 
-/* What is no header, or a bad one of the right version, is counted as that. */
-TEST_P(Options, M30_other_reasons_stay_what_they_are)
+/* M30: What is no header, or a bad one of the right version, is counted as that. */
+TEST_P(Options, other_reasons_stay_what_they_are)
 {
 	live({ .agent = { "--versions", "1" } }, [&](World &w) {
 		Client none = w.connect();
@@ -90,8 +93,8 @@ TEST_P(Options, M30_other_reasons_stay_what_they_are)
 	});
 }
 
-/* That it need not be there does not make the wrong one payload. */
-TEST_P(Options, M30_optional_header_of_the_wrong_version)
+/* M30: That it need not be there does not make the wrong one payload. */
+TEST_P(Options, optional_header_of_the_wrong_version_is_refused)
 {
 	live({ .agent = { "--header", "use", "--versions", "2" } }, [&](World &w) {
 		Client wrong = w.connect();
@@ -127,7 +130,8 @@ static std::string datagram_header(const std::string &host)
 
 static const WorldOptions no_special_origins = { .agent = { "--refuse-special-origins" } };
 
-TEST_P(Options, M33_special_origins_are_refused)
+/* M33 */
+TEST_P(Options, special_origins_are_refused)
 {
 	live(no_special_origins, [&](World &w) {
 		std::vector<std::string> headers;
@@ -143,8 +147,8 @@ TEST_P(Options, M33_special_origins_are_refused)
 	});
 }
 
-/* Also one that the host gets while the agent runs, and loses again. */
-TEST_P(Options, M33_own_addresses_are_refused_as_origins)
+/* M33: Also one that the host gets while the agent runs, and loses again. */
+TEST_P(Options, own_addresses_are_refused_as_origins)
 {
 	live(no_special_origins, [&](World &w) {
 		std::string late = w.c.ipv6 ? "fd77::1" : "192.0.2.77";
@@ -165,7 +169,8 @@ TEST_P(Options, M33_own_addresses_are_refused_as_origins)
 	});
 }
 
-TEST_P(Options, M33_what_is_next_to_special_origins_is_accepted)
+/* M33 */
+TEST_P(Options, what_is_next_to_special_origins_is_accepted)
 {
 	live(no_special_origins, [&](World &w) {
 		std::vector<std::string> ipv4 = { "126.255.255.255", "128.0.0.1", "223.255.255.255",
@@ -183,8 +188,8 @@ TEST_P(Options, M33_what_is_next_to_special_origins_is_accepted)
 	});
 }
 
-/* Nobody forwards an address there: the connection is the proxy's own. */
-TEST_P(Options, M33_headers_without_an_origin_are_accepted)
+/* M33: Nobody forwards an address there: the connection is the proxy's own. */
+TEST_P(Options, headers_without_an_origin_are_accepted)
 {
 	live(no_special_origins, [&](World &w) {
 		V2 with_address;
@@ -204,8 +209,8 @@ TEST_P(Options, M33_headers_without_an_origin_are_accepted)
 	});
 }
 
-/* Where the client connected to may be anything. */
-TEST_P(Options, M33_special_destination_is_accepted)
+/* M33: Where the client connected to may be anything. */
+TEST_P(Options, special_destination_is_accepted)
 {
 	live(no_special_origins, [&](World &w) {
 		Client client = w.connect();
@@ -217,7 +222,8 @@ TEST_P(Options, M33_special_destination_is_accepted)
 	});
 }
 
-TEST_P(Options, M33_special_origin_is_accepted_by_default)
+/* M33 */
+TEST_P(Options, special_origin_is_accepted_by_default)
 {
 	live([&](World &w) {
 		std::string host = w.c.ipv6 ? "::1" : "127.0.0.1";
@@ -233,7 +239,7 @@ TEST_P(Options, M33_special_origin_is_accepted_by_default)
 
 /* ---- the command line --------------------------------------------------------- */
 
-TEST(OptionErrors, unknown_version)
+TEST(OptionErrors, unknown_version_is_a_usage_error)
 {
 	in_sandbox([](Sandbox &box) {
 		for (const char *version : { "3", "0", "v1", "" }) {

@@ -36,8 +36,8 @@ private:
 	uint64_t state_;
 };
 
-/* TP_BULK_MIB makes it as long as one likes; the row asks for 1024. */
-TEST_P(Payload, M19_header_then_bulk_data)
+/* M19: TP_BULK_MIB makes it as long as one likes; the row asks for 1024. */
+TEST_P(Payload, bulk_data_behind_the_header_arrives)
 {
 	uint64_t size = (uint64_t)number_from_environment("TP_BULK_MIB", 256) << 20;
 	WorldOptions options;
@@ -70,7 +70,8 @@ TEST_P(Payload, M19_header_then_bulk_data)
 	});
 }
 
-TEST_P(Payload, M19_bulk_data_in_both_directions)
+/* M19 */
+TEST_P(Payload, bulk_data_arrives_in_both_directions)
 {
 	WorldOptions options;
 
@@ -91,7 +92,8 @@ TEST_P(Payload, M19_bulk_data_in_both_directions)
 	});
 }
 
-TEST_P(Payload, M23_every_request_of_a_kept_connection_has_the_same_origin)
+/* M23 */
+TEST_P(Payload, every_request_of_a_kept_connection_has_the_same_origin)
 {
 	WorldOptions options;
 
@@ -122,8 +124,8 @@ class Churn : public Live
 };
 INSTANTIATE_TEST_SUITE_P(Live, Churn, testing::ValuesIn(cases({ ServerKind::epoll })), case_name);
 
-/* From several addresses: none runs out of ports.  TP_SHORT_CONNECTIONS: the row asks for 100000. */
-TEST_P(Churn, M24_short_connections_leave_nothing)
+/* M24: From several addresses: none runs out of ports.  TP_SHORT_CONNECTIONS: the row asks for 100000. */
+TEST_P(Churn, short_connections_leave_nothing)
 {
 	const unsigned clients = 2;
 	unsigned each = (unsigned)number_from_environment("TP_SHORT_CONNECTIONS", 20000) / clients;

@@ -37,7 +37,8 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Live, Policy, blocking_cases(), case_name);
 
-TEST_P(Policy, M28_untrusted_source_is_refused_at_once)
+/* M28 */
+TEST_P(Policy, untrusted_source_is_refused_at_once)
 {
 	live([&](World &w) {
 		/* without waiting for its SYN to be sent again, which takes a second each time */
@@ -60,8 +61,8 @@ TEST_P(Policy, M28_untrusted_source_is_refused_at_once)
 	});
 }
 
-/* Only the services are truepeer's business. */
-TEST_P(Policy, M28_other_ports_are_left_alone)
+/* M28: Only the services are truepeer's business. */
+TEST_P(Policy, other_ports_are_left_alone)
 {
 	live([&](World &w) {
 		Endpoint other = endpoint(w.c.ipv6 ? server_ipv6 : server_ipv4, 8081);
@@ -105,7 +106,8 @@ TEST_P(Policy, anybody_is_two_networks)
 	});
 }
 
-TEST_P(Policy, M29_request_without_a_header_is_refused)
+/* M29 */
+TEST_P(Policy, request_without_a_header_is_refused)
 {
 	expect_bytes_refused([](World &) { return "GET / HTTP/1.0\r\n\r\n"; }, "no_header");
 }
@@ -188,7 +190,8 @@ TEST_P(Policy, accepts_a_header_of_4096_bytes)
 
 static const WorldOptions optional_header = { .agent = { "--header", "use" } };
 
-TEST_P(Policy, M29_use_passes_a_request_without_a_header)
+/* M29 */
+TEST_P(Policy, use_passes_a_request_without_a_header)
 {
 	live(optional_header, [&](World &w) {
 		Client client = w.connect();
@@ -204,7 +207,8 @@ TEST_P(Policy, M29_use_passes_a_request_without_a_header)
 	});
 }
 
-TEST_P(Policy, M29_use_takes_a_header_that_is_there)
+/* M29 */
+TEST_P(Policy, use_takes_a_header_that_is_there)
 {
 	live(optional_header, [&](World &w) {
 		Client whole = w.connect();
@@ -217,7 +221,8 @@ TEST_P(Policy, M29_use_takes_a_header_that_is_there)
 	});
 }
 
-TEST_P(Policy, M29_use_refuses_a_bad_header_all_the_same)
+/* M29 */
+TEST_P(Policy, use_refuses_a_bad_header_all_the_same)
 {
 	live(optional_header, [&](World &w) {
 		Client client = w.connect();
@@ -227,8 +232,8 @@ TEST_P(Policy, M29_use_refuses_a_bad_header_all_the_same)
 	});
 }
 
-/* A request that begins like a header and turns out to be none. */
-TEST_P(Policy, M29_use_gives_back_what_only_began_like_a_header)
+/* M29: A request that begins like a header and turns out to be none. */
+TEST_P(Policy, use_gives_back_what_only_began_like_a_header)
 {
 	live(optional_header, [&](World &w) {
 		Client client = w.connect();

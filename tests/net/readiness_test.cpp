@@ -109,7 +109,8 @@ static void read_data(World &, Client &client, int fd, bool sent)
 	EXPECT_EQ(std::string(bytes, 5), "hello");
 }
 
-TEST_P(Readiness, M26_idle_connection_polls_not_readable)
+/* M26 */
+TEST_P(Readiness, idle_connection_polls_not_readable)
 {
 	with_connection(Waits::in_poll, [](World &w, Client &client, Accepted &a, bool sent) {
 		int fd = a.socket.fd();
@@ -135,7 +136,8 @@ TEST_P(Readiness, M26_idle_connection_polls_not_readable)
 	});
 }
 
-TEST_P(Readiness, M26_epoll_level_and_edge_report_each_arrival_once)
+/* M26 */
+TEST_P(Readiness, epoll_level_and_edge_report_each_arrival_once)
 {
 	with_connection(Waits::in_poll, [](World &w, Client &client, Accepted &a, bool sent) {
 		for (bool edge : { false, true }) {
@@ -157,8 +159,8 @@ TEST_P(Readiness, M26_epoll_level_and_edge_report_each_arrival_once)
 	});
 }
 
-/* The reader is asleep in recv() when things arrive. */
-TEST_P(Readiness, M8_blocking_recv_sleeps_until_data_comes)
+/* M8: The reader is asleep in recv() when things arrive. */
+TEST_P(Readiness, blocking_recv_sleeps_until_data_comes)
 {
 	with_connection(Waits::in_recv, [](World &w, Client &client, Accepted &a, bool sent) {
 		int fd = a.socket.fd();
@@ -179,7 +181,8 @@ TEST_P(Readiness, M8_blocking_recv_sleeps_until_data_comes)
 	});
 }
 
-TEST_P(Readiness, M26_fionread_is_the_unread_payload)
+/* M26 */
+TEST_P(Readiness, fionread_is_the_unread_payload)
 {
 	with_connection(Waits::in_poll, [](World &, Client &client, Accepted &a, bool sent) {
 		int fd = a.socket.fd();
@@ -201,7 +204,8 @@ TEST_P(Readiness, M26_fionread_is_the_unread_payload)
 	});
 }
 
-TEST_P(Readiness, M26_peek_waitall_and_recvmmsg)
+/* M26 */
+TEST_P(Readiness, peek_waitall_and_recvmmsg_see_the_payload_only)
 {
 	with_connection(Waits::in_poll, [](World &, Client &client, Accepted &a, bool sent) {
 		int fd = a.socket.fd();

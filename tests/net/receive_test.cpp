@@ -20,7 +20,8 @@ class Receive : public Live
 };
 INSTANTIATE_TEST_SUITE_P(Live, Receive, blocking_cases(), case_name);
 
-TEST_P(Receive, M26_low_water_mark_of_the_server)
+/* M26 */
+TEST_P(Receive, low_water_mark_of_the_server_is_kept_to)
 {
 	everywhere(GetParam(), "", [](Pair &p) {
 		set_option(p.fd(), SOL_SOCKET, SO_RCVLOWAT, 10);
@@ -37,7 +38,8 @@ TEST_P(Receive, M26_low_water_mark_of_the_server)
 	});
 }
 
-TEST_P(Receive, M26_blocking_recv_waits_for_the_low_water_mark)
+/* M26 */
+TEST_P(Receive, blocking_recv_waits_for_the_low_water_mark)
 {
 	everywhere(GetParam(), "", [](Pair &p) {
 		set_option(p.fd(), SOL_SOCKET, SO_RCVLOWAT, 8);
@@ -54,7 +56,8 @@ TEST_P(Receive, M26_blocking_recv_waits_for_the_low_water_mark)
 	});
 }
 
-TEST_P(Receive, M26_dontwait)
+/* M26 */
+TEST_P(Receive, dontwait_never_blocks)
 {
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		char bytes[8];
@@ -67,7 +70,8 @@ TEST_P(Receive, M26_dontwait)
 	});
 }
 
-TEST_P(Receive, M26_trunc_discards)
+/* M26 */
+TEST_P(Receive, trunc_discards)
 {
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		char bytes[8] = "......";
@@ -78,7 +82,8 @@ TEST_P(Receive, M26_trunc_discards)
 	});
 }
 
-TEST_P(Receive, M26_peek_offset)
+/* M26 */
+TEST_P(Receive, peek_offset_counts_payload_bytes)
 {
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		char bytes[8] = {};
@@ -104,7 +109,8 @@ TEST_P(Receive, M26_peek_offset)
 	});
 }
 
-TEST_P(Receive, M26_bytes_in_queue_told_with_each_receive)
+/* M26 */
+TEST_P(Receive, bytes_in_queue_are_told_with_each_receive)
 {
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		char bytes[2];
@@ -128,7 +134,8 @@ TEST_P(Receive, M26_bytes_in_queue_told_with_each_receive)
 	});
 }
 
-TEST_P(Receive, M26_io_uring)
+/* M26 */
+TEST_P(Receive, io_uring_gets_the_payload)
 {
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		Uring ring;
@@ -145,8 +152,8 @@ TEST_P(Receive, M26_io_uring)
 	});
 }
 
-/* The request waits on a connection that has not carried payload yet. */
-TEST_P(Receive, M26_io_uring_before_the_first_byte)
+/* M26: The request waits on a connection that has not carried payload yet. */
+TEST_P(Receive, io_uring_waits_for_the_first_byte)
 {
 	everywhere(GetParam(), "", [](Pair &p) {
 		Uring ring;

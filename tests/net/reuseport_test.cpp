@@ -45,7 +45,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Live, ReusePort, blocking_cases(), case_name);
 
-TEST_P(ReusePort, classic_program)
+TEST_P(ReusePort, classic_program_chooses_the_socket)
 {
 	expect_all_go_to(2, [](int fd) {
 		sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, 2 } };
@@ -57,7 +57,7 @@ TEST_P(ReusePort, classic_program)
 	});
 }
 
-TEST_P(ReusePort, extended_program)
+TEST_P(ReusePort, extended_program_chooses_the_socket)
 {
 	expect_all_go_to(3, [](int fd) {
 		bpf_insn code[] = {

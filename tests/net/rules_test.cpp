@@ -38,7 +38,7 @@ static WorldOptions with_rule(const Case &c, const std::string &policy)
 }
 
 /* The longer prefix wins over --trust. */
-TEST_P(Rules, reject_inside_a_trusted_network)
+TEST_P(Rules, reject_refuses_inside_a_trusted_network)
 {
 	live(with_rule(GetParam(), "reject"), [&](World &w) {
 		Client refused(w.service, other(w));
@@ -96,7 +96,7 @@ TEST_P(Rules, use_lets_direct_clients_in_beside_the_proxies)
 	});
 }
 
-TEST_P(Rules, of_one_service_only)
+TEST_P(Rules, of_one_service_leave_the_others_alone)
 {
 	in_sandbox([&](Sandbox &box) {
 		const Case &c = GetParam();
@@ -132,7 +132,7 @@ TEST_P(Rules, of_one_service_only)
 	});
 }
 
-TEST_P(Rules, set_and_removed_at_run_time)
+TEST_P(Rules, may_be_set_and_removed_at_run_time)
 {
 	live([&](World &w) {
 		Client before(w.service, w.untrusted);
@@ -219,7 +219,7 @@ TEST_P(Rules, changes_disturb_no_connection)
 
 /* ---- the command line ---------------------------------------------------------------- */
 
-TEST(RuleErrors, name_what_is_wrong)
+TEST(RuleErrors, wrong_rules_are_named)
 {
 	in_sandbox([](Sandbox &box) {
 		const std::pair<std::string, std::string> wrong[] = {

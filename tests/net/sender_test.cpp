@@ -81,14 +81,14 @@ static void send_all(int fd, std::string_view bytes, int flags = 0)
 	}
 }
 
-TEST_P(Sender, large_message)
+TEST_P(Sender, large_message_arrives_whole)
 {
 	std::string payload = pattern(3 << 20);
 
 	expect_served(payload, [&](World &w, int fd) { send_all(fd, w.header(1) + payload); });
 }
 
-TEST_P(Sender, large_message_without_blocking)
+TEST_P(Sender, large_message_without_blocking_arrives_whole)
 {
 	std::string payload = pattern(3 << 20);
 
@@ -99,7 +99,7 @@ TEST_P(Sender, large_message_without_blocking)
 	});
 }
 
-TEST_P(Sender, more_to_come)
+TEST_P(Sender, header_with_msg_more_is_taken_out)
 {
 	expect_served("hello", [](World &w, int fd) {
 		send_all(fd, w.header(2), MSG_MORE);
@@ -107,7 +107,7 @@ TEST_P(Sender, more_to_come)
 	});
 }
 
-TEST_P(Sender, parts_with_more_to_come)
+TEST_P(Sender, header_in_parts_with_msg_more_is_taken_out)
 {
 	expect_served("hello", [](World &w, int fd) {
 		send_all(fd, w.header(1).substr(0, 9), MSG_MORE);
@@ -116,7 +116,7 @@ TEST_P(Sender, parts_with_more_to_come)
 	});
 }
 
-TEST_P(Sender, vector)
+TEST_P(Sender, header_across_a_vector_is_taken_out)
 {
 	expect_served("hello world", [](World &w, int fd) {
 		std::string header = w.header(2), a = "hello ", b = "world";
@@ -132,7 +132,7 @@ TEST_P(Sender, vector)
 }
 
 /* The header is at the file's start, or the file is what comes behind it. */
-TEST_P(Sender, sendfile)
+TEST_P(Sender, sendfile_with_or_behind_the_header_arrives_whole)
 {
 	std::string payload = pattern(100'000);
 
@@ -153,7 +153,7 @@ TEST_P(Sender, sendfile)
 		});
 }
 
-TEST_P(Sender, splice)
+TEST_P(Sender, header_by_splice_is_taken_out)
 {
 	expect_served("hello", [](World &w, int fd) {
 		std::string bytes = w.header(2) + "hello";
@@ -167,7 +167,7 @@ TEST_P(Sender, splice)
 	});
 }
 
-TEST_P(Sender, header_of_4096_bytes)
+TEST_P(Sender, header_of_4096_bytes_is_taken_out)
 {
 	live([](World &w) {
 		V2 h;
@@ -184,8 +184,8 @@ TEST_P(Sender, header_of_4096_bytes)
 	});
 }
 
-/* Nothing is sent then; without the agent's help it would take a SYN-ACK's second. */
-TEST_P(Sender, M18_server_speaks_right_after_a_header_that_came_alone)
+/* M18: Nothing is sent then; without the agent's help it would take a SYN-ACK's second. */
+TEST_P(Sender, server_speaks_right_after_a_header_that_came_alone)
 {
 	live({ .server = { .banner = "220 ready\r\n" } }, [](World &w) {
 		Ms fastest = 10s;
@@ -204,7 +204,8 @@ TEST_P(Sender, M18_server_speaks_right_after_a_header_that_came_alone)
 	});
 }
 
-TEST_P(Sender, M18_without_an_agent)
+/* M18 */
+TEST_P(Sender, header_alone_is_served_without_an_agent)
 {
 	live({ .server = { .banner = "220 ready\r\n" }, .check_totals = false }, [](World &w) {
 		Client client = w.connect();
@@ -232,7 +233,7 @@ TEST_P(Sender, refused_header_fails_the_send)
 }
 
 /* What may become a header is held back for as long as a header may take. */
-TEST_P(Sender, part_of_an_optional_header)
+TEST_P(Sender, part_of_an_optional_header_is_refused_in_time)
 {
 	live({ .agent = { "--header", "use", "--header-timeout", "3" } }, [](World &w) {
 		Client client = w.connect();
@@ -242,7 +243,7 @@ TEST_P(Sender, part_of_an_optional_header)
 	});
 }
 
-TEST_P(Sender, bytes_that_only_began_like_an_optional_header)
+TEST_P(Sender, bytes_that_only_began_like_an_optional_header_are_payload)
 {
 	live({ .agent = { "--header", "use" } }, [](World &w) {
 		Client client = w.connect();
@@ -253,7 +254,7 @@ TEST_P(Sender, bytes_that_only_began_like_an_optional_header)
 }
 
 /* As when its agent ends without a successor: the header arrives, and the translate engine has it. */
-TEST_P(Sender, socket_that_left_the_map)
+TEST_P(Sender, socket_that_left_the_map_is_served_by_translate)
 {
 	live({ .check_events = false }, [](World &w) {
 		Client client = w.connect();
@@ -279,7 +280,7 @@ static void send_blocks(int fd, const std::string &bytes, size_t blocks)
 	EXPECT_EQ(completed_sends(fd), blocks);
 }
 
-TEST_P(Sender, zerocopy_behind_the_header)
+TEST_P(Sender, zerocopy_behind_the_header_completes_exactly)
 {
 	std::string payload = pattern(16 * 32768);
 
@@ -290,7 +291,7 @@ TEST_P(Sender, zerocopy_behind_the_header)
 }
 
 /* The header came alone, so that no segment has taken the socket out of the map. */
-TEST_P(Sender, zerocopy_behind_a_header_that_came_alone)
+TEST_P(Sender, zerocopy_behind_a_header_that_came_alone_completes_exactly)
 {
 	std::string payload = pattern(16 * 32768);
 
@@ -301,7 +302,7 @@ TEST_P(Sender, zerocopy_behind_a_header_that_came_alone)
 	});
 }
 
-TEST_P(Sender, zerocopy_header)
+TEST_P(Sender, zerocopy_header_completes_once)
 {
 	std::string payload = pattern(8000);
 
@@ -317,7 +318,7 @@ TEST_P(Sender, zerocopy_header)
 
 /* ---- listeners and places ------------------------------------------------------------ */
 
-TEST_P(Sender, multipath_listener)
+TEST_P(Sender, multipath_listener_is_served)
 {
 	live({ .start_server = false }, [](World &w) {
 		Socket listener(
@@ -345,7 +346,7 @@ TEST_P(Sender, multipath_listener)
 }
 
 /* A proxy in another network namespace of this host, behind veth. */
-TEST_P(Sender, proxy_in_another_network_namespace)
+TEST_P(Sender, proxy_in_another_network_namespace_is_served)
 {
 	live({ .listen = GetParam().ipv6 ? "fd77::1" : "10.77.0.1", .start_server = false },
 	     [](World &w) {

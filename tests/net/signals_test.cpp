@@ -28,7 +28,7 @@ TEST(Signals, that_end_it_leave_nothing)
 }
 
 /* Sent for a reload, or by a log that is gone. */
-TEST(Signals, that_do_not_end_it)
+TEST(Signals, hup_and_usr_do_not_end_it)
 {
 	in_sandbox([](Sandbox &box) {
 		Agent agent(box, { .listen = { "127.0.0.1:8080" } });
@@ -52,7 +52,7 @@ TEST(Signals, that_do_not_end_it)
 }
 
 /* What it logs has nobody to go to: that is no reason to end. */
-TEST(Signals, a_log_without_a_reader)
+TEST(Signals, a_log_without_a_reader_does_not_end_it)
 {
 	in_sandbox([](Sandbox &box) {
 		std::string fifo = box.dir() + "/log", pins = box.pin_dir();

@@ -28,7 +28,7 @@ INSTANTIATE_TEST_SUITE_P(Live, Slow, crossed_cases(), case_name);
  * their time is over, never become a connection of the server's, and good clients are served
  * meanwhile.  One descriptor each: ulimit -Hn.
  */
-TEST_P(Slow, headers_of_a_byte_per_second)
+TEST_P(Slow, headers_of_a_byte_per_second_are_refused_in_time)
 {
 	auto count = (size_t)number_from_environment("TP_SLOW_CLIENTS", 1000);
 	rlimit files = { count + 1000, count + 1000 };
@@ -132,7 +132,7 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Starved);
  * TCP may drop, stall and reset what it likes; nobody gets another name, another byte, or a byte
  * of a header, and afterwards all is as before.
  */
-TEST_P(Starved, hardly_any_memory_for_tcp)
+TEST_P(Starved, hardly_any_memory_for_tcp_spoils_no_connection)
 {
 	live({ .check_totals = false, .check_events = false, .timeout = 150s }, [&](World &w) {
 		constexpr uint16_t first = 1000, count = 64;

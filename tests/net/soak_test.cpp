@@ -238,7 +238,7 @@ class Soak : public testing::TestWithParam<std::string>
 INSTANTIATE_TEST_SUITE_P(Live, Soak, testing::ValuesIn(engines()),
 			 [](const auto &row) { return row.param; });
 
-TEST_P(Soak, every_byte_and_every_origin)
+TEST_P(Soak, every_byte_and_every_origin_is_right)
 {
 	long count = number_from_environment("TP_SOAK_CONNECTIONS", 12000);
 	long seconds_at_least = number_from_environment("TP_SOAK_SECONDS", 40);

@@ -64,84 +64,99 @@ static std::vector<std::string> with_payload(std::vector<std::string> parts)
 	return parts;
 }
 
-TEST_P(Splits, M1_v1_line_in_five_pieces)
+/* M1 */
+TEST_P(Splits, v1_line_in_five_pieces_is_served)
 {
 	expect_accepted(with_payload(cut(header(1), { 3, 11, 20, 30 })), "hello");
 }
 
-TEST_P(Splits, M2_v2_header_cut_10_10_rest)
+/* M2 */
+TEST_P(Splits, v2_header_cut_10_10_rest_is_served)
 {
 	expect_accepted(with_payload(cut(header(2), { 10, 20 })), "hello");
 }
 
-TEST_P(Splits, M3_v2_header_cut_17_10_rest)
+/* M3 */
+TEST_P(Splits, v2_header_cut_17_10_rest_is_served)
 {
 	expect_accepted(with_payload(cut(header(2), { 17, 27 })), "hello");
 }
 
-TEST_P(Splits, M4_v2_header_cut_16_10_rest)
+/* M4 */
+TEST_P(Splits, v2_header_cut_16_10_rest_is_served)
 {
 	expect_accepted(with_payload(cut(header(2), { 16, 26 })), "hello");
 }
 
-/* The last piece carries the header's end and the payload. */
-TEST_P(Splits, M4_v2_header_cut_with_payload_in_the_last_piece)
+/* M4: The last piece carries the header's end and the payload. */
+TEST_P(Splits, payload_in_a_headers_last_piece_is_served)
 {
 	expect_accepted(cut(header(2) + "hello", { 16, 26 }), "hello");
 }
 
-TEST_P(Splits, M5_nine_byte_pieces)
+/* M5 */
+TEST_P(Splits, nine_byte_pieces_are_served)
 {
 	expect_accepted(with_payload(pieces(header(2), 9)), "hello");
 }
 
-TEST_P(Splits, M5_three_byte_pieces)
+/* M5 */
+TEST_P(Splits, three_byte_pieces_are_served)
 {
 	expect_accepted(with_payload(pieces(header(1), 3)), "hello");
 }
 
-TEST_P(Splits, M5_one_byte_pieces)
+/* M5 */
+TEST_P(Splits, one_byte_pieces_are_served)
 {
 	expect_accepted(with_payload(pieces(header(2), 1)), "hello");
 }
 
-TEST_P(Splits, M6_cut_inside_a_tlv)
+/* M6 */
+TEST_P(Splits, header_cut_inside_a_tlv_is_served)
 {
 	expect_accepted(with_payload(cut(header_with_tlvs(), { first_tlv() + 7 })), "hello");
 }
 
-TEST_P(Splits, M6_cut_at_the_end_of_a_tlv)
+/* M6 */
+TEST_P(Splits, header_cut_at_the_end_of_a_tlv_is_served)
 {
 	expect_accepted(with_payload(cut(header_with_tlvs(), { first_tlv() + 14 })), "hello");
 }
 
-TEST_P(Splits, M6_cut_inside_the_signature)
+/* M6 */
+TEST_P(Splits, header_cut_inside_the_signature_is_served)
 {
 	expect_accepted(with_payload(cut(header_with_tlvs(), { 5 })), "hello");
 }
 
-TEST_P(Splits, M7_v1_header_and_payload_in_one_segment)
+/* M7 */
+TEST_P(Splits, v1_header_and_payload_in_one_segment_are_served)
 {
 	expect_accepted({ header(1) + "GET / HTTP/1.0\r\n\r\n" }, "GET / HTTP/1.0\r\n\r\n");
 }
 
-TEST_P(Splits, M7_v2_header_and_payload_in_one_segment)
+/* M7 */
+TEST_P(Splits, v2_header_and_payload_in_one_segment_are_served)
 {
 	expect_accepted({ header_with_tlvs() + "GET / HTTP/1.0\r\n\r\n" },
 			"GET / HTTP/1.0\r\n\r\n");
 }
 
-TEST_P(Splits, M20_second_header_is_payload)
+/* M20 */
+TEST_P(Splits, second_header_is_payload)
 {
 	expect_accepted({ header(1) + header(2) }, header(2));
 }
 
-TEST_P(Splits, M20_second_header_of_the_same_kind_in_its_own_segment)
+/* M20 */
+TEST_P(Splits, second_header_in_its_own_segment_is_payload)
 {
 	expect_accepted({ header(2), header(2), header(2) }, header(2) + header(2));
 }
 
-TEST_P(Splits, M21_payload_that_starts_like_a_header)
+/* M21 */
+TEST_P(Splits, payload_that_starts_like_a_header_is_payload)
 {
 	expect_accepted({ header(2), "PROXY ", "is not a header here\r\n" },
 			"PROXY is not a header here\r\n");
@@ -160,12 +175,14 @@ static std::string client_hello()
 	return std::string("\x16\x03\x01\0", 4) + (char)handshake.size() + handshake;
 }
 
-TEST_P(Splits, M22_header_and_client_hello_in_one_segment)
+/* M22 */
+TEST_P(Splits, header_and_client_hello_in_one_segment_are_served)
 {
 	expect_accepted({ header(2) + client_hello() }, client_hello());
 }
 
-TEST_P(Splits, M34_longest_v1_line_as_107_segments)
+/* M34 */
+TEST_P(Splits, longest_v1_line_in_107_segments_is_served)
 {
 	std::string line = longest_v1_header();
 
@@ -242,12 +259,14 @@ private:
 
 INSTANTIATE_TEST_SUITE_P(Live, EverySplit, all_cases(), case_name);
 
-TEST_P(EverySplit, M5_v1_header)
+/* M5 */
+TEST_P(EverySplit, of_a_v1_header_is_served)
 {
 	expect_every_split(1);
 }
 
-TEST_P(EverySplit, M5_v2_header)
+/* M5 */
+TEST_P(EverySplit, of_a_v2_header_is_served)
 {
 	expect_every_split(2);
 }

@@ -25,7 +25,7 @@ protected:
 TP_INSTANTIATE_RAW(Spoof);
 
 /* What was acknowledged cannot be said again in another way. */
-TEST_P(Spoof, retransmission_with_another_origin)
+TEST_P(Spoof, retransmission_with_another_origin_changes_nothing)
 {
 	raw([](RawWorld &w) {
 		std::string one = first(w) + "hello", two = other(w) + "HELLO";
@@ -49,7 +49,7 @@ TEST_P(Spoof, retransmission_with_another_origin)
 }
 
 /* The header is decided: a copy with another origin changes neither name nor stream. */
-TEST_P(Spoof, another_header_after_the_decision)
+TEST_P(Spoof, another_header_after_the_decision_changes_nothing)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -69,7 +69,7 @@ TEST_P(Spoof, another_header_after_the_decision)
 }
 
 /* A copy that is shorter, longer or shifted does not move the end of the header. */
-TEST_P(Spoof, retransmissions_of_other_lengths)
+TEST_P(Spoof, retransmissions_of_other_lengths_change_nothing)
 {
 	raw([](RawWorld &w) {
 		std::string header = first(w), longer = w.long_header(header.size() + 30, 2222);
@@ -87,7 +87,7 @@ TEST_P(Spoof, retransmissions_of_other_lengths)
 }
 
 /* Who does not know the sequence numbers of a proxy's connection cannot speak in it. */
-TEST_P(Spoof, header_from_somebody_who_guesses)
+TEST_P(Spoof, header_from_somebody_who_guesses_brings_nothing)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -109,7 +109,7 @@ TEST_P(Spoof, header_from_somebody_who_guesses)
 }
 
 /* Without a handshake there is no connection, whatever comes. */
-TEST_P(Spoof, header_without_a_handshake)
+TEST_P(Spoof, header_without_a_handshake_brings_nothing)
 {
 	raw([](RawWorld &w) {
 		for (int i = 0; i < 64; i++) {
@@ -128,7 +128,7 @@ TEST_P(Spoof, header_without_a_handshake)
 }
 
 /* Flags that no client sets together. */
-TEST_P(Spoof, strange_flags)
+TEST_P(Spoof, strange_flags_bring_no_name)
 {
 	raw([](RawWorld &w) {
 		const uint16_t strange[] = { flag::syn | flag::fin,
@@ -158,7 +158,7 @@ TEST_P(Spoof, strange_flags)
 }
 
 /* An untrusted host in the middle of a proxy's connection: only its own address counts. */
-TEST_P(Spoof, header_of_an_untrusted_host)
+TEST_P(Spoof, header_of_an_untrusted_host_is_refused)
 {
 	raw([](RawWorld &w) {
 		RawClient stranger(w.wire, w.service, { .host = w.wire.stranger(w.ipv6) });
@@ -173,7 +173,7 @@ TEST_P(Spoof, header_of_an_untrusted_host)
 }
 
 /* The same, hidden from programs that do not read all that the kernel's IPv6 does. */
-TEST_P(Spoof, header_of_an_untrusted_host_behind_extension_headers)
+TEST_P(Spoof, header_of_an_untrusted_host_behind_extension_headers_is_refused)
 {
 	using Extensions = std::vector<std::pair<uint8_t, std::string>>;
 	const std::string only_fragment("\0\0\0\0\0\0\x42", 7), padding("\0\x01\x04\0\0\0\0", 7);
@@ -213,7 +213,7 @@ TEST_P(Spoof, header_of_an_untrusted_host_behind_extension_headers)
 }
 
 /* The next connection of a port begins with nothing of the one before. */
-TEST_P(Spoof, half_a_header_of_the_ports_last_connection)
+TEST_P(Spoof, half_a_header_of_the_ports_last_connection_is_forgotten)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);
@@ -233,7 +233,7 @@ TEST_P(Spoof, half_a_header_of_the_ports_last_connection)
 }
 
 /* A second header is payload, also in the segment of the first. */
-TEST_P(Spoof, second_header)
+TEST_P(Spoof, second_header_is_payload)
 {
 	raw([](RawWorld &w) {
 		RawClient client(w.wire, w.service);

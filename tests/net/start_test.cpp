@@ -128,7 +128,7 @@ static int load_theirs(const Place &place)
 	return bpf_prog_load(place.program, "their_program", "GPL", one, 2, &options);
 }
 
-TEST(AttachedExclusively, by_another_tool_is_named)
+TEST(AttachedExclusively, the_other_tool_is_named)
 {
 	in_sandbox([](Sandbox &box) {
 		std::string servers = box.cgroup() + "/servers";
@@ -219,7 +219,7 @@ TEST_F(Unloadable, sender_program_is_done_without_and_the_kernel_quoted)
 	});
 }
 
-TEST_F(Unloadable, program_that_cannot_be_done_without)
+TEST_F(Unloadable, gate_program_ends_the_start_and_the_kernel_is_quoted)
 {
 	in_sandbox([](Sandbox &box) {
 		spoil("tp_gate");

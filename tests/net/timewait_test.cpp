@@ -97,7 +97,8 @@ static long handshakes_sent_again()
 	return -1;
 }
 
-TEST_P(TimeWait, M37_same_source_port_200_times)
+/* M37 */
+TEST_P(TimeWait, same_source_port_is_served_200_times)
 {
 	live({ .start_server = false }, [&](World &w) {
 		AnswerServer server(w.service);
@@ -127,8 +128,8 @@ TEST_P(TimeWait, M37_same_source_port_200_times)
 	});
 }
 
-/* The header comes in pieces, onto a port whose last connection is in TIME_WAIT. */
-TEST_P(TimeWait, M37_same_source_port_and_a_header_in_pieces)
+/* M37: The header comes in pieces, onto a port whose last connection is in TIME_WAIT. */
+TEST_P(TimeWait, same_source_port_is_served_with_a_header_in_pieces)
 {
 	live({ .start_server = false }, [&](World &w) {
 		AnswerServer server(w.service);
@@ -150,8 +151,8 @@ TEST_P(TimeWait, M37_same_source_port_and_a_header_in_pieces)
 	});
 }
 
-/* TP_TIMEWAIT_CONNECTIONS from one address with few ports: nearly every one is a reuse. */
-TEST_P(TimeWait, M37_narrow_port_range)
+/* M37: TP_TIMEWAIT_CONNECTIONS from one address with few ports: nearly every one is a reuse. */
+TEST_P(TimeWait, ports_of_a_narrow_range_are_served_again_and_again)
 {
 	long connections = number_from_environment("TP_TIMEWAIT_CONNECTIONS", 2000);
 	WorldOptions options;

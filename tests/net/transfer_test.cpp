@@ -43,7 +43,8 @@ static std::string splice_exactly(int fd, size_t size)
 	return got;
 }
 
-TEST_P(Transfer, M26_splice_to_a_pipe)
+/* M26 */
+TEST_P(Transfer, splice_to_a_pipe_gets_the_payload)
 {
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		std::string sent(1 << 20, '\0');
@@ -59,10 +60,10 @@ TEST_P(Transfer, M26_splice_to_a_pipe)
 }
 
 /*
- * No call of the server comes before it that could have taken the header out, where it is
+ * M26: No call of the server comes before it that could have taken the header out, where it is
  * still in the receive queue then.
  */
-TEST_P(Transfer, M26_splice_first_after_accept_without_an_address)
+TEST_P(Transfer, splice_first_after_accept_gets_the_payload)
 {
 	live({ .start_server = false }, [&](World &w) {
 		Socket listener = listen_on(w.service);
@@ -81,7 +82,8 @@ TEST_P(Transfer, M26_splice_first_after_accept_without_an_address)
 
 /* ---- sending ---------------------------------------------------------------- */
 
-TEST_P(Transfer, M26_sendfile_to_the_client)
+/* M26 */
+TEST_P(Transfer, sendfile_to_the_client_arrives_whole)
 {
 	everywhere(GetParam(), "", [](Pair &p) {
 		std::string content(1 << 20, '\0');
@@ -103,7 +105,8 @@ TEST_P(Transfer, M26_sendfile_to_the_client)
 	});
 }
 
-TEST_P(Transfer, M26_zerocopy_send)
+/* M26 */
+TEST_P(Transfer, zerocopy_send_arrives_whole)
 {
 	everywhere(GetParam(), "", [](Pair &p) {
 		std::vector<std::string> blocks;
@@ -133,7 +136,8 @@ static int unsent_bytes(int fd, unsigned long request)
 	return bytes;
 }
 
-TEST_P(Transfer, M26_bytes_in_the_send_queue)
+/* M26 */
+TEST_P(Transfer, bytes_in_the_send_queue_are_counted)
 {
 	everywhere(GetParam(), "hello", [](Pair &p) {
 		std::string block(65536, 'x');

@@ -143,7 +143,7 @@ TEST_P(TranslateOtherSyn, is_challenged_and_the_connection_goes_on)
 }
 
 /* Neither SYN-ACK has been acknowledged: the client's first segment tells which one it has taken. */
-TEST_P(TranslateOtherSyn, before_the_clients_acknowledgement)
+TEST_P(TranslateOtherSyn, before_the_clients_acknowledgement_leaves_the_connection_alone)
 {
 	with_cookies([](RawWorld &w) {
 		const std::vector<std::vector<std::string>> streams = {
@@ -212,7 +212,7 @@ TEST_P(TranslateOtherSyn, brings_nobody_a_name)
 }
 
 /* It has lost the connection, and uses its port again. */
-TEST_P(TranslateOtherSyn, of_a_client_that_begins_anew)
+TEST_P(TranslateOtherSyn, of_a_client_that_begins_anew_is_served)
 {
 	with_cookies([](RawWorld &w) {
 		for (bool taken : { false, true }) {

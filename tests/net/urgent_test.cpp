@@ -111,7 +111,8 @@ static std::string no_urgent_byte()
 	return "error " + std::to_string(EINVAL);
 }
 
-TEST_P(Urgent, M27_out_of_line)
+/* M27 */
+TEST_P(Urgent, byte_out_of_line_is_as_on_plain_tcp)
 {
 	live({ .start_server = false }, [](World &w) {
 		expect_as_on_plain_tcp(
@@ -119,7 +120,8 @@ TEST_P(Urgent, M27_out_of_line)
 	});
 }
 
-TEST_P(Urgent, M27_in_line)
+/* M27 */
+TEST_P(Urgent, byte_in_line_is_as_on_plain_tcp)
 {
 	live({ .start_server = false }, [](World &w) {
 		expect_as_on_plain_tcp(w, true,

@@ -33,7 +33,7 @@ std::vector<std::uint8_t> counting(int first, int step)
 	return bytes;
 }
 
-TEST(Crc32c, CheckValue)
+TEST(Crc32c, GivesTheCheckValue)
 {
 	std::string digits = "123456789";
 
@@ -41,7 +41,7 @@ TEST(Crc32c, CheckValue)
 }
 
 // RFC 3720, appendix B.4
-TEST(Crc32c, VectorsOfRfc3720)
+TEST(Crc32c, GivesTheVectorsOfRfc3720)
 {
 	EXPECT_EQ(crc32c(std::vector<std::uint8_t>(32, 0x00)), 0x8a9136aau);
 	EXPECT_EQ(crc32c(std::vector<std::uint8_t>(32, 0xff)), 0x62a8ab43u);

@@ -109,7 +109,7 @@ TEST_P(Decode, AgreesWithTheTable)
 INSTANTIATE_TEST_SUITE_P(HeaderCases, Decode, testing::ValuesIn(test::header_cases()),
 			 [](const auto &row) { return test::case_name(row.param); });
 
-TEST(DecodeTable, IsWhole)
+TEST(DecodeTable, HasEveryCase)
 {
 	EXPECT_EQ(test::header_cases().size(), test::header_case_count);
 }

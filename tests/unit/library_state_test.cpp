@@ -60,7 +60,7 @@ TEST(LibraryState, a_child_takes_over_the_change_that_a_thread_has_begun)
 }
 
 /* Of threads that want to change them at once one does, and the others see that it has. */
-TEST(LibraryState, one_of_many_changes)
+TEST(LibraryState, of_many_threads_one_makes_the_change)
 {
 	tp::lib::State state;
 	std::atomic<int> ready = 0;

@@ -39,7 +39,7 @@ TEST_P(NativeParser, WaitsForTheRestOfAnAcceptedHeader)
 INSTANTIATE_TEST_SUITE_P(HeaderCases, NativeParser, testing::ValuesIn(test::header_cases()),
 			 [](const auto &row) { return test::case_name(row.param); });
 
-TEST(HeaderTable, IsWhole)
+TEST(HeaderTable, HasEveryCaseOnce)
 {
 	std::set<int> ids;
 
@@ -73,7 +73,7 @@ TEST(NativeParserEdge, LineOf107BytesIsTheLongest)
 	EXPECT_EQ(parse_text(longest.substr(0, TP_MAX_V1 - 1)).verdict, TP_WAIT);
 }
 
-TEST(NativeParserEdge, LongestHeaderOfVersion2)
+TEST(NativeParserEdge, LongestHeaderOfVersion2IsAccepted)
 {
 	Bytes header = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51,
 			 0x55, 0x49, 0x54, 0x0a, 0x20, 0x00, 0xff, 0xff };

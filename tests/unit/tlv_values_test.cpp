@@ -121,7 +121,7 @@ std::string said(const Plain &p, const std::string &bytes)
 
 } // namespace
 
-TEST(TlvValues, texts_and_bytes)
+TEST(TlvValues, texts_and_bytes_are_given_as_they_are)
 {
 	for (const Plain &p : plain) {
 		SCOPED_TRACE(p.name);
@@ -150,7 +150,7 @@ TEST(TlvValues, texts_and_bytes)
 }
 
 /* A TLV of the registry's numbers means something only where it belongs. */
-TEST(TlvValues, inside_and_outside_of_ssl)
+TEST(TlvValues, inside_and_outside_of_ssl_are_told_apart)
 {
 	for (const Plain &p : plain) {
 		std::string one = tlv(p.type, "value");
@@ -159,7 +159,7 @@ TEST(TlvValues, inside_and_outside_of_ssl)
 	}
 }
 
-TEST(TlvValues, limits)
+TEST(TlvValues, of_any_allowed_length_are_given)
 {
 	EXPECT_EQ(said(plain[3], with(plain[3], std::string(129, 'x'))),
 		  std::to_string(TRUEPEER_ERROR_INVALID))
@@ -175,7 +175,7 @@ TEST(TlvValues, limits)
 }
 
 /* Cut anywhere, and with lengths that say more than there is: an error, and nothing is read behind. */
-TEST(TlvValues, cut_headers)
+TEST(TlvValues, cut_headers_are_errors)
 {
 	for (const Plain &p : plain) {
 		SCOPED_TRACE(p.name);
@@ -202,7 +202,7 @@ TEST(TlvValues, cut_headers)
 	}
 }
 
-TEST(TlvValues, headers_without_tlvs_to_read)
+TEST(TlvValues, headers_without_tlvs_to_read_have_no_value)
 {
 	std::string tlvs = tlv(0x02, "value");
 
@@ -251,7 +251,7 @@ template <typename Number> void expect_number(const Numbers<Number> &n)
 
 } // namespace
 
-TEST(TlvValues, numbers)
+TEST(TlvValues, numbers_are_in_host_order)
 {
 	expect_number<uint32_t>(
 		{ "crc32c", 0x03, truepeer_tlv_crc32c, "\x12\x34\x56\x78", 0x12345678 });
@@ -262,7 +262,7 @@ TEST(TlvValues, numbers)
 }
 
 /* What the first byte calls something else is passed over. */
-TEST(TlvValues, subtypes_of_clouds)
+TEST(TlvValues, other_subtypes_of_clouds_are_passed_over)
 {
 	std::string other = header(tlv(0xea, "\x02vpce-1") + tlv(0xee, "\x02\x01\x02\x03\x04"));
 	std::string both = header(tlv(0xea, "\x02vpce-1") + tlv(0xee, "\x02\x01\x02\x03\x04") +
@@ -282,7 +282,7 @@ TEST(TlvValues, subtypes_of_clouds)
 	}
 }
 
-TEST(TlvValues, ssl)
+TEST(TlvValues, ssl_gives_client_flags_and_verification)
 {
 	uint8_t client = 0xaa;
 	uint32_t verify = 0xaa;
@@ -307,7 +307,7 @@ TEST(TlvValues, ssl)
 }
 
 /* 0 says that a certificate was verified only where there is one. */
-TEST(TlvValues, verified_certificates)
+TEST(TlvValues, verified_certificates_are_told)
 {
 	struct {
 		std::string front;
