@@ -30,6 +30,7 @@ import time
 
 import binding_tests
 import lab_table
+from idle import Idle
 import leftovers
 import node_tests
 from gtest_report import before_crash, between, list_tests, read_report
@@ -40,7 +41,6 @@ JOB_SECONDS = BUILD / "test-seconds.json"
 LIVE = ("net", "apps")
 PACED = "soak_test"  # two minutes of little work, beside everything else
 CHUNK = 8
-IDLE = ["chrt", "--idle", "0"]  # only with CPU time that nobody else wants
 # Time limits of tests (tests/net/support/sandbox.h): a wait ends when what it waits for is there,
 # so large limits cost nothing, and the machine may have other work.
 TIME_SCALE = max(1, int(os.environ.setdefault("TP_TIME_SCALE", "4")))
@@ -213,22 +213,11 @@ def run_jobs(jobs, results, workers):
             raise
 
 
-def run_idle(*command):
-    """With the CPU time that is left; the exit code and what it printed."""
-    process = subprocess.Popen([*IDLE, *command], cwd=TOP, text=True, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True)
-    Job.running.add(process.pid)
-    output, _ = process.communicate()
-    Job.running.discard(process.pid)
-    return process.returncode, output
-
-
-def run_kernel_matrix(results):
+def run_kernel_matrix(results, idle):
     """tests/vm/run writes a line of JSON for each of its results."""
     with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
         report = pathlib.Path(folder, "results")
-        code, output = run_idle(str(TOP / "tests/vm/run"), "--results", str(report))
+        code, output = idle.run(str(TOP / "tests/vm/run"), "--results", str(report))
         lines = report.read_text().splitlines() if report.exists() else []
     results.note(output.rstrip())
     statuses = []
@@ -240,8 +229,8 @@ def run_kernel_matrix(results):
         results.add("kernel matrix", "failed", f"tests/vm/run: exit code {code}\n{output}")
 
 
-def run_lint(results):
-    code, output = run_idle(str(TOP / "tools/lint"))
+def run_lint(results, idle):
+    code, output = idle.run(str(TOP / "tools/lint"))
     results.add("lint", "passed" if code == 0 else "failed", output)
 
 
@@ -304,7 +293,7 @@ def main():
 
     leftovers.adopt_orphans()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    results, times = Results(), Times()
+    results, times, idle = Results(), Times(), Idle(Job.running)
     jobs, paced = [], []
     for source in sorted(TOP.glob("tests/*/*_test.cpp")):
         program = BUILD / "tests" / source.stem
@@ -321,10 +310,11 @@ def main():
     try:
         waits = [beside(times.of("soak", run_jobs), paced, results, 1)] if paced else []
         if not args.no_kernels and not args.only:
-            waits.append(beside(times.of("kernels", run_kernel_matrix), results))
+            waits.append(beside(times.of("kernels", run_kernel_matrix), results, idle))
         if not args.no_lint and not args.only:
-            waits.append(beside(times.of("lint", run_lint), results))
+            waits.append(beside(times.of("lint", run_lint), results, idle))
         times.of("unit and live", run_jobs)(longest_first(jobs), results, args.workers)
+        idle.end()
         for wait in waits:
             wait()
     finally:
