@@ -48,10 +48,11 @@ Status check_version(const std::string &dir)
 		return system_error("read map", dir + "/tp_config", failed);
 	if (config.abi_version != TP_ABI_VERSION)
 		return Error{ ErrorCode::incompatible, "read pins", dir,
-			      fmt::format("map layout version {}, this is for version {}",
-					  config.abi_version, TP_ABI_VERSION),
-			      "use the truepeer of that version, and its unload to make room for "
-			      "this one" };
+			      fmt::format(
+				      "map layout version {}, and this program needs version {}",
+				      config.abi_version, TP_ABI_VERSION),
+			      "use the truepeer of that version, or remove the pins with its "
+			      "unload command" };
 	return success();
 }
 

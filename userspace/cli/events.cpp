@@ -120,7 +120,7 @@ public:
 		for (EventRing &ring : rings_)
 			lost += ring.read([&](const tp_event &event) { events.push_back(event); });
 		if (lost)
-			log("{} bytes of events were let go before they could be read", lost);
+			log("{} bytes of events were overwritten before they could be read", lost);
 		std::stable_sort(
 			events.begin(), events.end(),
 			[](const tp_event &a, const tp_event &b) { return a.time_ns < b.time_ns; });
@@ -181,8 +181,8 @@ static Status show_ring(const ViewOptions &options, const EventOptions &which)
 		show(history->read(), options, which, *services);
 		uint64_t now = second || last ? count_withheld(options.pin_dir, *services) : 0;
 		if (now > withheld) {
-			log("{} of connections refused before a header not shown, there were too "
-			    "many (events_withheld)",
+			log("{} of connections that were refused before a header are not shown, "
+			    "because there were too many (events_withheld)",
 			    count_text(now - withheld, "event"));
 			withheld = now;
 		}

@@ -35,7 +35,8 @@ constexpr int exit_usage = 2;
 
 void add_pin_dir(CLI::App *command, std::string &target)
 {
-	command->add_option("--pin-dir", target, "where the maps and links are pinned")
+	command->add_option("--pin-dir", target,
+			    "Directory of the pinned maps and links, on a bpf file system")
 		->type_name("DIR")
 		->capture_default_str();
 }
@@ -60,7 +61,7 @@ CLI::App *add_view(CLI::App &app, Arguments &arguments, const char *name, const 
 {
 	CLI::App *command = app.add_subcommand(name, what);
 
-	command->add_flag("--json", arguments.view.json, "JSON instead of a table");
+	command->add_flag("--json", arguments.view.json, "Print JSON instead of a table");
 	add_pin_dir(command, arguments.view.pin_dir);
 	return command;
 }
@@ -69,21 +70,24 @@ CLI::App *add_view(CLI::App &app, Arguments &arguments, const char *name, const 
 void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
 {
 	CLI::App *policy =
-		app.add_subcommand("policy", "what source networks may send, at run time");
-	CLI::App *list = policy->add_subcommand("list", "the rules in force");
-	CLI::App *set = policy->add_subcommand("set", "for connections that begin from now on");
-	CLI::App *remove =
-		policy->add_subcommand("remove", "what the next wider network says holds then");
+		app.add_subcommand("policy", "Show and change what source networks may send");
+	CLI::App *list = policy->add_subcommand("list", "List the rules in force");
+	CLI::App *set = policy->add_subcommand(
+		"set", "Set the policy of a network, for connections that begin from now on");
+	CLI::App *remove = policy->add_subcommand(
+		"remove", "Remove a network's policy, so that the next wider network's applies");
 
 	policy->require_subcommand(1);
-	list->add_flag("--json", arguments.view.json, "JSON instead of a table");
+	list->add_flag("--json", arguments.view.json, "Print JSON instead of a table");
 	for (CLI::App *command : { set, remove }) {
-		command->add_option("network", arguments.network)->type_name("CIDR")->required();
+		command->add_option("network", arguments.network, "The source network")
+			->type_name("CIDR")
+			->required();
 		command->add_option("--service", arguments.service,
-				    "only there (default: everywhere)")
+				    "The service that the rule is for (default: all services)")
 			->type_name("ADDRESS:PORT");
 	}
-	set->add_option("policy", arguments.policy, "require, use, ignore, reject or skip")
+	set->add_option("policy", arguments.policy, "One of require, use, ignore, reject and skip")
 		->type_name("POLICY")
 		->required();
 	for (CLI::App *command : { list, set, remove })
@@ -102,18 +106,24 @@ void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
 /* The subcommands of `truepeer deny`. */
 void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 {
-	CLI::App *deny = app.add_subcommand("deny", "origins whose connections are refused");
-	CLI::App *list = deny->add_subcommand("list", "the origins, and how many were refused");
-	CLI::App *add =
-		deny->add_subcommand("add", "for connections whose header comes from now on");
-	CLI::App *remove = deny->add_subcommand("remove", "takes networks off the list");
+	CLI::App *deny = app.add_subcommand(
+		"deny", "Show and change the list of origins whose connections are refused");
+	CLI::App *list = deny->add_subcommand(
+		"list", "List the networks, with the number of connections refused for each");
+	CLI::App *add = deny->add_subcommand(
+		"add", "Add networks, for connections whose header comes from now on");
+	CLI::App *remove = deny->add_subcommand("remove", "Remove networks from the list");
 
 	deny->require_subcommand(1);
-	list->add_flag("--json", arguments.view.json, "JSON instead of a table");
+	list->add_flag("--json", arguments.view.json, "Print JSON instead of a table");
 	for (CLI::App *command : { add, remove }) {
-		command->add_option("networks", arguments.deny.networks)->type_name("CIDR");
+		command->add_option("networks", arguments.deny.networks,
+				    "Networks or single addresses")
+			->type_name("CIDR");
 		command->add_option("--file", arguments.deny.file,
-				    "a network a line, # begins a comment; -: standard input")
+				    "Read networks from a file, one on each line; # begins a "
+				    "comment, and - "
+				    "is standard input")
 			->type_name("FILE");
 	}
 	for (CLI::App *command : { list, add, remove })
@@ -128,18 +138,23 @@ void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 /* The commands that show something. */
 void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 {
-	CLI::App *connections =
-		add_view(app, arguments, "connections", "the live connections and their origins");
-	CLI::App *lookup = add_view(app, arguments, "lookup", "one connection, by socket cookie");
-	CLI::App *status = add_view(app, arguments, "status", "services, programs and counters");
-	CLI::App *events = add_view(app, arguments, "events", "what became of each connection");
+	CLI::App *connections = add_view(app, arguments, "connections",
+					 "List the live connections and their origins");
+	CLI::App *lookup =
+		add_view(app, arguments, "lookup", "Show one connection, by its socket cookie");
+	CLI::App *status =
+		add_view(app, arguments, "status", "Show services, programs and counters");
+	CLI::App *events =
+		add_view(app, arguments, "events", "Show what became of the latest connections");
 
-	connections->add_flag("--tlvs", arguments.view.tlvs, "also what else the headers said");
-	lookup->add_option("cookie", arguments.cookie, "as ss -e prints it, sk:1a2b")
+	connections->add_flag("--tlvs", arguments.view.tlvs, "Show also the TLVs of the headers");
+	lookup->add_option("cookie", arguments.cookie,
+			   "The cookie as ss -e prints it, such as sk:1a2b")
 		->type_name("COOKIE")
 		->required();
-	events->add_flag("--follow", arguments.events.follow, "go on with those that come");
-	events->add_flag("--refused", arguments.events.refused, "only of refused connections");
+	events->add_flag("--follow", arguments.events.follow,
+			 "Go on with the connections that come");
+	events->add_flag("--refused", arguments.events.refused, "Show only refused connections");
 	actions[connections] = [&] { return report(show_connections(arguments.view)); };
 	actions[lookup] = [&] { return report(show_connection(arguments.view, arguments.cookie)); };
 	actions[status] = [&] { return report(show_status(arguments.view)); };
@@ -148,8 +163,10 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 
 void add_max_header(CLI::App *command, uint32_t &bytes)
 {
-	command->add_option("--max-header", bytes,
-			    "the longest header that is accepted, version 2 (a line: 107)")
+	command->add_option(
+		       "--max-header", bytes,
+		       "Accept version 2 headers up to this length; a line of version 1 has at "
+		       "most 107 bytes")
 		->type_name("BYTES")
 		->check(CLI::Range(TP_MIN_LIMIT, TP_MAX_HEADER))
 		->capture_default_str();
@@ -158,36 +175,41 @@ void add_max_header(CLI::App *command, uint32_t &bytes)
 /* Empty: it is not one of these. */
 static std::string engine_that_went(const std::string &engine)
 {
-	return engine == "stream" ? "the translate engine has replaced stream (--engine translate, "
-				    "or auto)" :
+	return engine == "stream" ? "the stream engine was replaced by translate; use --engine "
+				    "translate or auto" :
 				    "";
 }
 
 CLI::App *add_run(CLI::App &app, RunOptions &run)
 {
-	CLI::App *command = app.add_subcommand("run", "attach and serve until SIGINT or SIGTERM");
+	CLI::App *command =
+		app.add_subcommand("run", "Attach the programs, and serve until SIGINT or SIGTERM");
 
-	command->add_option("--listen", run.listen, "a service; may be repeated")
+	command->add_option("--listen", run.listen,
+			    "Serve this local address and port; may be repeated")
 		->type_name("ADDRESS:PORT")
 		->required()
 		->allow_extra_args(false);
-	command->add_option("--trust", run.trust, "a network of proxies; may be repeated")
+	command->add_option("--trust", run.trust,
+			    "Believe the headers of proxies in this network; may be repeated")
 		->type_name("CIDR")
 		->allow_extra_args(false);
-	command->add_option("--policy", run.policies,
-			    "what a network may send (require, use, ignore, reject, skip), of all "
-			    "services or of one; may be repeated")
+	command->add_option(
+		       "--policy", run.policies,
+		       "Set what a network may send (require, use, ignore, reject or skip) to all "
+		       "services or to one; may be repeated")
 		->type_name("CIDR=POLICY[@ADDRESS:PORT]")
 		->allow_extra_args(false);
-	command->add_option("--engine", run.engine, "how the header is removed")
+	command->add_option("--engine", run.engine,
+			    "Remove headers in this way; auto chooses for each connection")
 		->check(CLI::Validator(engine_that_went, ""))
 		->check(CLI::IsMember({ "auto", "handshake", "sender", "translate" }))
 		->capture_default_str();
 	command->add_option("--header", run.header,
-			    "whether a trusted sender must send a header, or may")
+			    "Require a header of trusted senders, or use one if there is one")
 		->check(CLI::IsMember({ "require", "use" }))
 		->capture_default_str();
-	command->add_option("--versions", run.versions, "which header versions to accept")
+	command->add_option("--versions", run.versions, "Accept these versions of the header")
 		->type_name("1,2")
 		->delimiter(',')
 		->check(CLI::Range(1u, 2u))
@@ -195,62 +217,67 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 		->capture_default_str();
 	command->add_flag(
 		"--refuse-special-origins", run.refuse_special_origins,
-		"refuse origins that are loopback, unspecified or multicast addresses, or "
+		"Refuse headers whose origin is a loopback, unspecified or multicast address, or "
 		"this host's own");
 	command->add_option("--ipv6-on-ipv4", run.ipv6_on_ipv4,
-			    "what an IPv4 server sees of an IPv6 client: the proxy (refused where "
-			    "that is this host), nothing, or an address of 240.0.0.0/4")
+			    "Show an IPv6 client to an IPv4 server as the proxy (refused if the "
+			    "proxy is "
+			    "this host), refuse it, or show an address of 240.0.0.0/4")
 		->check(CLI::IsMember({ "proxy", "refuse", "pseudo" }))
 		->capture_default_str();
 	command->add_option("--header-timeout", run.header_timeout,
-			    "time for the whole header, at least 3")
+			    "Refuse a connection whose header is not complete after this time")
 		->type_name("SECONDS")
 		->check(CLI::Range(3.0, 86400.0))
 		->capture_default_str();
 	add_max_header(command, run.max_header);
 	command->add_option("--max-pending", run.max_pending,
-			    "connections that may wait for their header, for each service")
+			    "Let this many connections wait for their header, for each service")
 		->type_name("N")
 		->check(CLI::Range(64, 1 << 24))
 		->capture_default_str();
-	command->add_option(
-		       "--max-connections", run.max_connections,
-		       "live connections; memory for them, 200 bytes each, is taken at the start")
+	command->add_option("--max-connections", run.max_connections,
+			    "Serve this many live connections; their memory, 200 bytes each, is "
+			    "taken at the start")
 		->type_name("N")
 		->check(CLI::Range(64, 1 << 24))
 		->capture_default_str();
 	command->add_option("--interface", run.interfaces,
-			    "for the handshake engine, or for translate alone; may be repeated "
-			    "(default: all)")
+			    "Attach the handshake engine, or translate if that is the only engine, "
+			    "to this "
+			    "interface; may be repeated (default: all)")
 		->type_name("NAME")
 		->allow_extra_args(false);
 	command->add_option("--netns", run.namespaces,
-			    "one more network namespace to serve; may be repeated")
+			    "Serve this network namespace, too; may be repeated")
 		->type_name("PATH")
 		->allow_extra_args(false);
 	command->add_option("--mark", run.mark,
-			    "firewall mark of segments that the handshake engine has come in again")
+			    "Firewall mark of segments that the handshake engine sends in again")
 		->type_name("MARK")
 		->check(CLI::Range(1u, UINT32_MAX))
 		->default_str("0x7470");
-	command->add_option("--mark-sent-in", run.mark_sent_in,
-			    "... of segments that the agent sends in on a client's behalf")
+	command->add_option(
+		       "--mark-sent-in", run.mark_sent_in,
+		       "Firewall mark of segments that the agent sends in on a client's behalf")
 		->type_name("MARK")
 		->check(CLI::Range(1u, UINT32_MAX))
 		->default_str("0x7471");
 	command->add_option("--cgroup", run.cgroup,
-			    "the servers' cgroup (default: the whole hierarchy)")
+			    "Serve servers below this cgroup (default: the whole hierarchy)")
 		->type_name("DIR");
-	command->add_option(
-		       "--getsockopt", run.getsockopt_cgroup,
-		       "answer getsockopt(SOL_TRUEPEER) below the servers' cgroup, or this one")
+	command->add_option("--getsockopt", run.getsockopt_cgroup,
+			    "Answer getsockopt(SOL_TRUEPEER) for sockets below the servers' "
+			    "cgroup, or below this one")
 		->type_name("[=DIR]")
 		->expected(0, 1);
-	command->add_flag("--original-dst", run.original_dst,
-			  "answer SO_ORIGINAL_DST with the header's destination, and --getsockopt");
+	command->add_flag(
+		"--original-dst", run.original_dst,
+		"Answer SO_ORIGINAL_DST with the header's destination; implies --getsockopt");
 	command->add_flag("--persist", run.persist,
-			  "at SIGINT or SIGTERM only end: the programs stay at work");
-	command->add_option("--group", run.group, "who else may read the pins")->type_name("NAME");
+			  "Leave the programs at work when the agent ends");
+	command->add_option("--group", run.group, "Let members of this group look connections up")
+		->type_name("NAME");
 	add_pin_dir(command, run.pin_dir);
 	return command;
 }
@@ -279,20 +306,22 @@ int run_command(int argc, char **argv)
 	app.require_subcommand(1);
 
 	CLI::App *run = add_run(app, arguments.run);
-	CLI::App *decoding = app.add_subcommand("decode", "explain the header on standard input");
+	CLI::App *decoding = app.add_subcommand("decode", "Explain the header on standard input");
 	add_views(app, arguments, actions);
 	add_policy(app, arguments, actions);
 	add_deny(app, arguments, actions);
 	CLI::App *unloading =
-		app.add_subcommand("unload", "remove what a stopped agent left pinned");
+		app.add_subcommand("unload", "Remove what a stopped or killed agent left pinned");
 	bool always_json = false;
 
-	decoding->add_flag("--hex", arguments.decode.hex, "the input is hexadecimal text");
-	decoding->add_flag("--json", always_json, "one JSON object on a line (what decode prints)");
+	decoding->add_flag("--hex", arguments.decode.hex, "Read hexadecimal text");
+	decoding->add_flag(
+		"--json", always_json,
+		"Changes nothing, because decode always prints one JSON object on a line");
 	add_max_header(decoding, arguments.decode.max_header);
 	add_pin_dir(unloading, arguments.unload.pin_dir);
 	unloading->add_flag("--reset", arguments.unload.reset,
-			    "end the connections that still need something of it");
+			    "Reset the connections that still need something of it");
 	actions[run] = [&, run] {
 		arguments.run.getsockopt = run->count("--getsockopt") > 0;
 		return report(run_agent(arguments.run));

@@ -71,8 +71,8 @@ void print_namespaces(const Json &namespaces)
 		if (space["name"] == "")
 			continue;
 		if (space["state"] == "gone")
-			fmt::print("network namespace {}: GONE for {} s; what takes its place is "
-				   "served as soon as it is there\n",
+			fmt::print("network namespace {}: GONE for {} s; a namespace that takes "
+				   "its name will be served\n",
 				   space["name"].get<std::string>(), space["seconds"].dump());
 		else
 			fmt::print("network namespace {}: entered\n",

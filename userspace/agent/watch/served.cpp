@@ -37,7 +37,7 @@ Status ServedNamespaces::set_routes()
 						      [](const Routes &r) { return r.any(); }));
 }
 
-static constexpr const char *without_interface = "its connections go by another engine";
+static constexpr const char *without_interface = "another engine serves its connections";
 static constexpr const char *without_routes = "route metrics may be out of date";
 static constexpr const char *without_own = "own addresses may be out of date";
 
@@ -79,7 +79,7 @@ void ServedNamespaces::put_back_hooks(Interfaces &interfaces)
 		log_failure(count.error(), without_interface);
 	} else if (*count > 0) {
 		parts_.programs.count_put_back((uint32_t)*count);
-		log("tc programs had been taken off {}; they are back",
+		log("somebody has removed the tc programs from {}; they are attached again",
 		    count_text(*count, "interface"));
 	}
 }
@@ -209,7 +209,7 @@ void ServedNamespaces::leave(size_t space)
 	const Namespace &gone = parts_.spaces[space];
 
 	let_go(space);
-	log("network namespace {}: GONE; what takes its place is served as soon as it is there",
+	log("network namespace {}: GONE; a namespace that takes its name will be served",
 	    gone.name);
 	log_failure(parts_.programs.tell_namespace(space, gone.cookie, TP_NAMESPACE_GONE),
 		    "status does not tell");
@@ -255,7 +255,7 @@ Status ServedNamespaces::enter_routes(size_t space)
 
 	if (space >= parts_.routes.size())
 		return success();
-	log_failure(WayBack::enter(held), "its connections go by another engine");
+	log_failure(WayBack::enter(held), "another engine serves its connections");
 	parts_.routes[space].clear();
 	Result<Routes> routes =
 		Routes::open(held, parts_.setup.namespaces[space], parts_.programs.routes());
