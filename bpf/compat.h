@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where kernels differ.  Everything here is weak: a program that needs what the
- * running kernel does not have is not loaded, and the agent says so.
+ * Differences between kernels. Everything here is weak: a program that needs what the running
+ * kernel does not have is not loaded, and the agent says so.
  */
 #ifndef TP_COMPAT_H
 #define TP_COMPAT_H
@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-/* Linux 6.9: a socket for a connection whose handshake BPF has done. */
+/* Linux 6.9: makes a socket for a connection whose handshake BPF has done. */
 extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *listener,
 				   struct bpf_tcp_req_attrs *attrs, int attrs__sz) __weak __ksym;
 
@@ -18,9 +18,9 @@ extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *listener,
 extern void *bpf_cast_to_kern_ctx(void *context) __weak __ksym;
 
 /*
- * Linux 6.2: the same object, only to be read.  Of a pointer that comes from an object which the verifier
- * trusts, it looks the type up by name, among all of the kernel's, and that on each path; of one that comes
- * from this, it does not.
+ * Linux 6.2: the same object, but read-only. If a pointer comes from an object that the verifier
+ * trusts, the verifier looks its type up by name among all of the kernel's, on each path. If it
+ * comes from this, the verifier does not.
  */
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __weak __ksym;
 #define tp_only_read(object)                                                                       \
@@ -30,7 +30,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __weak __ksym;
 #define TP_NEXT (-1)
 #define TP_DROP_PACKET 2
 
-/* enum of the kernel's skbuff.h, as macros there */
+/* These are an enum in the kernel's skbuff.h, and macros here. */
 #define TP_CHECKSUM_NONE 0
 #define TP_CHECKSUM_UNNECESSARY 1
 #define TP_CHECKSUM_COMPLETE 2

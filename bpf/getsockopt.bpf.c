@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * getsockopt() at the level SOL_TRUEPEER (userspace/include/truepeer/sockopt.h): what tp_origins
- * and tp_headers know of the caller's own connection; and SO_ORIGINAL_DST, where that is asked for.
+ * Answers getsockopt() at the level SOL_TRUEPEER (userspace/include/truepeer/sockopt.h) with what
+ * tp_origins and tp_headers know of the caller's own connection and, if that is asked for,
+ * SO_ORIGINAL_DST.
  *
- * The kernel runs the program behind its own answer, with a copy of up to a page of it.  Calls that are none
- * of ours are not just left alone where the answer is longer than the copy (tp_leave()): kernels before
- * 6.5 (and 6.1.y before that change came to it) would fail them with EFAULT, later ones write to the log, and all
- * of them fail a call that was under way when the program was attached, for which there is no copy at all.
+ * The kernel runs the program behind its own answer, with a copy of up to a page of it. If the
+ * kernel's answer to another call is longer than the copy, the program has to leave that call alone
+ * explicitly (tp_leave()). Otherwise kernels before 6.5 (and 6.1.y until that change reached it)
+ * fail the call with EFAULT, later ones write to the log, and all of them fail a call that was
+ * under way when the program was attached, for which there is no copy at all.
  *
- * Where an agent has taken the place of a killed one, two of these run, each with its own connections: the
- * one that does not know the connection leaves what the other has answered.
+ * If an agent has taken the place of a killed one, two of these programs run, each with its own
+ * connections. The one that does not know the connection leaves what the other has answered.
  */
 #include "bpf/core/origin.bpf.h"
 #include <asm-generic/errno.h>
@@ -45,7 +47,8 @@ _Static_assert(sizeof(struct tp_info) == TRUEPEER_INFO_SIZE, "struct truepeer_pe
 #define TP_SIZE_IPV6 28
 #define TP_SIZE_PATH 108
 #define TP_SIZE_UNIX (2 + TP_SIZE_PATH)
-#define TP_PATHS_AT 16 /* in a header of version 2: first the source's, then the destination's */
+/* in a header of version 2, first the source's path, then the destination's */
+#define TP_PATHS_AT 16
 
 struct tp_asked {
 	struct tp_peer *peer; /* map memory */
@@ -54,7 +57,7 @@ struct tp_asked {
 
 /* ---- the caller's connection ---------------------------------------------------- */
 
-/* A pointer as a number: the verifier lets it be read from with bpf_probe_read_kernel(). */
+/* A pointer as a number, which the verifier allows to be read from with bpf_probe_read_kernel(). */
 static __always_inline __u64 tp_number_of(const void *pointer)
 {
 	const void *volatile slot = pointer;
@@ -65,8 +68,8 @@ static __always_inline __u64 tp_number_of(const void *pointer)
 }
 
 /*
- * This hook has no bpf_get_socket_cookie().  What a Multipath TCP socket's first connection has is known
- * under that one's cookie; the caller holds the socket's lock, so `first` is there or NULL.
+ * This hook has no bpf_get_socket_cookie(). A Multipath TCP socket is known under the cookie of its
+ * first subflow. The caller holds the socket's lock, so `first` is there or NULL.
  */
 static __always_inline __u64 tp_cookie(struct bpf_sockopt *ctx)
 {
@@ -91,7 +94,10 @@ static __always_inline int tp_find_asked(struct bpf_sockopt *ctx, struct tp_aske
 	return asked->peer ? 0 : -1;
 }
 
-/* It may have ended meanwhile, and its element gone to another connection. */
+/*
+ * Whether the record is still this connection's. It may have ended meanwhile, and its map element
+ * may belong to another connection.
+ */
 static __always_inline int tp_is_still(const struct tp_asked *asked)
 {
 	return bpf_map_lookup_elem(&tp_origins, &asked->cookie) == asked->peer;
@@ -99,7 +105,7 @@ static __always_inline int tp_is_still(const struct tp_asked *asked)
 
 /* ---- answering ------------------------------------------------------------------ */
 
-/* volatile: as one store of both fields, which the compiler makes of two, the verifier refuses it */
+/* volatile, because the compiler would make one store of both fields, which the verifier refuses */
 static __always_inline int tp_fail(struct bpf_sockopt *ctx, int error)
 {
 	*(volatile __s32 *)&ctx->retval = -error;
@@ -113,7 +119,10 @@ static __always_inline int tp_done(struct bpf_sockopt *ctx, __u32 size)
 	return 1;
 }
 
-/* The kernel's answer stands, and of one that is longer than the copy the caller has got all. */
+/*
+ * Leaves the kernel's answer as it is. If that is longer than the copy, the caller has already got
+ * all of it.
+ */
 static __always_inline int tp_leave(struct bpf_sockopt *ctx)
 {
 	__s64 room = (__s64)(ctx->optval_end - ctx->optval);
@@ -123,7 +132,7 @@ static __always_inline int tp_leave(struct bpf_sockopt *ctx)
 	return 1;
 }
 
-/* Not a connection of a service, as far as this program knows. */
+/* Answers for a socket that is not a connection of a service, as far as this program knows. */
 static __always_inline int tp_not_connected(struct bpf_sockopt *ctx)
 {
 	int kernels = ctx->retval;
@@ -131,7 +140,7 @@ static __always_inline int tp_not_connected(struct bpf_sockopt *ctx)
 	return kernels == -EOPNOTSUPP || kernels == -ENOPROTOOPT ? tp_fail(ctx, ENOTCONN) : 1;
 }
 
-/* Whether `size` bytes are to be written; else the call has been answered. */
+/* Whether `size` bytes are to be written. If not, the call has been answered. */
 static __always_inline int tp_is_wanted(struct bpf_sockopt *ctx, __u32 size)
 {
 	__s32 room = ctx->optlen;
@@ -145,12 +154,12 @@ static __always_inline int tp_is_wanted(struct bpf_sockopt *ctx, __u32 size)
 
 /* ---- the header ----------------------------------------------------------------- */
 
-/* `size` is a constant. */
+/* `size` must be a constant. */
 static __always_inline int tp_copy_some(struct bpf_sockopt *ctx, __u64 from, __u32 at, __u32 size)
 {
 	__u8 *end = ctx->optval_end, *to;
 
-	/* a mask and no comparison: see tp_report() */
+	/* a mask and not a comparison, see tp_report() */
 	asm volatile("%0 &= 4095" : "+r"(at));
 	to = (__u8 *)ctx->optval + at;
 	if (to + size > end)
@@ -172,7 +181,7 @@ static long tp_copy_step(__u64 index, void *context)
 	return tp_copy_some(c->ctx, c->from + done, c->at + done, TP_COPY_BLOCK) != 0;
 }
 
-/* `count` bytes at `from` become those of the answer from `at` on. */
+/* Copies `count` bytes at `from` into the answer, from `at` on. */
 TP_VERIFIED_ONCE int tp_copy_out(struct bpf_sockopt *ctx, __u64 from, __u32 at, __u32 count)
 {
 	struct tp_copying copying = { ctx, from, at };
@@ -198,7 +207,7 @@ TP_VERIFIED_ONCE int tp_copy_out(struct bpf_sockopt *ctx, __u64 from, __u32 at, 
 	return failed;
 }
 
-/* Where a part of the kept header is; NULL: it is gone. */
+/* Where a part of the kept header is, or NULL if it is gone. */
 static __always_inline const __u8 *tp_kept_part(const struct tp_flow *flow, int large)
 {
 	struct tp_header_part *part;
@@ -212,7 +221,7 @@ static __always_inline const __u8 *tp_kept_part(const struct tp_flow *flow, int 
 	return small ? small->header : NULL;
 }
 
-/* `count` bytes of the header, from `offset` on; -1: the connection has ended. */
+/* Writes `count` bytes of the header, from `offset` on. Returns -1 if the connection has ended. */
 static __always_inline int tp_copy_header(struct bpf_sockopt *ctx, const struct tp_peer *peer,
 					  __u32 offset, __u32 count)
 {
@@ -223,14 +232,14 @@ static __always_inline int tp_copy_header(struct bpf_sockopt *ctx, const struct 
 	tp_peer_flow(peer, &flow);
 	flow.part = offset / size;
 	offset %= size;
-	/* what begins inside of a part touches one more than fill the largest answer */
+	/* a range that begins inside a part touches one part more than fill the largest answer */
 	for (int i = 0; i < (int)(TP_LARGEST_ANSWER / TP_PART + 2) && at < count; i++) {
 		__u32 some = size - offset < count - at ? size - offset : count - at;
 		const __u8 *bytes = tp_kept_part(&flow, large);
 
 		if (!bytes || tp_copy_out(ctx, tp_number_of(bytes) + offset, at, some))
 			return -1;
-		/* its element may have gone to another connection's header */
+		/* its map element may belong to another connection's header */
 		if (tp_kept_part(&flow, large) != bytes)
 			return -1;
 		at += some;
@@ -278,7 +287,7 @@ static __always_inline void tp_fill_ipv6(__u8 *to, const struct tp_endpoint *end
 	*(__u32 *)(to + 24) = 0;
 }
 
-/* 110 bytes; the path of a header that could not be kept is empty. */
+/* Writes 110 bytes. The path of a header that could not be kept is empty. */
 static __always_inline int tp_fill_unix(__u8 *to, const struct tp_peer *peer, __u32 which)
 {
 	int large = peer->kept == TP_KEPT_LARGE;
@@ -297,7 +306,7 @@ static __always_inline int tp_fill_unix(__u8 *to, const struct tp_peer *peer, __
 	return tp_kept_part(&flow, large) == bytes ? 0 : -1;
 }
 
-/* Into a struct sockaddr_storage that is all zeros. */
+/* Fills a struct sockaddr_storage that is all zeros. */
 static __always_inline int tp_fill_storage(__u8 *to, const struct tp_endpoint *endpoint,
 					   const struct tp_peer *peer, __u32 which)
 {
@@ -310,7 +319,7 @@ static __always_inline int tp_fill_storage(__u8 *to, const struct tp_endpoint *e
 	return 0;
 }
 
-/* `which`: 0 the origin, 1 the destination. */
+/* `which` is 0 for the origin and 1 for the destination. */
 static __always_inline int tp_answer_address(struct bpf_sockopt *ctx, const struct tp_asked *asked,
 					     __u32 which)
 {
@@ -397,11 +406,11 @@ static __always_inline int tp_answer(struct bpf_sockopt *ctx)
 	return tp_answer_address(ctx, &asked, name - TRUEPEER_ORIGIN);
 }
 
-/* A header has said where the client wanted to go. */
+/* Whether a header has said where the client wanted to connect to. */
 static __always_inline int tp_is_announced(const struct tp_peer *peer)
 {
-	const __u32 *announced = (const __u32 *)&peer->origin; /* and the destination behind it */
-	const __u32 *real = (const __u32 *)&peer->proxy;       /* ... local */
+	const __u32 *announced = (const __u32 *)&peer->origin; /* the destination is behind it */
+	const __u32 *real = (const __u32 *)&peer->proxy;       /* the local end is behind it */
 	__u32 differ = 0;
 
 	for (__u32 i = 0; i < 2 * sizeof(peer->origin) / 4; i++)
@@ -409,7 +418,7 @@ static __always_inline int tp_is_announced(const struct tp_peer *peer)
 	return differ != 0;
 }
 
-/* As netfilter has it: too small a buffer is EINVAL, and IPv6 is asked for at its own level. */
+/* As in netfilter, too small a buffer is EINVAL, and IPv6 is asked for at its own level. */
 static __always_inline int tp_answer_original_dst(struct bpf_sockopt *ctx)
 {
 	int ipv6 = ctx->level == SOL_IPV6;

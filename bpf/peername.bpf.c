@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/*
- * getpeername(), and with it the address that accept() returns.
- */
+/* The answer to getpeername(), and with it the address that accept() returns. */
 #include "bpf/core/origin.bpf.h"
 #include "bpf/core/pseudo_address.h"
 
-/* The connection and its *origin, or NULL where the real name stands. */
+/* Finds the connection and its *origin, which is NULL if the real name is to be shown. */
 static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx,
 						     struct tp_endpoint *origin)
 {
@@ -15,7 +13,7 @@ static __always_inline struct tp_peer *tp_known_peer(struct bpf_sock_addr *ctx,
 	if (!peer || (peer->state != TP_PEER_KNOWN && peer->state != TP_PEER_CLOSED))
 		return NULL;
 	*origin = peer->origin;
-	/* it may have ended meanwhile, and its element gone to another connection */
+	/* it may have ended meanwhile, and its map element may belong to another connection */
 	return bpf_map_lookup_elem(&tp_origins, &cookie) == peer ? peer : NULL;
 }
 
@@ -33,7 +31,7 @@ static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct
 	if (origin->family == TP_FAMILY_UNIX)
 		return;
 	if (!tp_is_ipv4(origin->address)) {
-		/* does not fit an AF_INET socket: the library knows it */
+		/* does not fit into an AF_INET socket; the library knows it */
 		struct tp_counters *c = tp_service_counters(peer->service);
 		struct tp_flow flow = {};
 		struct tp_service *service;

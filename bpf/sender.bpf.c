@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The sender engine: takes the header out before it is sent.
+ * The sender engine takes the header out before it is sent.
  *
- * Where the proxy runs on the server's host, tp_sockops puts its socket into tp_sending when
- * the connection to the service is established (sockops/sockops.bpf.c), and this program sees its
- * messages.  It holds back the parts of a header, takes the whole one off the front, and
- * leaves the origin in tp_pending, where it waits for the server's socket; that one is
- * native, on every kernel and for every listener.  With the first segment that is sent then,
- * the proxy's socket leaves the map and is native again, too.
+ * If the proxy runs on the server's host, tp_sockops puts its socket into tp_sending when the
+ * connection to the service is established (sockops/sockops.bpf.c), and this program sees its
+ * messages. It holds back the parts of a header until the header is complete, takes the header off
+ * the front, and leaves the origin in tp_pending, where it waits for the server's socket. That
+ * socket is native, on every kernel and for every listener. When the first segment after that is
+ * sent, the proxy's socket leaves the map and is native again, too.
  *
- * The gate (gate/connection.bpf.h) keeps the connection from having a socket until then.  What this
- * program does not see, the translate engine takes.
+ * The gate (gate/connection.bpf.h) keeps the server from having a socket until then. What this
+ * program does not see, the translate engine serves.
  */
 #include "bpf/core/segment.bpf.h"
 
-/* What is looked at first: most headers are not longer. */
+/* How much is looked at first. Most headers are not longer. */
 #define TP_FIRST_LOOK 256
 
 static __always_inline int tp_sender_refuse(struct tp_sender *sender, struct tp_pending *pending,
@@ -32,7 +32,7 @@ static __always_inline int tp_sender_refuse(struct tp_sender *sender, struct tp_
 	return SK_DROP;
 }
 
-/* Judges the first `most` bytes of the message, or all there are. */
+/* Parses the first `most` bytes of the message, or all of it if it is shorter. */
 static __always_inline int tp_sender_judge(struct sk_msg_md *msg, struct tp_collected *work,
 					   __u32 most)
 {
@@ -58,7 +58,7 @@ static __always_inline int tp_sender_judge(struct sk_msg_md *msg, struct tp_coll
 	return 0;
 }
 
-/* The header comes to an end later: so long nothing is sent. */
+/* The header is incomplete: cork the message until the rest arrives. */
 static __always_inline int tp_sender_hold(struct sk_msg_md *msg, struct tp_pending *pending)
 {
 	__u32 size = msg->size;
@@ -82,7 +82,7 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	const struct tp_header *header = &work->parser.header;
 	__u32 refused, size = msg->size;
 
-	/* not any more: the gate has it, or will refuse it */
+	/* this is not our connection any more: the gate has it, or will refuse it */
 	if (!pending || pending->start != sender->start ||
 	    pending->peer.engine != TP_ENGINE_SENDER || pending->state != TP_PENDING_WAITING)
 		return tp_sender_done(msg, sender);
@@ -117,7 +117,7 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	pending->seen = header->bytes;
 	pending->peer.reason = TP_OUT_NONE;
 	pending->state = TP_PENDING_DECIDED;
-	if (size == header->bytes) { /* nothing is sent now that could bring about the socket */
+	if (size == header->bytes) { /* nothing is sent now that could make the socket */
 		struct tcp_sock *connection = bpf_skc_to_tcp_sock(sk);
 
 		if (connection)
@@ -127,7 +127,7 @@ static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_s
 	return tp_sender_done(msg, sender);
 }
 
-/* NULL: it is not free. */
+/* Returns NULL if the place is not free. */
 static __always_inline struct tp_sender_place *tp_take_place(__u32 which)
 {
 	struct tp_sender_place *place = bpf_map_lookup_elem(&tp_sender_work, &which);
@@ -153,7 +153,7 @@ int tp_sender(struct sk_msg_md *msg)
 	place = tp_take_place(0);
 	if (!place)
 		place = tp_take_place(1);
-	if (!place) /* the translate engine will have it */
+	if (!place) /* the translate engine will serve it */
 		return tp_sender_done(msg, sender);
 	verdict = tp_sender_message(msg, sk, sender, &place->work);
 	__sync_lock_test_and_set(&place->taken, 0);

@@ -9,15 +9,22 @@
 
 #include "bpf/abi/lists.h"
 
-/* Of a header: a service refuses what is longer than its limit (too_long), which is one of these. */
-#define TP_MIN_LIMIT 536 /* what may come in one segment, specification section 2 */
+/*
+ * Limits for the length of a header. A service refuses longer ones (too_long); its own limit is one
+ * of these values or between them.
+ */
+/* the most that is sure to fit into one segment, specification section 2 */
+#define TP_MIN_LIMIT 536
 #define TP_DEFAULT_LIMIT 4096
 #define TP_MAX_HEADER 16384
 #define TP_MAX_V1 107 /* the specification's limit for a v1 line, CRLF included */
 #define TP_MAX_SERVICES 64
 #define TP_DEFAULT_TIMEOUT_NS 5000000000ull
 
-/* Linux's address family numbers; <sys/socket.h> and vmlinux.h exclude each other. */
+/*
+ * These are Linux's numbers of address families. They stand here because <sys/socket.h> and
+ * vmlinux.h exclude each other.
+ */
 enum tp_family {
 	TP_FAMILY_NONE = 0,
 	TP_FAMILY_UNIX = 1,
@@ -38,13 +45,10 @@ enum tp_command {
 
 enum tp_verdict { TP_VERDICTS(TP_CONSTANT) };
 
-/*
- * What became of a connection.  Exactly one is counted for each connection;
- * the names are those of the counters and metrics.
- */
+/* What became of a connection. Exactly one outcome is counted for each connection. */
 enum tp_outcome { TP_OUTCOMES(TP_CONSTANT) TP_OUT_MAX };
 
-/* What the first bytes look like where there is no header. */
+/* What the first bytes look like if they are no header. */
 enum tp_protocol { TP_PROTOCOLS(TP_CONSTANT) };
 
 enum tp_engine { TP_ENGINES(TP_CONSTANT) };
@@ -61,14 +65,18 @@ struct tp_endpoint {
 struct tp_header {
 	struct tp_endpoint origin;
 	struct tp_endpoint destination;
-	__u32 bytes;    /* whole header; with TP_WAIT what is needed, 0 if unknown yet */
+	/*
+	 * length of the whole header; with TP_WAIT the length that is needed, or 0 if that is not
+	 * known yet
+	 */
+	__u32 bytes;
 	__u8 verdict;   /* enum tp_verdict */
 	__u8 reason;    /* enum tp_outcome, set with TP_REJECT and TP_NO_HEADER */
 	__u8 version;   /* 1, 2 or 0 */
 	__u8 command;   /* enum tp_command */
 	__u8 transport; /* enum tp_transport */
 	__u8 pad[3];
-	__u32 address_end; /* v2: where TLVs start; 0 when there are none to read */
+	__u32 address_end; /* version 2: where TLVs start; 0 if there are none to read */
 };
 
 #endif

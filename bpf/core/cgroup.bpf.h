@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Whether tc programs, which see all of a namespace, may take a listener's connections.
+ * Which listeners the tc programs may serve. They see all of a namespace, but the other programs
+ * see only sockets below a cgroup.
  */
 #ifndef TP_CORE_CGROUP_BPF_H
 #define TP_CORE_CGROUP_BPF_H
@@ -12,7 +13,8 @@
 /* Written by the loader. */
 const volatile __u64
 	tp_cgroup_id __weak SEC(".rodata") = 0; /* that sockops and the gate are attached to */
-const volatile __u32 tp_cgroup_level __weak SEC(".rodata") = 0; /* how far below the root */
+/* how far that cgroup is below the root */
+const volatile __u32 tp_cgroup_level __weak SEC(".rodata") = 0;
 
 /* Whether a listener is below the cgroup that the other programs are attached to. */
 static __always_inline int tp_is_below_cgroup(const struct sock *listener)
@@ -22,7 +24,7 @@ static __always_inline int tp_is_below_cgroup(const struct sock *listener)
 
 	if (!cgroup || BPF_CORE_READ(cgroup, level) < (int)tp_cgroup_level)
 		return 0;
-	/* an array without a size: its elements are out of the verifier's sight */
+	/* an array without a size, whose elements the verifier cannot see */
 	ancestors = (const char *)cgroup + bpf_core_field_offset(cgroup->ancestors);
 	if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
 				  ancestors + tp_cgroup_level * sizeof(ancestor)))

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * TCP checksums of segments that a tc program has at hand.
- */
+/* TCP checksums of the segments that a tc program handles. */
 #ifndef TP_CORE_CHECKSUM_BPF_H
 #define TP_CORE_CHECKSUM_BPF_H
 
@@ -19,7 +17,7 @@ static __always_inline __u32 tp_summed(struct __sk_buff *skb)
 	return (__u32)BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) & 3;
 }
 
-/* ... for programs that no kernel before 6.2 loads. */
+/* The same for programs that no kernel before 6.2 loads. */
 static __always_inline __u32 tp_summed_directly(struct __sk_buff *skb)
 {
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
@@ -35,7 +33,10 @@ static __always_inline __u32 tp_fold(__u64 sum)
 	return (__u32)((sum & 0xffff) + (sum >> 16));
 }
 
-/* The pseudo header's sum: the packet's addresses (either way round), protocol, length. */
+/*
+ * The sum of the pseudo header: the packet's addresses, protocol and length. The order of the
+ * addresses does not matter.
+ */
 static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct tp_flow *ends,
 					   __u32 tcp_length)
 {
@@ -50,7 +51,7 @@ static __always_inline __u64 tp_pseudo_sum(struct __sk_buff *skb, const struct t
 	return sum;
 }
 
-#define TP_SUMMED 512 /* at once: what bpf_csum_diff() takes */
+#define TP_SUMMED 512 /* as many bytes as bpf_csum_diff() takes at once */
 #define TP_MAX_SUMMED 65536
 
 struct tp_summing {
@@ -84,7 +85,7 @@ static long tp_sum_step(__u64 index, void *context)
 	return 0;
 }
 
-/* `ends`: the addresses that the packet has. */
+/* `ends` are the addresses that the packet has. */
 TP_VERIFIED_ONCE int tp_sums_wrong(struct __sk_buff *skb, const struct tp_segment *s,
 				   const struct tp_flow *ends)
 {
@@ -99,15 +100,15 @@ TP_VERIFIED_ONCE int tp_sums_wrong(struct __sk_buff *skb, const struct tp_segmen
 	summing.tcp = s->tcp;
 	summing.length = s->payload + s->length - s->tcp;
 	summing.sum = tp_pseudo_sum(skb, ends, summing.length);
-	/* longer ones are GRO's, which has looked */
+	/* longer segments come from GRO, which has checked them */
 	bpf_loop(TP_MAX_SUMMED / TP_SUMMED, tp_sum_step, &summing, 0);
 	return summing.failed || tp_fold(summing.sum) != 0xffff;
 }
 
 /*
- * Whether a segment's checksum is wrong.  TCP, which would find out, never sees what is
- * answered here, and what is rewritten gets a new one.  Most devices have checked it (`summed`), or
- * GRO has; then this costs nothing.
+ * Whether a segment's checksum is wrong. TCP, which would find out, never sees the segments that a
+ * program answers, and those that are rewritten get a new checksum. Most devices have checked it
+ * (`summed`), or GRO has; then this costs nothing.
  */
 static __always_inline int tp_is_corrupt(struct __sk_buff *skb, const struct tp_segment *s,
 					 const struct tp_flow *ends, __u32 summed)

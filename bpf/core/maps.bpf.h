@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps, shared by all programs: each object that includes this header
- * carries the definitions, `bpftool gen object` makes one map of each
- * (__weak), and the agent pins them (docs/PROTOCOL.md).
- *
- * Sizes of tp_namespaces, tp_origins, tp_headers, tp_pending, tp_pieces and
- * tp_sending are set by the agent before loading.
+ * The maps that all programs share. Each object that includes this header carries the definitions,
+ * `bpftool gen object` makes one map of each (__weak), and the agent pins them (docs/PROTOCOL.md).
+ * The agent sets the sizes of tp_namespaces, tp_origins, tp_headers, tp_pending, tp_pieces and
+ * tp_sending before loading.
  */
 #ifndef TP_CORE_MAPS_BPF_H
 #define TP_CORE_MAPS_BPF_H
@@ -13,7 +11,7 @@
 #include "bpf/abi.h"
 #include "bpf/parser/proxy_header.h"
 
-/* By socket cookie: the live connections. */
+/* The live connections, by socket cookie. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 262144);
@@ -30,8 +28,9 @@ struct {
 } tp_live __weak SEC(".maps");
 
 /*
- * By flow: connections that have no socket yet; bounded, the oldest go first.  The agent makes
- * it larger than --max-pending, for CPUs keep free entries to themselves (pending_room()).
+ * Connections that have no socket yet, by flow. The map is bounded, and the oldest are evicted
+ * first. The agent makes it larger than --max-pending, because CPUs keep free entries to themselves
+ * (pending_room()).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -76,7 +75,7 @@ struct {
 	__type(value, struct tp_config);
 } tp_config __weak SEC(".maps");
 
-/* What only user space can do: resets and aborts. */
+/* Requests for what only user space can do, such as resets and aborts. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
@@ -85,18 +84,19 @@ struct {
 #define TP_LOAD 4096 /* bytes that are copied out of a segment at a time */
 
 /*
- * Where a header is judged.  In map memory, as parser/proxy_header.h asks; with room behind it, so
- * that what is copied at a time fits behind any offset.
+ * Where a header is collected and parsed. It is in map memory, as parser/proxy_header.h requires,
+ * with room behind it, so that a copy of TP_LOAD bytes fits behind any offset.
  */
 #define TP_COLLECTED (TP_MAX_HEADER + TP_LOAD)
 
 struct tp_collected {
-	struct tp_piece piece; /* its length: bytes collected; sent on as it stands */
+	/* its length is the number of bytes collected; it is sent to the agent as it is */
+	struct tp_piece piece;
 	__u8 bytes[TP_COLLECTED];
 	struct tp_parser parser;
 };
 
-/* Before there is a socket: only softirqs use it, which do not nest. */
+/* For connections without a socket. Only softirqs use it, and they do not nest. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -104,7 +104,7 @@ struct {
 	__type(value, struct tp_collected);
 } tp_work __weak SEC(".maps");
 
-/* Sender engine: proxies' sockets on this host, as long as their header is outstanding. */
+/* Sender engine: sockets of proxies on this host whose header is outstanding. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, 16384);
@@ -114,16 +114,16 @@ struct {
 
 enum tp_sender_state {
 	TP_SENDER_WAITING = 0,
-	TP_SENDER_DONE = 1, /* the header is through, or not this engine's business */
+	TP_SENDER_DONE = 1, /* the header is through, or is not this engine's business */
 	TP_SENDER_REFUSED = 2,
 };
 
-/* ... what is known of such a socket. */
+/* Sender engine: what is known of such a socket. */
 struct tp_sender {
 	struct tp_flow flow; /* as the server has it */
-	__u32 start;         /* sequence number of the first byte: tells the connection apart */
-	__u16 state;         /* enum tp_sender_state */
-	__u16 callback;      /* BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, where this program has set it */
+	__u32 start;    /* sequence number of the first byte, which tells the connection apart */
+	__u16 state;    /* enum tp_sender_state */
+	__u16 callback; /* BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, if this program has set it */
 };
 
 struct {
@@ -134,8 +134,8 @@ struct {
 } tp_senders __weak SEC(".maps");
 
 /*
- * ... where their headers are judged.  In process context, where one process may be
- * preempted by the next in the middle: hence more than one, and taken.
+ * Sender engine: places where headers are parsed. The program runs in process context, where
+ * another process may preempt it, so there is more than one place, and a run takes a free one.
  */
 struct tp_sender_place {
 	__u64 taken;
@@ -158,7 +158,10 @@ struct {
 	__type(value, struct tp_header_part);
 } tp_pieces __weak SEC(".maps");
 
-/* ... where netfilter has hooks: what has come through them to a listener lately (core/path.bpf.h). */
+/*
+ * Handshake engine: when segments have last come through netfilter's hooks to a listener
+ * (core/path.bpf.h).
+ */
 struct tp_path_key {
 	__u64 netns;
 	__u8 remote[16];
@@ -169,9 +172,9 @@ struct tp_path_key {
 };
 
 struct tp_path {
-	__u64 hooks;    /* which those were: they have not changed since */
-	__u64 syn_ns;   /* the SYN with this number */
-	__u64 probe_ns; /* the segment without SYN that these numbers tell */
+	__u64 hooks;    /* the hooks, which have not changed since then */
+	__u64 syn_ns;   /* when the SYN with this number came through */
+	__u64 probe_ns; /* when the segment without SYN that has these numbers came through */
 	__u32 syn_seq;
 	__u32 probe_seq;
 	__u32 probe_ack;
@@ -185,7 +188,9 @@ struct {
 	__type(value, struct tp_path);
 } tp_paths __weak SEC(".maps");
 
-/* Translate engine: connections that have had a socket, and by how much their numbers differ. */
+/*
+ * Translate engine: connections that have had a socket, with the difference between their numbers.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -195,18 +200,18 @@ struct {
 } tp_translations __weak SEC(".maps");
 
 /*
- * ... where netfilter on this host changes addresses: the flow on the wire, and the socket's, by
- * each other (core/wire.bpf.h).
+ * Translate engine: where netfilter on this host changes addresses, the flow on the wire and the
+ * socket's flow, each by the other (core/wire.bpf.h).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1048576);
-	__type(key, struct tp_flow); /* part: 1 with the socket's */
+	__type(key, struct tp_flow); /* part is 1 if it is the socket's */
 	__type(value, struct tp_flow);
 } tp_wires __weak SEC(".maps");
 
-/* ... bit: a port that such a connection has had on the wire. */
+/* Translate engine: one bit for each port that such a connection has had on the wire. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536 / 64);
@@ -214,7 +219,10 @@ struct {
 	__type(value, __u64);
 } tp_wire_ports __weak SEC(".maps");
 
-/* ... when it first had one, since boot, in ns; 0: never, and nothing has to be looked up for it. */
+/*
+ * Translate engine: when it had its first connection, in ns since boot. 0 means never, and then
+ * nothing has to be looked up.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -222,7 +230,7 @@ struct {
 	__type(value, __u64);
 } tp_translated __weak SEC(".maps");
 
-/* ... connections that have ended. */
+/* Translate engine: connections that have ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 262144);
@@ -254,7 +262,10 @@ struct {
 	__type(value, __u32);
 } tp_own_addresses __weak SEC(".maps");
 
-/* Only connections whose header has TLVs or AF_UNIX addresses have an entry in one of these. */
+/*
+ * Kept headers. Only connections whose header has TLVs or AF_UNIX addresses have an entry in one of
+ * these maps.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -271,19 +282,22 @@ struct {
 	__type(value, struct tp_header_part);
 } tp_headers_large __weak SEC(".maps");
 
-/* What became of each connection; the agent keeps room in it, whoever wants may read. */
+/*
+ * The outcome of each connection. The agent keeps room in this buffer, and anybody who may open it
+ * can read.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } tp_events __weak SEC(".maps");
 
-/* ... of TP_EARLY_OUTCOMES: a flood of them pushes out none of the others. */
+/* The same for TP_EARLY_OUTCOMES. A flood of them displaces no other event. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 18);
 } tp_events_early __weak SEC(".maps");
 
-/* A token bucket: what this CPU may still tell in tp_events_early. */
+/* A token bucket: how many events this CPU may still write to tp_events_early. */
 struct tp_early_budget {
 	__u64 filled_ns;
 	__u64 events;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a header means for its connection: whether it is accepted, whose connection that makes
- * it, and what is kept of it.
+ * What a header means for its connection: whether it is accepted, who the origin is, and what is
+ * kept of the header.
  */
 #ifndef TP_CORE_ORIGIN_BPF_H
 #define TP_CORE_ORIGIN_BPF_H
 
 #include "bpf/core/service.bpf.h"
 
-/* Loopback, unspecified or multicast: nobody out there has such an address. */
+/* Loopback, unspecified and multicast addresses, which no client can have. */
 static __always_inline int tp_is_special(const __u8 *address)
 {
 	const __u32 *words = (const __u32 *)address;
@@ -20,7 +20,7 @@ static __always_inline int tp_is_special(const __u8 *address)
 	return (words[0] | words[1] | words[2]) == 0 && (words[3] == 0 || words[3] == bpf_htonl(1));
 }
 
-/* Refuses what the service does not allow; TP_OUT_NONE: nothing against it. */
+/* Returns why the service refuses this header, or TP_OUT_NONE. */
 static __always_inline __u32 tp_check_header(const struct tp_header *header, __u32 versions,
 					     __u32 max_header)
 {
@@ -54,8 +54,8 @@ static __always_inline int tp_is_denied(const __u8 *address)
 }
 
 /*
- * An IPv6 origin on an AF_INET socket: the name that is shown instead must not be one that
- * servers trust for being this host's.
+ * Whether an IPv6 origin on an AF_INET socket has to be refused. The name that is shown instead
+ * must not be one that servers trust because it is this host's.
  */
 static __always_inline int tp_has_no_name(const struct tp_peer *peer, __u32 flags)
 {
@@ -66,7 +66,7 @@ static __always_inline int tp_has_no_name(const struct tp_peer *peer, __u32 flag
 	       tp_is_own(peer->netns, peer->proxy.address);
 }
 
-/* Whether the origin may come here; TP_OUT_NONE: it may. */
+/* Returns why the origin is refused, or TP_OUT_NONE. */
 static __always_inline __u32 tp_check_origin(const struct tp_peer *peer, int announced, __u32 flags)
 {
 	if (peer->origin.family == TP_FAMILY_UNIX)
@@ -110,7 +110,7 @@ TP_VERIFIED_ONCE int tp_forget_parts(const struct tp_flow *flow, __u32 length)
 	return 0;
 }
 
-/* They belong to a connection with a socket now. */
+/* Notes that the parts belong to a connection with a socket now. */
 TP_VERIFIED_ONCE int tp_mark_parts(const struct tp_flow *flow, __u32 length)
 {
 	struct tp_flow key;
@@ -129,13 +129,13 @@ TP_VERIFIED_ONCE int tp_mark_parts(const struct tp_flow *flow, __u32 length)
 	return 0;
 }
 
-/* Not inline, for the stack's sake. */
+/* Not inline, to save stack. */
 static __attribute__((noinline)) int tp_keep_parts(const struct tp_flow *flow, __u8 *bytes,
 						   __u32 length, __u64 now_ns)
 {
 	struct tp_flow key = *flow;
 
-	/* the last first: what a part ends with is written over the beginning of the next */
+	/* the last part first, because the end of each is written over the beginning of the next */
 	for (int i = TP_MAX_PARTS - 1; i >= 0; i--) {
 		struct tp_header_part *part = (struct tp_header_part *)(bytes + i * TP_PART);
 
@@ -154,8 +154,8 @@ static __attribute__((noinline)) int tp_keep_parts(const struct tp_flow *flow, _
 }
 
 /*
- * Keeps the header, of which `bytes` (map memory of TP_COLLECTED) holds more than it
- * should: what comes behind it is the client's business, and goes.
+ * Keeps the header. `bytes` (map memory of TP_COLLECTED) holds more than it should: what comes
+ * behind the header is the client's business, and is cleared.
  */
 static __always_inline void tp_keep_header(struct tp_peer *peer, const struct tp_flow *flow,
 					   __u8 *bytes)
@@ -188,8 +188,8 @@ static __always_inline void tp_keep_header(struct tp_peer *peer, const struct tp
 }
 
 /*
- * The connection has its header, which `at` holds and judged acceptable: sets what it says,
- * and returns TP_OUT_NONE, or why its origin is refused.  Not inline, for the stack's sake.
+ * The connection has its header, which is in `at` and was found acceptable. Writes down what it
+ * says, and returns TP_OUT_NONE or why its origin is refused. Not inline, to save stack.
  */
 static __attribute__((noinline)) __u32 tp_take_header(struct tp_peer *peer,
 						      const struct tp_flow *flow,
@@ -228,7 +228,7 @@ static __always_inline void tp_peer_flow(const struct tp_peer *peer, struct tp_f
 	flow->local_port = peer->local.port;
 }
 
-/* Whether an entry of a map is that of the connection it was looked up for. */
+/* Whether a map entry still belongs to the connection that it was looked up for. */
 static __always_inline int tp_is_peer_of(const struct tp_peer *peer, const struct tp_flow *flow)
 {
 	const __u64 *remote = (const __u64 *)flow->remote, *local = (const __u64 *)flow->local;
@@ -242,7 +242,10 @@ static __always_inline int tp_is_peer_of(const struct tp_peer *peer, const struc
 	       peer->netns == flow->netns;
 }
 
-/* Its kept header, if it has one, is now that of a connection with a socket. */
+/*
+ * Notes that the connection's kept header, if there is one, belongs to a connection with a socket
+ * now.
+ */
 static __always_inline void tp_mark_kept(const struct tp_peer *peer)
 {
 	struct tp_small_header *small;
@@ -273,7 +276,7 @@ static __always_inline void tp_forget_kept(const struct tp_peer *peer)
 		bpf_map_delete_elem(&tp_headers, &flow);
 }
 
-/* What tp_pieces has of a header: parts, which follow one another without a gap. */
+/* Deletes what tp_pieces has of a header. The parts follow one another without a gap. */
 TP_VERIFIED_ONCE int tp_forget_pieces(const struct tp_flow *flow)
 {
 	struct tp_flow key;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The handshake engine answers SYNs before netfilter sees them, and what netfilter sees first is a segment
- * in mid-connection.  Rules may send such a SYN to another host (DNAT, as for a published container port), or drop
- * it, or drop what does not begin with a SYN.  BPF cannot ask for rules; so, where there are any, packets show
- * what they do: the engine takes a client's SYN when not long ago one of its SYNs has reached the listener,
- * and after that a segment without SYN, too, which the engine makes for that purpose.  Until then connections are
- * the other engines'.
+ * The handshake engine answers SYNs before netfilter sees them, so what netfilter sees first is a
+ * segment in the middle of a connection. Rules may send such a SYN to another host (DNAT, as for a
+ * published container port), drop it, or drop what does not begin with a SYN. BPF cannot ask for
+ * rules. Where there are any, packets show what they do: the engine takes a client's SYN when one
+ * of that client's SYNs has recently reached the listener and, after that, a segment without SYN,
+ * which the engine makes for this purpose. Until then the other engines serve the client.
  */
 #ifndef TP_CORE_PATH_BPF_H
 #define TP_CORE_PATH_BPF_H
@@ -14,7 +14,7 @@
 
 #define TP_PATH_FRESH_NS 60000000000ull
 
-/* No client has it: the segment is not one of a connection. */
+/* No client has this port, so the segment belongs to no connection. */
 #define TP_PROBE_PORT 0
 
 #define TP_NF_PRE_ROUTING 0
@@ -23,7 +23,7 @@
 #define TP_NF_PRIORITY_NAT 100 /* NF_IP_PRI_NAT_SRC, NF_IP6_PRI_NAT_SRC */
 #define TP_MAX_HOOKS 16
 
-/* Whether netfilter has hooks that see what comes for this host. */
+/* Whether netfilter has hooks that see the packets for this host. */
 static __always_inline int tp_is_filtered(const struct net *net, int is_ipv4)
 {
 	if (!bpf_core_field_exists(net->nf))
@@ -34,8 +34,9 @@ static __always_inline int tp_is_filtered(const struct net *net, int is_ipv4)
 }
 
 /*
- * Whether conntrack takes no connection whose SYN it has not seen: its answers are invalid then, which rules
- * of the output hook may drop.  Without conntrack nothing is set.
+ * Whether conntrack accepts no connection whose SYN it has not seen. It would call the engine's
+ * answers invalid, and rules of the output hook may drop them. Without conntrack none of this is
+ * set.
  */
 static __always_inline int tp_is_strict(const struct net *net)
 {
@@ -60,7 +61,7 @@ static __always_inline int tp_is_fresh(__u64 then, __u64 now)
 	return then && now - then < TP_PATH_FRESH_NS;
 }
 
-/* The address of a list of hooks, as a number: what it points to is read with care. */
+/* The address of a list of hooks, as a number, because what it points to is read with care. */
 static __always_inline __u64 tp_hook_list(const struct net *net, int is_ipv4, __u32 hook)
 {
 	__u64 list = 0;
@@ -72,7 +73,7 @@ static __always_inline __u64 tp_hook_list(const struct net *net, int is_ipv4, __
 	return list;
 }
 
-/* Other than they were: the kernel makes a new list for each change. */
+/* A number that changes when the hooks do, because the kernel makes a new list for each change. */
 static __always_inline __u64 tp_hooks(const struct net *net, int is_ipv4)
 {
 	return tp_hook_list(net, is_ipv4, TP_NF_PRE_ROUTING) * 3 +
@@ -80,9 +81,10 @@ static __always_inline __u64 tp_hooks(const struct net *net, int is_ipv4)
 }
 
 /*
- * Whether NAT has a hook in this list (tp_hook_list()), of what comes for this host.  NAT takes the socket from a
- * segment whose source port differs from the socket's, to undo what early demux did before translation; a
- * request socket from BPF has no port yet (nf_nat_ipv4_local_in(), nf_nat_inet_port_was_mangled()).  The client would be reset.
+ * Whether NAT has a hook in this list (tp_hook_list()) of packets for this host. NAT takes the
+ * socket from a segment whose source port differs from the socket's, to undo what early demux did
+ * before translation. A request socket from BPF has no port yet (nf_nat_ipv4_local_in(),
+ * nf_nat_inet_port_was_mangled()), so the client would be reset.
  */
 TP_VERIFIED_ONCE int tp_has_nat(__u64 list)
 {
@@ -94,7 +96,7 @@ TP_VERIFIED_ONCE int tp_has_nat(__u64 list)
 		return 0;
 	if (bpf_core_read(&count, sizeof(count), &entries->num_hook_entries))
 		return 1;
-	/* behind the hooks there is, for each, where it comes from */
+	/* behind the hooks there is an array that says where each comes from */
 	list += bpf_core_field_offset(entries->hooks) +
 		count * bpf_core_type_size(struct nf_hook_entry);
 	for (__u32 i = 0; i < TP_MAX_HOOKS && i < count; i++) {
@@ -113,8 +115,8 @@ TP_VERIFIED_ONCE int tp_has_nat(__u64 list)
 }
 
 /*
- * A SYN has reached the listener: one that the handshake engine has seen with the same addresses, and not one
- * that was translated to these.
+ * Notes that a SYN has reached the listener, if the handshake engine has seen it with the same
+ * addresses. A SYN that was translated to these addresses does not count.
  */
 static __always_inline void tp_path_note_syn(struct __sk_buff *skb, const struct tp_segment *s)
 {
@@ -127,7 +129,7 @@ static __always_inline void tp_path_note_syn(struct __sk_buff *skb, const struct
 		path->syn_ns = bpf_ktime_get_boot_ns();
 }
 
-/* Whether a segment that has reached a listener is a probe of this host's own. */
+/* Whether a segment that has reached a listener is a probe that this host has made. */
 static __always_inline int tp_path_note_probe(struct __sk_buff *skb, const struct tp_segment *s)
 {
 	struct tp_path_key key;

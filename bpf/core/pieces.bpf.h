@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The handshake engine: headers that come in several segments.  What has come is kept in
- * tp_pieces, in parts of TP_PART bytes, and put together again for each segment.
+ * The handshake engine: headers that come in several segments. What has come is kept in tp_pieces,
+ * in parts of TP_PART bytes, and put together again for each segment.
  */
 #ifndef TP_CORE_PIECES_BPF_H
 #define TP_CORE_PIECES_BPF_H
@@ -10,10 +10,10 @@
 
 #define TP_ENOMEM 12
 
-/* What a part begins as: nothing of anybody else's bytes may be in it. */
+/* What a new part starts as, so that it has no bytes of anybody else. */
 static const struct tp_header_part tp_empty_part SEC(".rodata") = {};
 
-/* The first `seen` bytes of the header, to the beginning of `work`. */
+/* Copies the first `seen` bytes of the header to the beginning of `work`. */
 TP_VERIFIED_ONCE int tp_load_pieces(const struct tp_flow *flow, struct tp_collected *work,
 				    __u32 seen)
 {
@@ -34,7 +34,10 @@ TP_VERIFIED_ONCE int tp_load_pieces(const struct tp_flow *flow, struct tp_collec
 	return 0;
 }
 
-/* Bytes `seen` to `end` of the header, which is in `work`; the kernel's error, if it fails. */
+/*
+ * Stores bytes `seen` to `end` of the header, which is in `work`. Returns the kernel's error if
+ * that fails.
+ */
 TP_VERIFIED_ONCE int tp_store_pieces(const struct tp_flow *flow, struct tp_collected *work,
 				     __u32 seen, __u32 end)
 {

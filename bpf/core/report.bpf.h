@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * What became of a connection: counted, and told to whoever reads tp_events.
- */
+/* What became of a connection: the counters, and the events in tp_events. */
 #ifndef TP_CORE_REPORT_BPF_H
 #define TP_CORE_REPORT_BPF_H
 
@@ -15,7 +13,7 @@ static __always_inline struct tp_counters *tp_service_counters(__u32 service)
 	return bpf_map_lookup_elem(&tp_counters, &service);
 }
 
-/* A connection of the service has begun: exactly one outcome is still to come. */
+/* Counts a new connection of the service. Exactly one outcome is still to come. */
 static __always_inline void tp_count_connection(__u32 service)
 {
 	struct tp_counters *c = tp_service_counters(service);
@@ -25,8 +23,8 @@ static __always_inline void tp_count_connection(__u32 service)
 }
 
 /*
- * Whether one more event of an outcome that anybody can cause is told now.  A program of process
- * context that a softirq interrupts here may let one too many through.
+ * Whether one more event of an outcome that anybody can cause may be written now. If a softirq
+ * interrupts a program of process context here, one event too many may be written.
  */
 static __always_inline int tp_may_tell_early(__u64 now)
 {
@@ -53,8 +51,8 @@ static __always_inline int tp_may_tell_early(__u64 now)
 }
 
 /*
- * The one place where an outcome is counted: once for each connection, and before its
- * entry leaves tp_pending or tp_origins (the agent's Evictions relies on that).
+ * The one place where an outcome is counted. It is called once for each connection, before its
+ * entry leaves tp_pending or tp_origins; the agent's Evictions relies on that.
  */
 TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 cookie)
 {
@@ -67,7 +65,9 @@ TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 
 	c = tp_service_counters(peer->service);
 	if (!c)
 		return 0;
-	/* a mask and no comparison: 6.1 does not carry a check over to copies of the register */
+	/*
+	 * a mask and not a comparison, because 6.1 does not apply a check to copies of the register
+	 */
 	asm volatile("%0 &= 31" : "+r"(outcome));
 	c->outcome[outcome]++;
 	if (outcome == TP_OUT_NO_HEADER)
@@ -95,7 +95,7 @@ TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 
 	return 0;
 }
 
-/* enum tp_protocol, for bytes that are no header. */
+/* Returns an enum tp_protocol for bytes that are no header. */
 static __always_inline __u8 tp_guess_protocol(const __u8 *bytes, __u32 available)
 {
 	__u32 start;

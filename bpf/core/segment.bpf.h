@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * A TCP segment, and the connection under way that it belongs to.
- */
+/* A TCP segment, and the connection without a socket that it belongs to. */
 #ifndef TP_CORE_SEGMENT_BPF_H
 #define TP_CORE_SEGMENT_BPF_H
 
 #include "bpf/core/origin.bpf.h"
 
-/* A connection whose SYN has come, as far as that tells. */
+/* Begins a connection whose SYN has come, with what the SYN tells. */
 static __always_inline void tp_set_pending(struct tp_pending *pending, const struct tp_flow *flow,
 					   const struct tp_service *service, __u32 policy,
 					   __u32 start, __u32 listener_family)
@@ -25,7 +23,7 @@ static __always_inline void tp_set_pending(struct tp_pending *pending, const str
 	pending->max_header = service->max_header;
 }
 
-/* The client has given it up: its port begins another connection. */
+/* Ends a connection that the client has given up, because its port begins another one. */
 static __always_inline void tp_report_replaced(const struct tp_pending *old)
 {
 	if (old->state != TP_PENDING_REFUSED)
@@ -44,8 +42,8 @@ static __always_inline int tp_optional(const struct tp_pending *pending)
 }
 
 /*
- * Copies `length` bytes, 1 to TP_LOAD, which the caller has checked.  The mask changes
- * nothing then: 6.1 forgets such a check when the register was stored in between.
+ * Copies `length` bytes, 1 to TP_LOAD, which the caller has checked. The mask changes nothing then,
+ * but 6.1 forgets the check if the register was stored in between.
  */
 static __always_inline long tp_load_some(struct __sk_buff *skb, __u32 offset, __u8 *to,
 					 __u32 length)
@@ -55,7 +53,7 @@ static __always_inline long tp_load_some(struct __sk_buff *skb, __u32 offset, __
 	return bpf_skb_load_bytes(skb, offset, to, length + 1);
 }
 
-/* The whole header's length, as far as its first `available` bytes tell: 0. */
+/* The length of the whole header if its first `available` bytes tell it, otherwise 0. */
 static __always_inline __u32 tp_announced_length(const __u8 *bytes, __u32 available)
 {
 	if (available < TP_V2_FIXED || bytes[0] != '\r')
@@ -64,8 +62,8 @@ static __always_inline __u32 tp_announced_length(const __u8 *bytes, __u32 availa
 }
 
 /*
- * Copies what comes next of a header, of which `work` holds `at` bytes: `length` more at most, and
- * no more than it takes.  Returns how many there are then; 0: failed.
+ * Copies the next bytes of a header, of which `work` holds `at` bytes: at most `length` bytes, and
+ * no more than the header has. Returns how many bytes `work` holds then, or 0 if that has failed.
  */
 TP_VERIFIED_ONCE int tp_load_header(struct __sk_buff *skb, __u32 offset, struct tp_collected *work,
 				    __u32 at, __u32 length)
@@ -91,7 +89,7 @@ TP_VERIFIED_ONCE int tp_load_header(struct __sk_buff *skb, __u32 offset, struct 
 	return (int)at;
 }
 
-/* Copies `length` bytes, 1 to TP_MAX_HEADER, to where a header would be. */
+/* Copies `length` bytes, 1 to TP_MAX_HEADER, to the place of a header. */
 TP_VERIFIED_ONCE int tp_load(struct __sk_buff *skb, __u32 offset, struct tp_collected *work,
 			     __u32 length)
 {
@@ -108,7 +106,7 @@ TP_VERIFIED_ONCE int tp_load(struct __sk_buff *skb, __u32 offset, struct tp_coll
 	return 0;
 }
 
-/* For a look-up of what TCP has for a flow; the size that it takes. */
+/* Makes the tuple for looking up TCP's socket of a flow. Returns its size. */
 static __always_inline __u32 tp_set_tuple(const struct __sk_buff *skb, const struct tp_flow *flow,
 					  struct bpf_sock_tuple *tuple)
 {
@@ -150,9 +148,9 @@ struct tp_segment {
 #define TP_CWR 0x80
 
 /*
- * Where an IP packet ends whose header says that `length` bytes follow `from`.  Not where the skb
- * ends: Ethernet pads short frames, and tc sees them before IP cuts the padding off.  A length
- * of 0 is that of a super-packet of more than 64 KiB (BIG TCP), which never has any.
+ * Where an IP packet ends whose header says that `length` bytes follow `from`. This is not where
+ * the skb ends, because Ethernet pads short frames, and tc sees them before IP cuts the padding
+ * off. A length of 0 means a super-packet of more than 64 KiB (BIG TCP), which never has padding.
  */
 static __always_inline __u32 tp_packet_end(struct __sk_buff *skb, __u32 from, __u16 length)
 {
@@ -161,11 +159,12 @@ static __always_inline __u32 tp_packet_end(struct __sk_buff *skb, __u32 from, __
 	return from + length;
 }
 
-#define TP_MAX_EXTENSIONS 4 /* of IPv6: more than anybody sends; the gate drops what has more */
+/* for IPv6, more than anybody sends; the gate drops segments with more */
+#define TP_MAX_EXTENSIONS 4
 
 /*
- * Reads the IP and TCP headers that start at `at`; -1: not a TCP segment, or one that is not
- * there as a whole.
+ * Reads the IP and TCP headers that start at `at`. Returns -1 if this is no TCP segment, or not a
+ * whole one.
  */
 static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, struct tp_segment *s)
 {
@@ -198,7 +197,7 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 		s->ttl = ip.hop_limit;
 		/*
 		 * hop-by-hop, routing and destination options, and the header of a packet that is a
-		 * fragment by itself (RFC 6946), in whatever order the kernel takes them
+		 * fragment by itself (RFC 6946), in any order that the kernel accepts
 		 */
 		for (int i = 0; i < TP_MAX_EXTENSIONS && next != IPPROTO_TCP; i++) {
 			__u8 extension[4];
@@ -209,8 +208,8 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 				return -1;
 			if (next == 44) {
 				if (extension[2] || extension[3] & 0xf9)
-					return -1; /* one of several */
-				extension[1] = 0;  /* is reserved there */
+					return -1; /* one fragment of several */
+				extension[1] = 0;  /* this byte is reserved there */
 			}
 			next = extension[0];
 			offset += (extension[1] + 1u) * 8;
@@ -232,7 +231,7 @@ static __always_inline int tp_read_segment(struct __sk_buff *skb, __u32 at, stru
 	s->urgent = bpf_ntohs(tcp.urg_ptr);
 	s->payload = offset + tcp.doff * 4;
 	if (tcp.doff < 5 || end > skb->len || s->payload > end)
-		return -1; /* IP or TCP drops it */
+		return -1; /* IP or TCP drops such a segment */
 	s->length = end - s->payload;
 	return 0;
 }

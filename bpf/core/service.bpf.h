@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What all programs share: the ports of services, the service and policy look-ups, the requests
- * to the agent, the number of live connections.
+ * What all programs share: the ports of services, looking up services and policies, requests to the
+ * agent, and the number of live connections.
  */
 #ifndef TP_CORE_SERVICE_BPF_H
 #define TP_CORE_SERVICE_BPF_H
@@ -14,7 +14,8 @@
 #include "bpf/core/report.bpf.h"
 
 /* Written by the loader. */
-const volatile __u64 tp_ports[65536 / 64] __weak SEC(".rodata") = {}; /* bit: a service has it */
+/* a bit is set if a service has the port */
+const volatile __u64 tp_ports[65536 / 64] __weak SEC(".rodata") = {};
 const volatile __u32 tp_mark __weak SEC(".rodata") = TP_DEFAULT_MARK;
 const volatile __u32 tp_mark_sent_in __weak SEC(".rodata") = TP_DEFAULT_MARK_SENT_IN;
 
@@ -43,7 +44,7 @@ static __always_inline __u32 tp_passed_outcome(__u32 policy)
 					    TP_OUT_PASSED_USE;
 }
 
-/* Ask the agent for what a program cannot do; without it timers do the rest. */
+/* Asks the agent for something that a program cannot do. Without an agent, timers do the rest. */
 static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __u8 type,
 				   __u8 reason, __u32 seq, __u32 ack, __u64 cookie)
 {
@@ -74,7 +75,7 @@ static __always_inline __u32 tp_how_draining(void)
 	return config ? config->draining : TP_DRAINING_PASS;
 }
 
-/* 0: connections are taken; else PASS or HOLD. */
+/* Returns 0 if new connections are taken, otherwise PASS or HOLD. */
 static __always_inline __u32 tp_draining(void)
 {
 	__u32 how = tp_how_draining();
@@ -104,7 +105,7 @@ static __always_inline void tp_map_ipv4(__u8 *address, __u32 ipv4)
 	words[3] = ipv4;
 }
 
-/* The exact address first, then any of its family, then any. */
+/* Looks for the exact address first, then for any address of its family, then for any. */
 static __always_inline struct tp_service *tp_find_service(const struct tp_flow *flow)
 {
 	struct tp_service_key key = { .netns = flow->netns, .port = flow->local_port };
@@ -155,9 +156,10 @@ static __always_inline void tp_set_real_endpoints(struct tp_peer *peer, const st
 }
 
 /*
- * Whether there may be one more live connection.  tp_origins is larger by all that may wait at
- * once, so that there is room for each that has been told so: when it turned out that there is
- * none, the connection would have its socket already, and the server would see it.
+ * Whether there may be one more live connection. tp_origins has additional room for all connections
+ * that may wait at once, so there is an entry for each connection that was told so. If it turned
+ * out later that there is none, the connection would have its socket already, and the server would
+ * see it.
  */
 static __always_inline int tp_has_room(void)
 {
@@ -193,7 +195,7 @@ static __always_inline int tp_is_same_flow(const struct tp_flow *a, const struct
 	return differ == 0;
 }
 
-/* This CPU, never 0; two of them may have the same one. */
+/* A number for this CPU that is never 0. Two CPUs may have the same one. */
 static __always_inline __u8 tp_cpu_tag(void)
 {
 	return (__u8)(bpf_get_smp_processor_id() & 127) + 1;

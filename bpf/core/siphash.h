@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) void tp_siphash_word(struct tp_siph
 	s->v0 ^= word;
 }
 
-/* `words` must be a constant: the loop is unrolled. */
+/* `words` must be a constant, because the loop is unrolled. */
 static inline __attribute__((always_inline)) __u64 tp_siphash(__u64 key0, __u64 key1,
 							      const __u64 *message, __u32 words)
 {

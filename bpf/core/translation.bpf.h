@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The translate engine's connections that have had a socket: what tc, gate and sockops programs
+ * The translate engine's connections that have had a socket: what the tc, gate and sockops programs
  * share about them.
  */
 #ifndef TP_CORE_TRANSLATION_BPF_H
@@ -9,14 +9,17 @@
 #include "bpf/core/wire.bpf.h"
 
 /*
- * How the gate, and a second interface that the packet passes, know that its numbers are TCP's
- * own already: the upper half of skb->priority, which is nobody's on a packet's way in.  Of what
- * leaves a packet's meta data alone the mark belongs to the administrator, and tc_index is
- * overwritten by classifiers that come later.
+ * The upper half of skb->priority says that the packet's numbers are already TCP's own. The gate
+ * reads it, and so does the tc program of a second interface that the packet passes. Nobody else
+ * uses it on a packet's way in. Of the other fields that survive, the mark belongs to the
+ * administrator, and tc_index is overwritten by later classifiers.
  */
 #define TP_PRIORITY_MASK 0xffff0000u
 #define TP_PRIORITY_TRANSLATED 0x74700000u
-/* ... with the low bits of the namespace's cookie: it is of no connection that this engine has */
+/*
+ * The packet belongs to no connection of this engine. The low bits of the namespace's cookie are in
+ * it, too.
+ */
 #define TP_PRIORITY_OTHER 0x80000000u
 
 static __always_inline int tp_is_translated(const struct __sk_buff *skb)
@@ -43,20 +46,28 @@ static __always_inline __u32 tp_other_priority(__u64 netns)
 	return TP_PRIORITY_OTHER | ((__u32)netns & 0x7fff) << 16;
 }
 
-/* Whether tc has found that it is none of this engine's, in this namespace. */
+/*
+ * Whether tc has found, in this namespace, that the packet belongs to no connection of this engine.
+ */
 static __always_inline int tp_is_other(const struct __sk_buff *skb, __u64 netns)
 {
 	return (skb->priority & TP_PRIORITY_MASK) == tp_other_priority(netns);
 }
 
-/* Whether TCP has no more to say for it: what comes now is of another connection. */
+/*
+ * Whether TCP has nothing more to say for the connection, so that a packet that comes now belongs
+ * to another one.
+ */
 static __always_inline int tp_is_over(const struct tp_translation *t)
 {
 	return t->state == TP_TRANSLATION_ENDED &&
 	       bpf_ktime_get_boot_ns() - t->ended_ns > TP_ENDED_NS;
 }
 
-/* Whether this engine has ever had a connection here; where all are others', their packets cost less. */
+/*
+ * Whether this engine has ever had a connection on this host. If not, packets of the other engines'
+ * connections cost less.
+ */
 static __always_inline int tp_has_translated(void)
 {
 	__u32 zero = 0;
@@ -65,7 +76,10 @@ static __always_inline int tp_has_translated(void)
 	return !since || *since;
 }
 
-/* Before the first one's SYN-ACK leaves: so each CPU knows when its client's next segment comes. */
+/*
+ * Notes that this engine has a connection. It is called before the first SYN-ACK leaves, so each
+ * CPU knows when the client's next segment comes.
+ */
 static __always_inline void tp_note_translated(__u64 now_ns)
 {
 	__u32 zero = 0;
@@ -75,7 +89,7 @@ static __always_inline void tp_note_translated(__u64 now_ns)
 		*since = now_ns;
 }
 
-/* By the flow of a packet, which becomes the socket's. */
+/* Finds the translation for the flow of a packet, and makes the flow that of the socket. */
 static __always_inline struct tp_translation *tp_find_translation(struct tp_flow *flow)
 {
 	struct tp_translation *t;
@@ -88,8 +102,8 @@ static __always_inline struct tp_translation *tp_find_translation(struct tp_flow
 }
 
 /*
- * Whether a flow is of a connection of this engine, or of one that waits for its header.  In this
- * order: an entry comes into tp_translations before it leaves tp_pending.
+ * Whether a flow belongs to a connection of this engine, or to one that waits for its header. The
+ * order matters: an entry comes into tp_translations before it leaves tp_pending.
  */
 static __always_inline int tp_is_known(const struct tp_flow *socket)
 {
@@ -105,7 +119,10 @@ static __always_inline void tp_drop_translation(const struct tp_flow *flow,
 	bpf_map_delete_elem(&tp_translations, flow);
 }
 
-/* TCP may speak for it a while yet: TIME_WAIT, answers to what is late. */
+/*
+ * The connection has ended, but TCP may speak for it a while yet: in TIME_WAIT, or in answers to
+ * late segments.
+ */
 TP_VERIFIED_ONCE int tp_keep_ended(const struct tp_flow *flow, struct tp_translation *t)
 {
 	struct tp_ended ended = {};
@@ -113,18 +130,18 @@ TP_VERIFIED_ONCE int tp_keep_ended(const struct tp_flow *flow, struct tp_transla
 	if (tp_missing(flow) || tp_missing(t))
 		return -1;
 	ended.flow = *flow;
-	/* its memory may be another connection's by now */
+	/* its memory may belong to another connection by now */
 	if (bpf_map_lookup_elem(&tp_translations, &ended.flow) != t)
 		return 0;
 	ended.ended_ns = bpf_ktime_get_boot_ns();
 	t->ended_ns = ended.ended_ns;
 	t->state = TP_TRANSLATION_ENDED;
 	if (bpf_map_push_elem(&tp_ended, &ended, 0))
-		tp_drop_translation(&ended.flow, t); /* better than for ever */
+		tp_drop_translation(&ended.flow, t); /* it would stay for ever */
 	return 0;
 }
 
-/* Takes the oldest away, if its time is over or `now`. */
+/* Removes the oldest ended connection if its time is over, or in any case with `now`. */
 TP_VERIFIED_ONCE int tp_drop_ended(int now)
 {
 	struct tp_ended ended;
@@ -135,7 +152,7 @@ TP_VERIFIED_ONCE int tp_drop_ended(int now)
 		return -1;
 	if (bpf_map_pop_elem(&tp_ended, &ended))
 		return -1;
-	if (!now && time - ended.ended_ns < TP_ENDED_NS) /* another CPU took the first */
+	if (!now && time - ended.ended_ns < TP_ENDED_NS) /* another CPU has taken the first one */
 		return (int)bpf_map_push_elem(&tp_ended, &ended, 0);
 	t = bpf_map_lookup_elem(&tp_translations, &ended.flow);
 	if (t && t->state == TP_TRANSLATION_ENDED && t->ended_ns == ended.ended_ns)
@@ -143,7 +160,7 @@ TP_VERIFIED_ONCE int tp_drop_ended(int now)
 	return 0;
 }
 
-/* The connection has its socket; -1: there is no room. */
+/* The connection has its socket. Returns -1 if there is no room for its translation. */
 static __always_inline int tp_begin_translation(const struct tp_flow *flow, __u32 header_bytes,
 						__u32 start, __u8 has_wire)
 {
@@ -155,7 +172,7 @@ static __always_inline int tp_begin_translation(const struct tp_flow *flow, __u3
 
 	if (bpf_map_update_elem(&tp_translations, flow, &t, BPF_ANY) == 0)
 		return 0;
-	/* those that have ended give way */
+	/* connections that have ended give way */
 	for (int i = 0; i < 4; i++)
 		if (tp_drop_ended(1))
 			break;

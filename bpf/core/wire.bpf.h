@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Connections that have other addresses or ports on the wire than at their socket, because
- * netfilter on this host changes them (DNAT, REDIRECT).  Everything that is known of a connection
- * is kept by the socket's flow, as the server, sockops and gate see it; tc sees the wire's, and
- * finds the socket's in tp_wires.  Both are in a SYN-ACK that leaves: the packet has the
- * wire's by then, and skb->sk, its request socket, has its own.
+ * netfilter on this host changes them (DNAT, REDIRECT). What is known of a connection is kept by
+ * the socket's flow, which the server, sockops and the gate see. tc sees the wire's flow, and finds
+ * the socket's in tp_wires. A SYN-ACK that leaves shows both: the packet has the wire's addresses
+ * by then, and skb->sk, its request socket, has its own.
  */
 #ifndef TP_CORE_WIRE_BPF_H
 #define TP_CORE_WIRE_BPF_H
 
 #include "bpf/core/service.bpf.h"
 
-/* Whether any connection has had this port on the wire and not at its socket. */
+/* Whether any connection has had this port on the wire, but not at its socket. */
 static __always_inline int tp_is_wire_port(__u16 port)
 {
 	__u32 index = port, word = 0;
@@ -23,7 +23,7 @@ static __always_inline int tp_is_wire_port(__u16 port)
 	return bits && *bits >> index % 64 & 1;
 }
 
-/* A flow of the wire becomes the socket's, if that is another one. */
+/* If the flow is one on the wire, it becomes the socket's. */
 static __always_inline void tp_to_socket(struct tp_flow *flow)
 {
 	struct tp_flow *socket;
@@ -35,7 +35,7 @@ static __always_inline void tp_to_socket(struct tp_flow *flow)
 		*flow = *socket;
 }
 
-/* The flow that a request socket was made for, in the order of a packet that comes in. */
+/* The flow that a request socket was made for, as in a packet that comes in. */
 static __always_inline void tp_read_socket_flow(struct bpf_sock *sk, int is_ipv4,
 						struct tp_flow *flow)
 {
@@ -58,7 +58,7 @@ static __always_inline void tp_read_socket_flow(struct bpf_sock *sk, int is_ipv4
 	flow->local_port = (__u16)sk->src_port;
 }
 
-/* The connection with this socket is no more. */
+/* The connection with this socket has ended. */
 TP_VERIFIED_ONCE int tp_unbind_wire(const struct tp_flow *socket)
 {
 	struct tp_flow key, wire, *found;
@@ -73,12 +73,13 @@ TP_VERIFIED_ONCE int tp_unbind_wire(const struct tp_flow *socket)
 	wire = *found;
 	bpf_map_delete_elem(&tp_wires, &key);
 	found = bpf_map_lookup_elem(&tp_wires, &wire);
-	if (found && tp_is_same_flow(found, socket)) /* not: another connection's by now */
+	/* otherwise the entry belongs to another connection by now */
+	if (found && tp_is_same_flow(found, socket))
 		bpf_map_delete_elem(&tp_wires, &wire);
 	return 0;
 }
 
-/* Both in map memory.  -1: there is no room. */
+/* Both arguments are in map memory. Returns -1 if there is no room. */
 static __always_inline int tp_bind_wire(const struct tp_flow *wire, struct tp_flow *socket)
 {
 	__u32 port = wire->local_port, word;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The gate of the translate engine's services: what its tc programs have not let through does not
- * pass, be it that they are not on the interface any more, or that they could not read it.
+ * The gate of the translate engine's services. It drops what the engine's tc programs have not let
+ * through, whether they are missing on the interface or could not read the segment.
  */
 #ifndef TP_GATE_CONNECTION_BPF_H
 #define TP_GATE_CONNECTION_BPF_H
@@ -10,8 +10,9 @@
 #include "bpf/core/translation.bpf.h"
 
 /*
- * What cannot be read here, IPv6 with more extension headers than anybody sends, tc has not read either; TCP does.  So
- * it does not pass to a service's port; UDP may have the same one.
+ * Segments that this program cannot read, because of more IPv6 extension headers than anybody
+ * sends, cannot be read at tc either, but TCP reads them. So they do not pass to a service's port.
+ * UDP may have the same port.
  */
 static __always_inline int tp_gate_unread(struct bpf_sock *sk)
 {
@@ -23,9 +24,11 @@ static __always_inline int tp_gate_unread(struct bpf_sock *sk)
 }
 
 /*
- * -1: it cannot be read.  A segment for a connection that has its socket: with the client's own numbers its bytes would
- * get to wrong places of the stream.  While another CPU makes the socket (TCP_SYN_RECV), TCP finds it already, and the
- * connection is still in tp_pending; it comes into tp_translations before it leaves that.
+ * For a segment of a connection that has its socket: with the client's own numbers, its bytes would
+ * get to wrong places of the stream, so an untranslated segment is dropped. Returns -1 if the
+ * segment cannot be read. While another CPU makes the socket (TCP_SYN_RECV), TCP finds it already,
+ * and the connection is still in tp_pending; it comes into tp_translations before it leaves that
+ * map.
  */
 static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 netns)
 {
@@ -38,11 +41,14 @@ static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 n
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE &&
 	    pending->state != TP_PENDING_PASSED)
-		return TP_DROP; /* the client sends it again, and tc has its number then */
+		return TP_DROP; /* the client sends it again, and tc knows its number then */
 	return bpf_map_lookup_elem(&tp_translations, &s.flow) ? TP_DROP : TP_PASS;
 }
 
-/* Whether it is for one of those: the port is the listener's, too. */
+/*
+ * Whether the segment may be for such a connection: it is untranslated, and its socket is no
+ * listener and has a service's port.
+ */
 static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	return sk->state != BPF_TCP_LISTEN && !tp_is_translated(skb) &&
@@ -50,8 +56,8 @@ static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct
 }
 
 /*
- * A connection that is waiting: of its segments TCP may have those that say nothing new, to
- * acknowledge them, and when its header is decided all that have been translated.
+ * For a connection that is waiting, TCP may have the segments that say nothing new, to acknowledge
+ * them and, once its header is decided, all segments that have been translated.
  */
 static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 					   struct tp_pending *pending)
@@ -76,7 +82,7 @@ static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct t
 				       (__s32)(end - pending->start) <= 0 ?
 			       TP_PASS :
 			       TP_DROP;
-	/* put together from fragments: the agent sends it in again, where tc can read it */
+	/* put together from fragments: the agent sends it in again, and tc can read it then */
 	work = bpf_map_lookup_elem(&tp_work, &zero);
 	if (!work || length == 0 || skb->mark == tp_mark_sent_in ||
 	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
@@ -89,8 +95,8 @@ static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct t
 }
 
 /*
- * Whether an acknowledgement may make a socket of a SYN cookie: if the listener has ever sent one, as TCP
- * notes it with the listener or with the group of those that share its port.
+ * Whether an acknowledgement may make a socket out of a SYN cookie: whether the listener has ever
+ * sent one, as TCP notes with the listener or with its reuseport group.
  */
 static __always_inline int tp_takes_cookies(struct bpf_sock *sk)
 {
@@ -103,14 +109,15 @@ static __always_inline int tp_takes_cookies(struct bpf_sock *sk)
 	return group && BPF_CORE_READ(group, synq_overflow_ts);
 }
 
-/* Of one connection, no more than TCP sends (net.ipv4.tcp_invalid_ratelimit). */
+/* For one connection, no more often than TCP does (net.ipv4.tcp_invalid_ratelimit). */
 #define TP_CHALLENGE_MS 500
 
 /*
- * A SYN for a connection that waits for its header, with another number than its own.  TCP's request would
- * answer it with a challenge ACK (RFC 5961, section 4): the connection goes on, or its client, which has
- * lost it, resets it.  A SYN cookie leaves no request, and the listener would begin another connection:
- * where the client is known to have taken the SYN-ACK, the agent answers.
+ * A SYN for a connection that waits for its header, with another number than its own. TCP's request
+ * socket would answer it with a challenge ACK (RFC 5961, section 4), and the connection goes on, or
+ * its client resets it because it has lost it. A SYN cookie leaves no request socket, and the
+ * listener would begin another connection. So, where the client is known to have taken the SYN-ACK,
+ * the agent answers.
  */
 static __attribute__((noinline)) int tp_gate_other_syn(const struct tp_segment *s)
 {
@@ -129,7 +136,7 @@ static __attribute__((noinline)) int tp_gate_other_syn(const struct tp_segment *
 	return TP_DROP;
 }
 
-/* A connection that nobody knows: its handshake was not seen, or the map has let it go. */
+/* A connection that nobody knows, because its handshake was not seen or the map has evicted it. */
 static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_segment *s,
 					 const struct tp_service *service)
 {
@@ -154,8 +161,8 @@ static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_
 }
 
 /*
- * The sender engine has this connection, and once it has decided, whatever comes gives birth to the
- * socket.  Data that its program has not seen the tc programs have made the translate engine's.
+ * A connection of the sender engine. Once that engine has decided, any segment may make the socket.
+ * Data that its program has not seen was made the translate engine's by the tc programs.
  */
 static __always_inline int tp_gate_sent(struct __sk_buff *skb, const struct tp_segment *s,
 					struct tp_pending *pending)
@@ -178,7 +185,7 @@ static __always_inline int tp_gate_sent(struct __sk_buff *skb, const struct tp_s
 			return TP_PASS;
 		return tp_gate_late(skb, s, pending->peer.service, now.interface);
 	}
-	if (tp_is_translated(skb)) /* a probe, for TCP to answer */
+	if (tp_is_translated(skb)) /* a probe that TCP is to answer */
 		return pending->has_request && (__s32)(end - pending->start) < 0 ? TP_PASS :
 										   TP_DROP;
 	return s->length || s->ack != pending->ack ? TP_DROP : tp_gate_bare(s, pending);
@@ -201,7 +208,10 @@ static __attribute__((noinline)) int tp_gate_translate(struct __sk_buff *skb,
 	if (pending)
 		return tp_gate_waiting(skb, s, pending);
 	t = bpf_map_lookup_elem(&tp_translations, &s->flow);
-	/* with its socket by now: TCP finds it.  Ended: TCP answers, as for any old segment */
+	/*
+	 * If the connection has its socket by now, TCP finds it. If it has ended, TCP answers as to
+	 * any old segment.
+	 */
 	if (t && t->state == TP_TRANSLATION_LIVE)
 		return tp_is_translated(skb) ? TP_PASS : TP_DROP;
 	return tp_gate_stray(skb, s, service);

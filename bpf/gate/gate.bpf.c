@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The gate, on the cgroup: nothing of a service's connection passes that no engine has let through.
+ * The gate, on the cgroup: nothing of a service's connection passes unless an engine has let it
+ * through.
  */
 #include "bpf/gate/connection.bpf.h"
 
@@ -47,7 +48,7 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 			return TP_DROP;
 		if (policy == TP_POLICY_REJECT)
 			return tp_gate_reject(&s, service, TP_ENGINE_TRANSLATE);
-		/* its SYN-ACK makes the entry */
+		/* the SYN-ACK will make the entry */
 		return tp_takes_cookies(sk) ? tp_gate_other_syn(&s) : TP_PASS;
 	}
 	return tp_gate_translate(skb, &s, service);
@@ -58,7 +59,7 @@ int tp_gate(struct __sk_buff *skb)
 {
 	int verdict = tp_gate_segment(skb);
 
-	/* it is 0 or 1: 6.12 loses sight of that where the compiler keeps it on the stack */
+	/* This is 0 or 1, but 6.12 loses sight of that if the compiler keeps it on the stack. */
 	asm volatile("%0 &= 1" : "+r"(verdict));
 	return verdict;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The gate: what meets a listener, the whole time before a connection has a socket.  All engines
- * stand before it: what they have not decided on does not pass.  Here is what does not depend on the engine, and
- * what the handshake and the sender engine let through.
+ * The gate sees the segments that meet a listener, which is the whole time before a connection has
+ * a socket. All engines come before it, and what they have not decided on does not pass. This file
+ * has what does not depend on the engine, and what the handshake and the sender engine let through.
  */
 #ifndef TP_GATE_GATE_BPF_H
 #define TP_GATE_GATE_BPF_H
@@ -25,7 +25,7 @@ static __always_inline int tp_refuse(const struct tp_segment *s, struct tp_pendi
 	return TP_DROP;
 }
 
-/* A connection without a header, where that is optional. */
+/* Lets a connection without a header pass, where headers are optional. */
 static __always_inline int tp_let_pass(const struct tp_segment *s, struct tp_pending *pending)
 {
 	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
@@ -44,7 +44,10 @@ static __always_inline int tp_agent_lives(void)
 	return config && bpf_ktime_get_boot_ns() - config->alive_ns < TP_ALIVE_TIMEOUT_NS;
 }
 
-/* Hands a segment to the agent, which sends it in again; what gets lost the client sends again. */
+/*
+ * Hands a segment to the agent, which sends it in again. If it gets lost, the client sends it
+ * again.
+ */
 static __always_inline void tp_send_again(const struct tp_segment *s, __u32 service,
 					  struct tp_collected *work, __u32 length)
 {
@@ -59,7 +62,8 @@ static __always_inline void tp_send_again(const struct tp_segment *s, __u32 serv
 	work->piece.action.service = service;
 	work->piece.length = length;
 	work->piece.fin = s->flags & TP_FIN && length == s->length;
-	if (length > 0) { /* at most TP_MAX_HEADER: for the verifier of 6.1, as in tp_load_some() */
+	/* At most TP_MAX_HEADER. The mask is for the verifier of 6.1, as in tp_load_some(). */
+	if (length > 0) {
 		length--;
 		asm volatile("%0 &= 16383" : "+r"(length));
 		length++;
@@ -71,16 +75,16 @@ static __always_inline void tp_send_again(const struct tp_segment *s, __u32 serv
 		c->actions_lost++;
 }
 
-/* ACK or FIN without data, of a connection of the sender engine whose header is outstanding. */
+/* An ACK or FIN without data, of a connection of the sender engine whose header is outstanding. */
 static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pending *pending)
 {
 	if (!(s->flags & TP_FIN)) {
-		/* a client that waits for the server to speak, where no header is needed */
+		/* the client waits for the server to speak, and no header is needed */
 		if (tp_optional(pending) && tp_expired(pending) && !pending->seen)
 			return tp_let_pass(s, pending);
 		return TP_DROP;
 	}
-	if (pending->seen) /* part of a header, held back at the proxy's socket, and lost */
+	if (pending->seen) /* the proxy's socket has held back a part of a header, which is lost */
 		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
 	if (s->seq != pending->start)
 		return TP_DROP; /* what comes before it is still missing */
@@ -97,8 +101,9 @@ static __always_inline struct net *tp_listener_net(struct bpf_sock *sk)
 }
 
 /*
- * Whether TCP Fast Open (RFC 7413: option 34, or 254 in experiments) may give the connection its socket with
- * the SYN, before there is a header.  Its client gets no answer, and repeats the SYN without it.
+ * Whether TCP Fast Open (RFC 7413: option 34, or 254 in experiments) could give the connection its
+ * socket with the SYN, before there is a header. Such a SYN gets no answer, and the client repeats
+ * it without the option.
  */
 static __attribute__((noinline)) int tp_gate_fast_open(struct __sk_buff *skb,
 						       const struct tp_segment *s)
@@ -112,7 +117,8 @@ static __attribute__((noinline)) int tp_gate_fast_open(struct __sk_buff *skb,
 		return 0;
 	if (tp_load(skb, s->tcp + sizeof(struct tcphdr), work, size))
 		return 1;
-	work->piece.length = 0; /* where the next option is: in memory that the verifier ignores */
+	/* where the next option is, in memory that the verifier does not track */
+	work->piece.length = 0;
 	for (int i = 0; i < 40; i++) {
 		__u32 at = work->piece.length & 63;
 		__u8 kind = work->bytes[at], length = work->bytes[at + 1];
@@ -135,7 +141,10 @@ static __always_inline int tp_offers_fast_open(struct bpf_sock *sk)
 	return listener && listener->inet_conn.icsk_accept_queue.fastopenq.max_qlen;
 }
 
-/* The segment that the other engine has given a request socket: on the same CPU still. */
+/*
+ * Whether this is the segment that the handshake engine has given a request socket, on the same
+ * CPU.
+ */
 static __always_inline int tp_is_birth(const struct tp_segment *s, const struct tp_pending *pending)
 {
 	__u32 first = pending->start + (pending->state == TP_PENDING_DECIDED ? pending->seen : 0);
@@ -145,10 +154,11 @@ static __always_inline int tp_is_birth(const struct tp_segment *s, const struct 
 }
 
 /*
- * Of the other engine's segments these meet a listener: the one that gives birth to
- * the socket; one that TCP is to answer with a reset; and what tc does not read, with IP
- * options or put together from fragments: the agent sends that in again without them.
- * TCP itself would answer it with a reset, also when the socket is about to be made.
+ * Segments of the handshake engine's connections that meet a listener: the one that makes the
+ * socket; segments that TCP is to answer with a reset; and segments that tc cannot read, because
+ * they have IP options or were put together from fragments. The agent sends the latter in again
+ * without options. TCP itself would answer them with a reset, also when the socket is about to be
+ * made.
  */
 static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct tp_segment *s,
 					     struct tp_pending *pending)
@@ -161,8 +171,8 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	if (tp_is_birth(s, pending))
 		return TP_PASS;
 	/*
-	 * A bare ACK waits for its header; the rest, where nobody can take it now, comes again.
-	 * What the agent has sent in comes here only where no tc program is at loopback.
+	 * A bare ACK waits for its header. Everything else that nobody can take now comes again.
+	 * Segments that the agent has sent in get here only if no tc program is on loopback.
 	 */
 	if (length == 0 || skb->mark == tp_mark_sent_in ||
 	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
@@ -174,12 +184,12 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	return TP_DROP;
 }
 
-/* Of the sender engine's connection. */
+/* A reset for a connection of the sender engine. */
 static __always_inline int tp_gate_sent_reset(const struct tp_segment *s,
 					      struct tp_pending *pending)
 {
 	if (pending->state == TP_PENDING_DECIDED) {
-		/* its socket may be on the way: the agent looks after it */
+		/* its socket may be about to be made; the agent looks after it */
 		pending->peer.reason = TP_OUT_TRUNCATED;
 	} else if (pending->state != TP_PENDING_REFUSED && s->seq == pending->start) {
 		tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
@@ -190,8 +200,8 @@ static __always_inline int tp_gate_sent_reset(const struct tp_segment *s,
 
 /* What TCP has for a connection now. */
 struct tp_now {
-	__u32 state;     /* TCP's; 0: nothing */
-	__u32 interface; /* that the socket is bound to */
+	__u32 state;     /* TCP's state; 0 if there is no socket */
+	__u32 interface; /* the interface that the socket is bound to */
 };
 
 static __attribute__((noinline)) int tp_look_now(struct __sk_buff *skb, const struct tp_segment *s,
@@ -213,11 +223,12 @@ static __attribute__((noinline)) int tp_look_now(struct __sk_buff *skb, const st
 }
 
 /*
- * For a listener, but the connection has got its socket meanwhile, on another CPU.  If TCP,
- * which looks without a lock, has found neither request nor socket, it would answer with a
- * reset; if it has found the request, it would look again, but that cannot be told from here.
- * So the agent sends it in once more, at once; the client itself would after 200 ms.  Over
- * loopback, where a socket that is bound to another interface would not get it.
+ * A segment that met a listener, although the connection has got its socket meanwhile, on another
+ * CPU. TCP looks without a lock. If it has found neither request socket nor socket, it would answer
+ * with a reset; if it has found the request socket, it would look again, but that cannot be told
+ * from here. So the agent sends the segment in once more at once; the client itself would do so
+ * after 200 ms. The agent sends over loopback, where a socket that is bound to another interface
+ * would not get it.
  */
 static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_segment *s,
 					__u32 service, __u32 interface)
@@ -225,7 +236,7 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 	__u32 zero = 0, length = s->length;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 
-	/* once: whatever keeps it from its socket, it must not go round and round */
+	/* only once: whatever keeps it from its socket, it must not go round in circles */
 	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
 	    skb->mark == tp_mark_sent_in || !tp_agent_lives())
 		return TP_DROP;
@@ -235,7 +246,10 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 	return TP_DROP;
 }
 
-/* Whose client is not trusted: as for a closed port, RST with what the SYN expects. */
+/*
+ * Refuses a connection of a client that is not trusted. The agent answers as for a closed port,
+ * with a RST that acknowledges the SYN.
+ */
 static __attribute__((noinline)) int tp_gate_reject(const struct tp_segment *s,
 						    const struct tp_service *service, __u8 engine)
 {

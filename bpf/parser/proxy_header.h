@@ -25,18 +25,18 @@
 #include "bpf/parser/proxy_header_v2.h"
 
 #ifdef __bpf__
-/* The buffer is longer than any magic: for the verifier each byte has a place of its own. */
+/* The buffer is longer than any magic, so for the verifier each byte has a place of its own. */
 #define tp_byte_or_first(bytes, i, there) ((bytes)[i])
 #else
 #define tp_byte_or_first(bytes, i, there) ((bytes)[(i) & (there)])
 #endif
 
-/* Whether the bytes there are, of the first `size`, are those of `magic`. */
+/* Whether the available bytes, of the first `size`, are those of `magic`. */
 #define tp_begins_with(bytes, available, magic, size)                                              \
 	({                                                                                         \
 		__u32 differ_ = 0;                                                                 \
 		for (__u32 i_ = 0; i_ < (size); i_++) {                                            \
-			/* no branches, for the verifier's sake */                                 \
+			/* without branches, to spare the verifier paths */                        \
 			__u32 there_ = -((i_ - (available)) >> 31);                                \
 			differ_ |= (tp_byte_or_first(bytes, i_, there_) ^ (__u8)(magic)[i_]) &     \
 				   there_;                                                         \
@@ -44,7 +44,7 @@
 		differ_ == 0;                                                                      \
 	})
 
-/* Whether the header is, or is going to be, longer than `limit`, whatever else is wrong with it. */
+/* Whether the header is or will be longer than `limit`, whatever else is wrong with it. */
 static inline int tp_is_too_long(const struct tp_header *header, __u32 limit)
 {
 	return header->bytes > limit;

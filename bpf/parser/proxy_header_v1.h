@@ -28,7 +28,7 @@ static inline void tp_v1_next_field(struct tp_v1_state *v)
 	v->leading_zero = 0;
 }
 
-/* A decimal number without superfluous zeros, at most `limit`. */
+/* Adds a digit to a decimal number without superfluous zeros, which is at most `limit`. */
 static inline int tp_v1_decimal(struct tp_v1_state *v, __u8 c, __u32 limit)
 {
 	if (c < '0' || c > '9' || v->leading_zero)
@@ -72,7 +72,10 @@ static inline int tp_v1_group_done(struct tp_v1_state *v)
 	return 0;
 }
 
-/* The group's hexadecimal digits turn out to be an octet: read them as decimal. */
+/*
+ * The group's hexadecimal digits turn out to be the first octet of an IPv4 address, so they are
+ * read as decimal.
+ */
 static inline int tp_v1_group_to_octet(struct tp_v1_state *v)
 {
 	__u32 hex = v->number;
@@ -148,9 +151,9 @@ static inline int tp_v1_ipv6_done(struct tp_v1_state *v, struct tp_endpoint *e)
 		return -1;
 	missing = 8 - v->group_count;
 	for (__u32 i = 0; i < 8; i++) {
-		/* without branches: the verifier would follow each combination of them */
-		__u32 head = (i - v->gap) >> 31;                 /* before "::" */
-		__u32 tail = 1 - ((i - v->gap - missing) >> 31); /* behind it */
+		/* without branches, because the verifier would follow each combination of them */
+		__u32 head = (i - v->gap) >> 31;                 /* the groups before "::" */
+		__u32 tail = 1 - ((i - v->gap - missing) >> 31); /* the groups behind it */
 		__u32 group = v->groups[(i - (1 - head) * missing) & 7] & -(head | tail);
 
 		e->address[2 * i] = (__u8)(group >> 8);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Version 2 of the PROXY protocol: binary, with TLVs behind the addresses. */
+/* Version 2 of the PROXY protocol: a binary header, with TLVs behind the addresses. */
 #ifndef TP_PARSER_PROXY_HEADER_V2_H
 #define TP_PARSER_PROXY_HEADER_V2_H
 
@@ -16,7 +16,7 @@ static inline __u32 tp_be32(const __u8 *bytes, __u32 i)
 	return tp_be16(bytes, i) << 16 | tp_be16(bytes, i + 2);
 }
 
-/* One TLV, one sub-TLV of an SSL TLV, or the step out of an SSL TLV. */
+/* A step of the walk: one TLV, one sub-TLV of an SSL TLV, or the way out of an SSL TLV. */
 static long tp_tlv_step(__u64 index, void *context)
 {
 	struct tp_parse_context *x = (struct tp_parse_context *)context;
@@ -68,7 +68,7 @@ static long tp_crc_step(__u64 index, void *context)
 	__u32 i = (__u32)index;
 	__u8 c = tp_byte(x->bytes, i);
 
-	if (i - w->crc_position < 4) /* the field itself counts as zero */
+	if (i - w->crc_position < 4) /* the checksum field itself counts as zeros */
 		c = 0;
 	w->crc = tp_crc32c_byte(w->crc, c);
 	return 0;
@@ -156,7 +156,7 @@ static inline void tp_parse_v2(struct tp_parse_context *x)
 	}
 	if (x->available < p->header.bytes)
 		return;
-	if (block == 0) { /* LOCAL and UNSPEC: skip the bytes, look at nothing in them */
+	if (block == 0) { /* LOCAL and UNSPEC: the bytes are skipped unread */
 		tp_set_verdict(p, TP_ACCEPT_REAL, TP_OUT_NONE);
 		return;
 	}

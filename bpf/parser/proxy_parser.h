@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the parsers of both versions (parser/proxy_header.h) share: their state, and what differs
+ * What the parsers of both versions (parser/proxy_header.h) share: their state, and the differences
  * between BPF and native code.
  */
 #ifndef TP_PARSER_PROXY_PARSER_H
@@ -12,10 +12,10 @@
 #ifndef TP_PARSE_CAPACITY
 #define TP_PARSE_CAPACITY TP_MAX_HEADER
 #endif
-/* The mask changes nothing at run time; it is what the verifier asks for. */
+/* The mask changes nothing at run time, but the verifier needs it. */
 #define tp_byte(bytes, i) ((bytes)[(i) & (TP_PARSE_CAPACITY - 1)])
 #define tp_loop(count, step, context) bpf_loop(count, step, context, 0)
-/* A global function is verified once, for any arguments; it must check its pointers. */
+/* A global function is verified once, for any arguments, so it must check its pointers. */
 #define TP_VERIFIED_ONCE __attribute__((noinline, weak))
 #define tp_missing(pointer) (!(pointer))
 #else
@@ -51,20 +51,20 @@ enum tp_v1_field {
 	TP_V1_DESTINATION,
 	TP_V1_SOURCE_PORT,
 	TP_V1_DESTINATION_PORT,
-	TP_V1_IGNORED, /* what follows UNKNOWN */
+	TP_V1_IGNORED, /* everything behind UNKNOWN */
 };
 
 struct tp_v1_state {
-	__u64 token;     /* characters of the protocol token, the last in the low byte */
+	__u64 token;     /* characters of the protocol token, with the last one in the low byte */
 	__u32 number;    /* octet, group or port under construction */
 	__u16 groups[8]; /* IPv6 groups, host order */
 	__u8 octets[4];  /* IPv4, or the dotted end of an IPv6 address */
 	__u8 field;      /* enum tp_v1_field */
 	__u8 digits;     /* of number */
-	__u8 decimal;    /* the group's digits are all decimal: may start a dotted end */
+	__u8 decimal;    /* all of the group's digits are decimal, so it may start a dotted end */
 	__u8 group_count;
 	__u8 octet_count;
-	__u8 gap;   /* groups before "::"; TP_NO_GAP */
+	__u8 gap;   /* number of groups before "::", or TP_NO_GAP */
 	__u8 colon; /* the byte before was a colon */
 	__u8 carriage_return;
 	__u8 ipv6;
@@ -77,8 +77,8 @@ struct tp_v1_state {
 struct tp_walk_state {
 	__u32 position;
 	__u32 end;
-	__u32 ssl_end;      /* inside an SSL TLV: where it ends, else 0 */
-	__u32 crc_position; /* of the CRC32C value, else 0 */
+	__u32 ssl_end;      /* inside an SSL TLV, where it ends; otherwise 0 */
+	__u32 crc_position; /* where the CRC32C value is; 0 if there is none */
 	__u32 crc;
 	__u32 failed; /* enum tp_outcome */
 };

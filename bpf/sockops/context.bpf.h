@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * What a sockops program learns from its context, and sets.
- */
+/* Reading and changing the context of a sockops program. */
 #ifndef TP_SOCKOPS_CONTEXT_BPF_H
 #define TP_SOCKOPS_CONTEXT_BPF_H
 
 #include "bpf/core/origin.bpf.h"
 
 /*
- * The verifier wants context fields read at constant offsets; volatile, and its own
- * function, keep the compiler from merging the two branches into a computed one.
+ * The verifier wants context fields to be read at constant offsets. volatile, and a function of its
+ * own, keep the compiler from merging the two branches into a computed offset.
  */
 static __attribute__((noinline)) void tp_sockops_flow(struct bpf_sock_ops *ctx,
 						      struct tp_flow *flow)
@@ -31,7 +29,7 @@ static __attribute__((noinline)) void tp_sockops_flow(struct bpf_sock_ops *ctx,
 	flow->netns = bpf_get_netns_cookie(ctx);
 }
 
-/* Other programs on this hook may have set theirs: `off` is what this one has set. */
+/* Other programs on this hook may have set flags. `off` has the flags that this program has set. */
 static __always_inline void tp_set_callbacks(struct bpf_sock_ops *ctx, int on, int off)
 {
 	bpf_sock_ops_cb_flags_set(ctx, (ctx->bpf_sock_ops_cb_flags & ~off) | on);

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The sender engine's sockets: that of a proxy on this host enters tp_sending when it has
- * connected to a service, and leaves it when its header is through.
+ * The sender engine's sockets: a socket of a proxy on this host enters tp_sending when it has
+ * connected to a service, and leaves the map when its header is through.
  */
 #ifndef TP_SOCKOPS_SENDER_BPF_H
 #define TP_SOCKOPS_SENDER_BPF_H
 
 #include "bpf/sockops/context.bpf.h"
 
-/* Of tp_namespaces, so many are looked through. */
+/* At most this many entries of tp_namespaces are looked through. */
 #define TP_MAX_NAMESPACES 16
-/* Written by the loader: how many there are. */
-const volatile __u32 tp_namespace_count SEC(".rodata") = 0; /* 0: no sender engine */
+/* How many there are; the loader writes it. */
+/* 0 means that there is no sender engine */
+const volatile __u32 tp_namespace_count SEC(".rodata") = 0;
 
 /*
- * The connection that this host's own socket has just opened, if its SYN has met a listener
- * here: the sequence number says that it is the same one, whatever namespace that was in.
+ * Finds the connection that this host's own socket has just opened, if its SYN has met a listener
+ * here. The sequence number says that it is the same connection, whatever namespace the SYN was
+ * seen in.
  */
 static __always_inline struct tp_pending *tp_find_own(struct bpf_sock_ops *ctx,
 						      struct tp_flow *flow)
@@ -27,7 +29,10 @@ static __always_inline struct tp_pending *tp_find_own(struct bpf_sock_ops *ctx,
 		struct tp_namespace *space;
 		struct tp_pending *pending;
 
-		/* counted on the stack alone, the rounds look alike to verifiers before Linux 6.13 */
+		/*
+		 * if they were counted on the stack alone, the rounds would look alike to verifiers
+		 * before Linux 6.13
+		 */
 		asm volatile("" : "+r"(i));
 		space = bpf_map_lookup_elem(&tp_namespaces, &index);
 		if (!space)
@@ -40,7 +45,7 @@ static __always_inline struct tp_pending *tp_find_own(struct bpf_sock_ops *ctx,
 	return NULL;
 }
 
-/* A connection from this host: the sender engine has it, if it can take its socket. */
+/* This host has opened a connection. The sender engine takes it, if it can take its socket. */
 static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
@@ -63,7 +68,7 @@ static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 	    pending->peer.engine != TP_ENGINE_TRANSLATE)
 		return;
 	connection = bpf_skc_to_tcp_sock(sk);
-	if (!connection || connection->is_mptcp) /* sends past its sk_msg program */
+	if (!connection || connection->is_mptcp) /* an MPTCP socket sends past its sk_msg program */
 		return;
 	sender = bpf_sk_storage_get(&tp_senders, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!sender)
@@ -81,7 +86,9 @@ static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 	tp_set_callbacks(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG, 0);
 }
 
-/* Called for each segment that is sent. */
+/*
+ * Called for each segment that is sent: takes the socket out of the map when its header is through.
+ */
 static __always_inline void tp_sent(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The life of a connection: when a service's connection is established, what
- * is known of it moves from its flow (tp_pending) to its socket cookie
- * (tp_origins); when it ends, the entry goes.
+ * The life of a connection. When a service's connection is established, what is known of it moves
+ * from its flow (tp_pending) to its socket cookie (tp_origins). When it ends, the entry is deleted.
  */
 #include "bpf/sockops/sender.bpf.h"
 #include "bpf/core/translation.bpf.h"
@@ -16,7 +15,7 @@ static __always_inline void tp_refuse_socket(const struct tp_flow *flow, struct 
 	tp_ask(flow, peer->service, TP_ACTION_DESTROY, reason, 0, 0, cookie);
 }
 
-/* A connection of a service whose handshake no program saw (or saw too late). */
+/* Refuses a connection of a service whose handshake no program has seen, or has seen too late. */
 static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_peer *peer,
 					  __u64 cookie)
 {
@@ -38,7 +37,7 @@ static __always_inline int tp_unannounced(const struct tp_flow *flow, struct tp_
 	return 0;
 }
 
-/* Beside the peer, what is known of a connection that had to wait for its socket. */
+/* What is known, beside the peer, of a connection that had to wait for its socket. */
 struct tp_waited {
 	__u32 seen;
 	__u8 state; /* enum tp_pending_state */
@@ -47,9 +46,9 @@ struct tp_waited {
 };
 
 /*
- * A copy of what tp_pending knows.  The map hands the elements of what it has let go on to
- * other connections, also while a program on another CPU reads one or writes to it: the copy counts only
- * if it is of this flow, and the element was this flow's all the time.
+ * Copies what tp_pending knows. The map hands evicted elements on to other connections, also while
+ * a program on another CPU reads or writes them. So the copy counts only if the element was this
+ * flow's all the time.
  */
 static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp_peer *peer,
 					   struct tp_waited *waited)
@@ -67,7 +66,7 @@ static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp
 												-1;
 }
 
-/* Its header must be decided, and there must be room. */
+/* Checks that its header is decided, and that there is room. */
 static __always_inline void tp_decided_established(struct bpf_sock_ops *ctx,
 						   const struct tp_flow *flow,
 						   const struct tp_waited *waited,
@@ -90,7 +89,10 @@ static __always_inline void tp_decided_established(struct bpf_sock_ops *ctx,
 	tp_refuse_socket(flow, peer, cookie, reason);
 }
 
-/* What became of it while it waited; -1: not, or no more, a connection of ours. */
+/*
+ * What became of the connection while it waited. Returns -1 if it is not, or not any more, a
+ * connection of ours.
+ */
 static __always_inline int tp_take_pending(struct tp_peer *peer, const struct tp_waited *waited,
 					   __u64 cookie)
 {
@@ -100,7 +102,7 @@ static __always_inline int tp_take_pending(struct tp_peer *peer, const struct tp
 	}
 	if (waited->state == TP_PENDING_DECIDED)
 		peer->reason = TP_OUT_NONE;
-	if (waited->state == TP_PENDING_REFUSED) /* reported when it was refused */
+	if (waited->state == TP_PENDING_REFUSED) /* it was reported when it was refused */
 		peer->state = TP_PEER_REFUSED;
 	return 0;
 }
@@ -108,7 +110,7 @@ static __always_inline int tp_take_pending(struct tp_peer *peer, const struct tp
 static __always_inline void tp_forget_pending(const struct tp_flow *flow,
 					      const struct tp_waited *waited)
 {
-	/* only began like a header: the agent has sent in what was kept of it */
+	/* it only began like a header, and the agent has sent in what was kept of it */
 	if (waited->state == TP_PENDING_PASSED && waited->seen > 0)
 		tp_forget_pieces(flow);
 	if (waited->state == TP_PENDING_PASSED && waited->has_wire)
@@ -125,7 +127,7 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 	int known;
 	__u64 cookie;
 
-	if (draining == TP_DRAINING_PASS) /* its successor's */
+	if (draining == TP_DRAINING_PASS) /* the connection is the successor's */
 		return;
 	tp_sockops_flow(ctx, &flow);
 	cookie = bpf_get_socket_cookie(ctx);
@@ -156,14 +158,15 @@ static __always_inline void tp_established(struct bpf_sock_ops *ctx)
 			tp_report(&peer, tp_accepted_outcome(&peer), cookie);
 		}
 	}
-	/* last: whoever looks finds it in one of the maps */
+	/* last, so that whoever looks finds it in one of the maps */
 	if (known)
 		tp_forget_pending(&flow, &waited);
 }
 
-#define TP_SOCK_DEAD 1 /* bit SOCK_DEAD of skc_flags, since Linux 2.6: no struct socket any more */
+/* bit SOCK_DEAD of skc_flags, since Linux 2.6: there is no struct socket any more */
+#define TP_SOCK_DEAD 1
 
-/* Whether the application has closed it; unknown counts as yes. */
+/* Whether the application has closed the socket. If that is not known, the answer is yes. */
 static __always_inline int tp_is_orphan(struct bpf_sock_ops *ctx)
 {
 	struct tcp_sock *connection;
@@ -177,8 +180,8 @@ static __always_inline int tp_is_orphan(struct bpf_sock_ops *ctx)
 }
 
 /*
- * Where the client has acknowledged the end, TCP says no more; otherwise it goes on answering
- * for it, in TIME_WAIT, or at most for what comes late.
+ * The connection has ended. If the client has acknowledged the end, TCP says nothing more.
+ * Otherwise TCP goes on answering, in TIME_WAIT or at most to late segments.
  */
 static __always_inline void tp_translated_closed(struct bpf_sock_ops *ctx)
 {
@@ -198,9 +201,9 @@ static __always_inline void tp_translated_closed(struct bpf_sock_ops *ctx)
 }
 
 /*
- * A client may reset its connection before the server has accepted it.  The server gets it all
- * the same, and asks whose it was: the peer-name program answers, and takes the entry away;
- * where nobody asks, the agent does.
+ * A client may reset its connection before the server has accepted it. The server gets it all the
+ * same, and asks whose it was. The peer-name program answers and deletes the entry; if nobody asks,
+ * the agent deletes it.
  */
 static __always_inline void tp_closed(struct bpf_sock_ops *ctx)
 {
@@ -242,7 +245,7 @@ int tp_sockops(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
-/* For outcomes that the agent decides: run by BPF_PROG_TEST_RUN. */
+/* For outcomes that the agent decides. The agent runs this with BPF_PROG_TEST_RUN. */
 SEC("syscall")
 int tp_agent_report(struct tp_agent_report *ctx)
 {

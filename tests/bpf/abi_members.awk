@@ -8,6 +8,11 @@
 	next
 }
 
+# inside a comment of several lines
+/^[ \t]+\* / {
+	next
+}
+
 name != "" && /^\};/ {
 	print "END(" name ")"
 	name = ""
