@@ -13,7 +13,7 @@
 namespace tp
 {
 
-/* 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. */
+/* An address in network byte order. IPv4 is ::ffff:a.b.c.d. */
 struct Address {
 	uint8_t bytes[16] = {};
 
@@ -21,11 +21,14 @@ struct Address {
 };
 
 struct Network {
-	Address address; /* bits behind the prefix are zero */
-	uint32_t bits;   /* over the 16 bytes: IPv4 /8 is 104 */
+	Address address; /* the bits behind the prefix are zero */
+	uint32_t bits;   /* prefix length over the 16 bytes, so IPv4 /8 is 104 */
 };
 
-/* enum tp_family: an IPv6 network is none of IPv4-mapped addresses, however short its prefix. */
+/*
+ * Returns an enum tp_family. An IPv6 network never has IPv4-mapped addresses in it, however short
+ * its prefix is.
+ */
 uint32_t family_of(const Network &network);
 
 struct Listen {
@@ -33,21 +36,24 @@ struct Listen {
 	uint16_t port;
 };
 
-/* RFC 5952, without the dotted form: an IPv4 address in IPv6 clothes stays IPv6. */
+/*
+ * Writes an address as RFC 5952 says, but without the dotted form: an IPv4-mapped address stays
+ * IPv6.
+ */
 std::string format_ipv6(const uint8_t *bytes);
 std::string format_ipv4(const uint8_t *bytes);
 
-/* "203.0.113.9:4242", "[2001:db8::1]:443", "unix:"; empty for TP_FAMILY_NONE. */
+/* Writes "203.0.113.9:4242", "[2001:db8::1]:443" or "unix:", and nothing for TP_FAMILY_NONE. */
 std::string format_endpoint(const tp_endpoint &endpoint);
 
-/* The address of a service: IPv4-mapped prints dotted. */
+/* Writes the address of a service. An IPv4-mapped address is written dotted. */
 std::string format_service(const uint8_t *address, uint16_t port);
 
 Result<Listen> parse_listen(std::string_view text, std::string what = "--listen");
-/* `what`: the option or command that is to be named where the text is wrong. */
+/* `what` is the option or command to be named in the error if the text is wrong. */
 Result<Network> parse_network(std::string_view text, std::string what = "--trust");
 
-/* 192.0.2.0/24, 2001:db8::/32; `bits` as in Network. */
+/* Reads 192.0.2.0/24 or 2001:db8::/32. `bits` is as in Network. */
 std::string format_network(const uint8_t *address, uint32_t bits);
 
 } // namespace tp

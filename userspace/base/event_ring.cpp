@@ -96,7 +96,7 @@ uint64_t EventRing::read(const std::function<void(const tp_event &)> &each)
 			return lost;
 		std::memcpy(&event, record + record_header, sizeof(event));
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		/* let go meanwhile: the kernel may have been writing there */
+		/* the event was overwritten meanwhile: the kernel may have been writing there */
 		if (consumed() > position_)
 			continue;
 		position_ += step(length);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tp_events as a history: the agent alone consumes, and so much that there is always room
- * for new ones; any number of readers look on without consuming.  The layout of the
- * memory is the kernel's (include/uapi/linux/bpf.h, kernel/bpf/ringbuf.c): a page with the
- * consumer's position, one with the producer's, the data twice in a row.
+ * tp_events as a history. Only the agent consumes events, and so many that there is always room for
+ * new ones. Any number of readers read without consuming. The layout of the memory is the kernel's
+ * (include/uapi/linux/bpf.h, kernel/bpf/ringbuf.c): a page with the consumer's position, a page
+ * with the producer's, and the data twice in a row.
  */
 #ifndef TP_BASE_EVENT_RING_H
 #define TP_BASE_EVENT_RING_H
@@ -22,22 +22,22 @@ namespace tp
 class EventRing
 {
 public:
-	/* `fd`: the map, borrowed.  With Access::write trim() may be called. */
+	/* `fd` is the map, borrowed. With Access::write, trim() may be called. */
 	static Result<EventRing> open(int fd, Access access);
 	EventRing(EventRing &&other) noexcept;
 	EventRing &operator=(EventRing &&) = delete;
 	~EventRing();
 
 	/*
-	 * Calls `each` for the events from where the last call stopped.  Returns how many bytes of
-	 * events, record headers included, went by unseen because the reader was too slow.
+	 * Calls `each` for the events after those of the last call. Returns how many bytes of
+	 * events, record headers included, were missed because the reader was too slow.
 	 */
 	uint64_t read(const std::function<void(const tp_event &)> &each);
 
-	/* Skips what is there. */
+	/* Skips the events that are there. */
 	void seek_end();
 
-	/* Lets the oldest events go, so that at most half of the ring is taken. */
+	/* Consumes the oldest events, so that at most half of the ring is taken. */
 	void trim();
 
 private:
@@ -46,8 +46,8 @@ private:
 	uint64_t produced() const;
 
 	size_t size_, page_;
-	void *consumer_ = nullptr; /* its page */
-	void *producer_ = nullptr; /* its page and the data */
+	void *consumer_ = nullptr; /* the consumer's page */
+	void *producer_ = nullptr; /* the producer's page and the data */
 	uint64_t position_ = 0;
 };
 

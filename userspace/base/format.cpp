@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * fmt's compiled part.  Debian's libfmt is a shared library only, and the command carries
- * what it needs inside; with FMT_HEADER_ONLY every source file would compile this again.
+ * fmt's compiled part. Debian's libfmt is a shared library only, and the command has to run without
+ * it. With FMT_HEADER_ONLY every source file would compile this part again.
  */
 #include <fmt/format-inl.h>
 

@@ -69,7 +69,10 @@ Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &
 	Result<Fd> map = open_map(dir, name, Access::read);
 	if (!map)
 		return map.error();
-	/* not found, or kept for another connection of the same flow: this one has just ended */
+	/*
+	 * the header is missing, or was kept for another connection of the same flow: this
+	 * connection has just ended
+	 */
 	return large ? read_parts(map->get(), name, flow_of(peer), peer.header_bytes,
 				  peer.established_ns) :
 		       read_small(map->get(), peer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The header of a live connection as it was sent (tp_headers, tp_headers_large), or as far as it
- * has come (tp_pieces).
+ * The header of a live connection as it was sent (tp_headers, tp_headers_large), or the part of it
+ * that has come (tp_pieces).
  */
 #ifndef TP_BASE_KEPT_HEADER_H
 #define TP_BASE_KEPT_HEADER_H
@@ -18,15 +18,15 @@ namespace tp
 tp_flow flow_of(const tp_peer &peer);
 
 /*
- * The first `size` bytes of what the map keeps in parts; empty where it has them not, or not since
- * `kept_ns` (0: whenever).
+ * Returns the first `size` bytes of what the map keeps in parts. The result is empty if the map
+ * does not have them, or has them since another time than `kept_ns` (0 means any time).
  */
 Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size,
 					uint64_t kept_ns = 0);
-/* All parts of the flow. */
+/* Returns all parts of the flow. */
 void remove_parts(int map, tp_flow flow);
 
-/* Empty where none was kept: without TLVs and AF_UNIX addresses there is nothing more to know. */
+/* Returns an empty header if none was kept, because it has neither TLVs nor AF_UNIX addresses. */
 Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &peer);
 
 } // namespace tp

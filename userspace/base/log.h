@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The agent's log: one line on stderr for each event; words for it. */
+/* The agent's log, with one line on standard error for each event, and words for it. */
 #ifndef TP_BASE_LOG_H
 #define TP_BASE_LOG_H
 

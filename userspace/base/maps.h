@@ -20,10 +20,10 @@ inline constexpr const char *default_pin_dir = "/sys/fs/bpf/truepeer";
 
 enum class Access { read, write };
 
-/* A pinned map; ErrorCode::not_running when there is no such pin. */
+/* Opens a pinned map. The error is ErrorCode::not_running if there is no such pin. */
 Result<Fd> open_map(const std::string &dir, const std::string &name, Access access);
 
-/* Which truepeer pinned this: refuses another ABI version. */
+/* Refuses pins of another ABI version. */
 Status check_version(const std::string &dir);
 
 /* One service's counters, summed over all CPUs. */
@@ -51,15 +51,15 @@ Status for_each_entry(int fd, const char *name, Each each)
 }
 
 /*
- * Walks a hash map in batches, over several calls if the caller wants to bound
- * the work of each.  Entries that come and go meanwhile may be missed.
+ * Walks a hash map in batches. A caller that wants to bound the work of each call may spread the
+ * walk over several calls. Entries that come and go meanwhile may be missed.
  */
 template <typename Key, typename Value> class HashScan
 {
 public:
 	/*
-	 * Up to about `limit` entries from where the last call stopped; returns true
-	 * when the end was reached, and the next call starts over.
+	 * Reads up to about `limit` entries from where the last call stopped. Returns true when the
+	 * end was reached; the next call then starts over.
 	 */
 	template <typename Each>
 	Result<bool> next(int fd, const char *name, size_t limit, Each each)
@@ -70,7 +70,8 @@ public:
 							  &position_, keys_.data(), values_.data(),
 							  &count, nullptr);
 
-			if (failed == -ENOSPC) { /* one bucket holds more than the batch */
+			/* one bucket has more entries than the batch has room for */
+			if (failed == -ENOSPC) {
 				keys_.resize(2 * keys_.size());
 				values_.resize(keys_.size());
 				continue;
@@ -97,7 +98,7 @@ public:
 
 private:
 	bool started_ = false;
-	uint64_t position_ = 0; /* the kernel's: a bucket number */
+	uint64_t position_ = 0; /* the kernel's position, which is the number of a bucket */
 	/* 512 entries, or fewer large ones */
 	static constexpr size_t batch = sizeof(Value) > 256 ? 32 : 512;
 	std::vector<Key> keys_ = std::vector<Key>(batch);

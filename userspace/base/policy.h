@@ -14,7 +14,7 @@ namespace tp
 {
 
 struct PolicyRule {
-	std::optional<Listen> service; /* nothing: all */
+	std::optional<Listen> service; /* no value means all services */
 	Network network;
 	uint32_t policy; /* enum tp_policy */
 };
@@ -25,10 +25,10 @@ Result<PolicyRule> parse_policy_rule(std::string_view text);
 /* require, use, ignore, reject, skip. */
 Result<uint32_t> parse_policy(std::string_view name, std::string what);
 
-/* Takes effect for connections that begin from now on; `map`: tp_policies, writable. */
+/* Takes effect for connections that begin from now on. `map` is tp_policies, writable. */
 Status set_policy(int map, uint32_t service, const Network &network, uint32_t policy);
 
-/* False: there is no rule for exactly this network. */
+/* Returns false if there is no rule for exactly this network. */
 Result<bool> remove_policy(int map, uint32_t service, const Network &network);
 
 } // namespace tp

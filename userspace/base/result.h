@@ -92,8 +92,9 @@ inline Status success()
 }
 
 /*
- * The value of a Result; where that is an Error, the function returns it to its caller.  Not beside
- * what else the same expression has to destroy: GCC leaves that out when it returns from within.
+ * Gives the value of a Result. If that is an Error, the enclosing function returns it. Do not use
+ * it in an expression that has something else to destroy, because GCC does not destroy that when it
+ * returns from within.
  */
 #define TP_TRY(...)                                                                                \
 	({                                                                                         \

@@ -16,35 +16,35 @@ namespace tp
 struct ViewOptions {
 	std::string pin_dir;
 	bool json = false;
-	bool tlvs = false; /* connections: also what else the header said */
+	bool tlvs = false; /* for connections: show also what else the header said */
 };
 
 struct EventOptions {
 	bool follow = false;
-	bool refused = false; /* only those */
+	bool refused = false; /* show only refused connections */
 };
 
 struct DenyOptions {
 	std::vector<std::string> networks;
-	std::string file; /* one network a line; -: standard input */
+	std::string file; /* a file with one network on each line; - is standard input */
 };
 
 struct DecodeOptions {
-	bool hex = false; /* the input is text */
+	bool hex = false; /* the input is hexadecimal text */
 	uint32_t max_header = TP_DEFAULT_LIMIT;
 };
 
-/* The exit code: 0 for accept and accept-real, 1 for the other verdicts. */
+/* Returns the exit code: 0 for accept and accept-real, 1 for the other verdicts. */
 Result<int> decode(const DecodeOptions &options);
 
 Status show_connections(const ViewOptions &options);
 Status show_connection(const ViewOptions &options, const std::string &cookie);
 Status show_status(const ViewOptions &options);
 
-/* What became of connections: what is remembered, then, with follow, all that come. */
+/* Shows what became of connections: the remembered ones and then, with follow, all that come. */
 Status show_events(const ViewOptions &options, const EventOptions &which);
 
-/* `service`: ADDRESS:PORT as given to --listen; empty: all. */
+/* `service` is ADDRESS:PORT as given to --listen; if it is empty, all services are meant. */
 Status show_policies(const ViewOptions &options);
 Status change_policy(const std::string &pin_dir, const std::string &service,
 		     const std::string &network, const std::string &policy);

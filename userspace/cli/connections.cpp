@@ -24,7 +24,7 @@ struct Connection {
 	uint64_t cookie;
 	std::string service;
 	tp_peer peer;
-	std::vector<uint8_t> header; /* where it was kept and asked for */
+	std::vector<uint8_t> header; /* the header itself, if it was kept and asked for */
 };
 
 std::string cookie_text(uint64_t cookie)
@@ -32,7 +32,7 @@ std::string cookie_text(uint64_t cookie)
 	return fmt::format("sk:{:x}", cookie);
 }
 
-/* What only the header itself tells: the paths of AF_UNIX addresses, and its TLVs. */
+/* What only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
 void put_header(Json &out, const std::vector<uint8_t> &bytes)
 {
 	tp_parser parser;
@@ -50,7 +50,7 @@ void put_header(Json &out, const std::vector<uint8_t> &bytes)
 					     parser.header.bytes - parser.header.address_end));
 }
 
-/* Absent keys are what does not apply: the origin while the header is outstanding. */
+/* A key that does not apply is absent, such as the origin while the header is outstanding. */
 Json to_json(const Connection &connection)
 {
 	const tp_peer &peer = connection.peer;

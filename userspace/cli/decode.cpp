@@ -67,7 +67,7 @@ static Result<std::vector<uint8_t>> read_hex()
 	return bytes;
 }
 
-/* What the family byte says; for an accepted header of command PROXY. */
+/* What the family byte says, for an accepted header of the command PROXY. */
 static unsigned stated_family(const tp_header &header, Bytes bytes)
 {
 	static const unsigned families[] = { TP_FAMILY_NONE, TP_FAMILY_IPV4, TP_FAMILY_IPV6,
@@ -123,7 +123,7 @@ Result<int> decode(const DecodeOptions &options)
 	if (!input)
 		return input.error();
 	tp_parse(&parser, input->data(), (uint32_t)input->size());
-	if (tp_is_too_long(&parser.header, options.max_header)) /* a service looks no further */
+	if (tp_is_too_long(&parser.header, options.max_header)) /* a service reads no further */
 		tp_set_verdict(&parser, TP_REJECT, TP_OUT_TOO_LONG);
 	fmt::print("{}\n", explain(parser.header, *input).dump());
 	return parser.header.verdict == TP_ACCEPT || parser.header.verdict == TP_ACCEPT_REAL ? 0 :

@@ -27,7 +27,7 @@ static tp_denied_key key_of(const Network &network)
 	return key;
 }
 
-/* Blank lines, and from a # on, say nothing. */
+/* Blank lines, and text behind a #, are ignored. */
 static Status read_lines(std::istream &input, const std::string &name, const char *what,
 			 std::vector<Network> &networks)
 {
@@ -51,7 +51,7 @@ static Status read_lines(std::istream &input, const std::string &name, const cha
 	return success();
 }
 
-/* All of them, so that one that is wrong changes nothing. */
+/* Reads all networks first, so that one that is wrong changes nothing. */
 static Result<std::vector<Network>> read_networks(const DenyOptions &options, const char *what)
 {
 	std::vector<Network> networks;
@@ -80,16 +80,16 @@ static Result<std::vector<Network>> read_networks(const DenyOptions &options, co
 	return networks;
 }
 
-/* What the list shows, and messages. */
+/* The network as the list and messages show it. */
 static std::string text_of(const tp_denied_key &key)
 {
 	return format_network(key.address, key.prefixlen - 32);
 }
 
 /*
- * Whether there is an entry for exactly this network.  Not left to BPF_NOEXIST: tries of
- * kernels of before December 2024 (commit eae6a075e953) take no notice of it, and would set the
- * entry's counter back.
+ * Whether there is an entry for exactly this network. BPF_NOEXIST cannot be relied on: tries of
+ * kernels before December 2024 (commit eae6a075e953) ignore it, and would reset the entry's
+ * counter.
  */
 static bool is_listed(int map, const tp_denied_key &key)
 {

@@ -21,7 +21,7 @@ using Json = nlohmann::ordered_json;
 
 static constexpr timespec pause_between = { 0, 50'000'000 };
 
-/* Between the clock of events and the time of day. */
+/* The difference between the clock of events and the time of day. */
 static uint64_t realtime_offset()
 {
 	timespec now = {};
@@ -30,7 +30,7 @@ static uint64_t realtime_offset()
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - boot_time_ns();
 }
 
-/* Absent keys are what does not apply. */
+/* A key that does not apply is absent. */
 static Json to_json(const tp_event &event, const std::map<uint32_t, Service> &services)
 {
 	const tp_peer &peer = event.peer;
@@ -77,7 +77,7 @@ static void print_line(const Json &event)
 	fmt::print("{}\n", line);
 }
 
-/* The kernel's number of the map that is pinned now; 0: none is. */
+/* Returns the kernel's number of the map that is pinned now, or 0 if none is. */
 static uint32_t current_ring(const std::string &pin_dir)
 {
 	Result<Fd> map = open_map(pin_dir, "tp_events", Access::read);
@@ -89,7 +89,10 @@ static uint32_t current_ring(const std::string &pin_dir)
 	return about.id;
 }
 
-/* Both histories of a pin directory: that of outcomes which anybody can cause has its own place. */
+/*
+ * The two histories of a pin directory. Outcomes that anybody can cause have a history of their
+ * own.
+ */
 class History
 {
 public:
@@ -98,7 +101,10 @@ public:
 		History history;
 
 		for (const char *name : { "tp_events", "tp_events_early" }) {
-			/* the kernel maps a ring into memory only for those who may write, too */
+			/*
+			 * the kernel maps a ring buffer into memory only for those who may write to
+			 * it
+			 */
 			Result<Fd> map = open_current(pin_dir, name, Access::write);
 
 			if (!map)
@@ -111,7 +117,10 @@ public:
 		return history;
 	}
 
-	/* What has come since the last call, in the order of time; says what was missed. */
+	/*
+	 * Returns the events since the last call in the order of time, and logs how much was
+	 * missed.
+	 */
 	std::vector<tp_event> read()
 	{
 		std::vector<tp_event> events;
@@ -131,7 +140,7 @@ private:
 	std::vector<EventRing> rings_;
 };
 
-/* Of all services, how many outcomes have no event; 0 where that cannot be read any more. */
+/* Returns how many outcomes of all services have no event, or 0 if that cannot be read any more. */
 static uint64_t count_withheld(const std::string &pin_dir,
 			       const std::map<uint32_t, Service> &services)
 {
@@ -162,7 +171,10 @@ static void show(const std::vector<tp_event> &events, const ViewOptions &options
 	}
 }
 
-/* With follow: until another agent has pinned a new ring, or none is there any more. */
+/*
+ * With --follow, this goes on until another agent has pinned a new ring buffer, or none is there
+ * any more.
+ */
 static Status show_ring(const ViewOptions &options, const EventOptions &which)
 {
 	uint32_t id = current_ring(options.pin_dir);

@@ -172,7 +172,7 @@ void add_max_header(CLI::App *command, uint32_t &bytes)
 		->capture_default_str();
 }
 
-/* Empty: it is not one of these. */
+/* Returns an empty text if it is not one of the engines that were removed. */
 static std::string engine_that_went(const std::string &engine)
 {
 	return engine == "stream" ? "the stream engine was replaced by translate; use --engine "
@@ -282,7 +282,7 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 	return command;
 }
 
-/* Without a subcommand, CLI11 would not name the argument it stumbled over. */
+/* Without a subcommand, CLI11 would not name the argument that is wrong. */
 int parse_failed(const CLI::App &app, const CLI::ParseError &error)
 {
 	std::vector<std::string> strange = app.remaining();

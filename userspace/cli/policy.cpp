@@ -63,7 +63,7 @@ Status show_policies(const ViewOptions &options)
 	return success();
 }
 
-/* The ids of the services that are meant. */
+/* Returns the ids of the services that the rule is for. */
 static Result<std::vector<uint32_t>> find_services(const std::string &pin_dir,
 						   const std::string &name)
 {

@@ -73,14 +73,15 @@ static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
 }
 
 /*
- * The engine that new connections get, and why not a better one: because none of them
- * can, or because the better one has left the latest connection for what its listener is.
+ * The engine that new connections get, and why it is not a better one: because the better one
+ * cannot serve any connection, or because it has left the latest connection to another engine for
+ * what the listener is.
  */
 static Json engine_json(const Service &service, const tp_config &config)
 {
 	bool handshake = service.value.engines & 1u << TP_ENGINE_HANDSHAKE;
 	uint32_t passed_on = service.value.passed_on;
-	/* what is so for every connection, as long as the listener stays what it is */
+	/* this applies to every connection, as long as the listener stays what it is */
 	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES &&
 		      !service.value.served_since;
 	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
@@ -146,7 +147,7 @@ static Result<Json> service_json(const std::string &dir, uint32_t id, const Serv
 	return out;
 }
 
-/* The program behind a pinned link; only root may open links. */
+/* Returns the program behind a pinned link. Only root may open links. */
 static Json link_json(const std::string &dir, const char *name)
 {
 	Json out = { { "link", name } };
@@ -163,7 +164,7 @@ static Json link_json(const std::string &dir, const char *name)
 		return out;
 	if (std::string_view(name).starts_with("link_tcx_") ||
 	    std::string_view(name).starts_with("link_translate_")) {
-		/* of bpf_link_info's tcx, which libbpf 1.1's headers do not have: the first word */
+		/* the first word of bpf_link_info's tcx, which libbpf 1.1's headers do not have */
 		uint32_t interface = (uint32_t)about.cgroup.cgroup_id;
 
 		out["attached"] = interface != 0; /* 0: the interface has gone */

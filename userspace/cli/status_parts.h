@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parts of `truepeer status`: what the handshake engine left to others, and network namespaces. */
+/*
+ * Parts of `truepeer status`: what the handshake engine has left to other engines, and the network
+ * namespaces.
+ */
 #ifndef TP_CLI_STATUS_PARTS_H
 #define TP_CLI_STATUS_PARTS_H
 
@@ -13,16 +16,19 @@
 namespace tp
 {
 
-/* What the handshake engine has left to the engines behind it: how many, why, when last. */
+/*
+ * What the handshake engine has left to the engines behind it: how many connections, why, and when
+ * the last one.
+ */
 void add_left(const tp_service &service, const tp_counters &counters, nlohmann::ordered_json &out);
 
-/* The same as a line for people; empty where it has left none. */
+/* The same as a line for people. It is empty if the engine has left none. */
 std::string left_note(const std::string &listen, const nlohmann::ordered_json &service);
 
-/* Those of the services; the agent's own has an empty name. */
+/* The namespaces of the services. The agent's own has an empty name. */
 Result<nlohmann::ordered_json> namespaces_json(const std::string &dir);
 
-/* A line for each name that was given. */
+/* Prints a line for each name that was given. */
 void print_namespaces(const nlohmann::ordered_json &namespaces);
 
 } // namespace tp

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Left-aligned columns, two blanks apart. */
+/* A table with left-aligned columns that are two blanks apart. */
 #ifndef TP_CLI_TABLE_H
 #define TP_CLI_TABLE_H
 

@@ -19,7 +19,7 @@ std::string to_hex(Bytes bytes)
 	return text;
 }
 
-/* The length of the printable UTF-8 character at the front, 0 if there is none. */
+/* Returns the length of the printable UTF-8 character at the front, or 0 if there is none. */
 static size_t printable_prefix(Bytes bytes)
 {
 	uint8_t first = bytes[0];
@@ -44,7 +44,10 @@ static size_t printable_prefix(Bytes bytes)
 		return 0;
 	if (code >= 0xd800 && code < 0xe000) /* surrogates are not characters */
 		return 0;
-	/* line, paragraph and direction marks change what a terminal shows around them */
+	/*
+	 * marks for lines, paragraphs and directions change how a terminal shows the text around
+	 * them
+	 */
 	if ((code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
 	    (code >= 0x2060 && code <= 0x206f) || code == 0xfeff)
 		return 0;
@@ -69,7 +72,7 @@ std::string format_unix_path(Bytes block)
 
 	if (!block.empty() && block[0] == 0 &&
 	    std::any_of(block.begin(), block.end(), [](uint8_t byte) { return byte != 0; })) {
-		text.push_back('@'); /* abstract, as ss prints it */
+		text.push_back('@'); /* an abstract path, written as ss writes it */
 		block = block.subspan(1);
 	}
 	block = block.first((size_t)(std::find(block.begin(), block.end(), 0) - block.begin()));
@@ -87,7 +90,7 @@ std::string format_unix_path(Bytes block)
 	return text;
 }
 
-/* Of the address block, 2 x 108 bytes behind the first 16. */
+/* The size of the address block, which is 2 x 108 bytes behind the first 16. */
 static constexpr size_t unix_start = 16;
 static constexpr size_t unix_path = 108;
 
@@ -142,7 +145,7 @@ static void put_cloud(Json &out, Bytes value, TlvKind kind)
 
 	if (kind == TlvKind::gcp &&
 	    read_gcp_psc_connection_id(value.data(), value.size(), connection_id)) {
-		/* as text: readers of JSON lose digits of 64-bit numbers */
+		/* as text, because readers of JSON lose digits of 64-bit numbers */
 		out["value"] = { { "psc_connection_id", std::to_string(connection_id) } };
 	} else if (kind == TlvKind::aws && value.size() > 1 && value[0] == cloud_subtype &&
 		   is_printable(value.subspan(1))) {

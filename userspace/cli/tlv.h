@@ -16,21 +16,21 @@ namespace tp
 using Json = nlohmann::ordered_json;
 using Bytes = std::span<const uint8_t>;
 
-/* Text that may be printed as it is: UTF-8 without control characters. */
+/* Whether text may be printed as it is: UTF-8 without control characters. */
 bool is_printable(Bytes bytes);
 std::string to_hex(Bytes bytes);
 
-/* The path of an AF_UNIX address block, what cannot be printed as \xNN. */
+/* The path of an AF_UNIX address block. What cannot be printed is written as \xNN. */
 std::string format_unix_path(Bytes block);
 
-/* "unix:PATH", of a whole header with such addresses. */
+/* "unix:PATH", from a whole header with such addresses. */
 std::string unix_origin(Bytes header);
 std::string unix_destination(Bytes header);
 
-/* An array; `bytes` passed the parser, so the structure holds. */
+/* Returns an array. `bytes` has passed the parser, so its structure is valid. */
 Json explain_tlvs(Bytes bytes);
 
-/* For people: a line for each, "ssl.ssl_version: TLSv1.3". */
+/* Returns text for people, with a line for each TLV, such as "ssl.ssl_version: TLSv1.3". */
 std::vector<std::string> tlv_lines(const Json &tlvs, const std::string &prefix = {});
 
 } // namespace tp

@@ -39,7 +39,10 @@ Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
 		map->get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			auto [entry, fresh] = services.try_emplace(value.id, key, value);
 
-			/* in several network namespaces: the one with the latest news */
+			/*
+			 * the service is in several network namespaces: take the one with the
+			 * latest news
+			 */
 			if (!fresh && value.passed_on_ns > entry->second.value.passed_on_ns)
 				entry->second = { key, value };
 		});

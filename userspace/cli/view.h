@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the showing commands read: the maps in force and those that drain. */
+/* What the commands that show something read: the maps in use, and those of earlier runs. */
 #ifndef TP_CLI_VIEW_H
 #define TP_CLI_VIEW_H
 
@@ -16,7 +16,7 @@
 namespace tp
 {
 
-/* The pin directory, if there is one, then its draining siblings. */
+/* Returns the pin directory, if there is one, and then its draining siblings. */
 Result<std::vector<std::string>> find_dirs(const std::string &pin_dir);
 
 struct Service {
@@ -26,13 +26,13 @@ struct Service {
 	std::string listen() const { return format_service(key.address, key.port); }
 };
 
-/* The services pinned in `dir`, by id. */
+/* Returns the services pinned in `dir`, by id. */
 Result<std::map<uint32_t, Service>> read_services(const std::string &dir);
 
-/* What a service listens on; #ID for one that is gone. */
+/* What a service listens on, or #ID for a service that is gone. */
 std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id);
 
-/* The pin directory in force, for commands that change something there. */
+/* Returns the pin directory in use, for commands that change something there. */
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access);
 
 /* UTC, as in 2026-04-27T08:15:30.123456Z. */

@@ -28,8 +28,8 @@ static tp_flow flow_of(const tp_peer &peer)
 }
 
 /*
- * When it was kept tells whether it is this connection's: another one may have got its flow, if it
- * has ended meanwhile.
+ * The time at which the header was kept tells whether it belongs to this connection. If this one
+ * has ended meanwhile, another connection may have got its flow.
  */
 static int read_small(int map, const tp_flow &flow, const tp_peer &peer, uint8_t *to, size_t length)
 {

@@ -9,9 +9,12 @@
 namespace tp::lib
 {
 
-/* What the first version of struct truepeer_peer has; smaller ones never existed. */
+/* The size of the first version of struct truepeer_peer. No smaller one ever existed. */
 inline constexpr uint32_t first_size = 552;
-/* What is larger has not been set: a stack's leftovers must not say how much is written to it. */
+/*
+ * A larger size was not set by the caller. What happens to be on the stack must not decide how much
+ * is written there.
+ */
 inline constexpr uint32_t most_size = 4096;
 static_assert(sizeof(truepeer_peer) >= first_size && sizeof(truepeer_peer) <= most_size);
 
@@ -20,29 +23,32 @@ inline bool is_size(uint32_t size)
 	return size >= first_size && size <= most_size;
 }
 
-/* AF_UNIX paths stand in the header alone, behind its first 16 bytes (section 2.2). */
+/* AF_UNIX paths are in the header only, behind its first 16 bytes (section 2.2). */
 inline constexpr size_t paths_start = 16, path_size = 108;
 inline constexpr size_t paths_end = paths_start + 2 * path_size;
 
 enum class Want { paths, header };
 
-/* Where a connection's header goes, or as much of it as there is room for. */
+/* Where to write a connection's header, as much of it as there is room for. */
 struct Header {
-	Want want; /* paths: only where the addresses are paths */
+	Want want; /* with Want::paths, only if the addresses are paths */
 	uint8_t *bytes;
 	size_t room;
 };
 
 /*
- * The header of a connection that has one, from the maps that `peer` was found in.  Returns 0 or a
- * negative error number; -ENOENT: the connection has ended.
+ * Reads the header of a connection that has one, from the maps that `peer` was found in. Returns 0
+ * or a negative error number. -ENOENT means that the connection has ended.
  */
 int read_header(const int (&maps)[maps_of_dir], const tp_peer &peer, const Header &header);
 
-/* A connection whose header is there, in the maps of the agent that runs now. */
+/*
+ * Finds a connection whose header is known, and opens the maps of the agent that runs now if it is
+ * not found at first.
+ */
 int find_known(truepeer_handle *handle, uint64_t cookie, tp_peer &peer, const Header &header);
 
-/* Fills in the caller's struct, which has a valid size.  `header`: where the paths are. */
+/* Fills in the caller's struct, which has a valid size. `header` has the paths. */
 void hand_out(truepeer_peer *to, uint64_t cookie, const tp_peer &peer, const uint8_t *header);
 
 } // namespace tp::lib

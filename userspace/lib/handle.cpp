@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The maps of a pin directory: opened, and opened again when the agent was restarted. */
+/* Opens the maps of a pin directory, and opens them again when the agent was restarted. */
 #include "lib/handle.h"
 
 #include <bpf/bpf.h>
@@ -51,7 +51,7 @@ static int open_pin(const char *dir, const char *name, Fd &out)
 	return TRUEPEER_OK;
 }
 
-/* The layout version in `dir` is the one known here. */
+/* Checks that the layout version in `dir` is the one known here. */
 static int check_layout(const char *dir)
 {
 	bpf_map_info about = {};
@@ -66,7 +66,7 @@ static int check_layout(const char *dir)
 		return error_of(errno);
 	if (about.value_size < sizeof(content.abi_version) || about.value_size > 4096)
 		return TRUEPEER_ERROR_INCOMPATIBLE;
-	/* the version comes first in every layout; the rest may be longer than known here */
+	/* the version comes first in every layout, but the rest may be longer than known here */
 	alignas(8) char value[4096];
 	int number = bpf_map_lookup_elem(config.get(), &zero, value);
 	if (number)
@@ -144,9 +144,9 @@ static int open_maps(const char *pin_dir, Maps &out)
 	return TRUEPEER_OK;
 }
 
-/* ---- changing them while others look up ---------------------------------------- */
+/* ---- changing the maps while others look up ---------------------------------------- */
 
-/* Where the process is another: the thread that did it was not copied by fork(). */
+/* If the process is another one, the thread that was changing the maps was not copied by fork(). */
 static bool is_here(uint64_t value)
 {
 	return (uint32_t)value == (uint32_t)getpid();
@@ -194,7 +194,7 @@ void State::end_change()
 		     std::memory_order_release);
 }
 
-/* The descriptor becomes one for what `fresh` refers to, which it takes over. */
+/* Makes the descriptor refer to what `fresh` refers to, and closes `fresh`. */
 static void replace(std::atomic<int> &slot, int fresh)
 {
 	int number = slot.load(std::memory_order_relaxed);
@@ -212,7 +212,7 @@ static void install(truepeer_handle &handle, const Maps &maps)
 	for (int i = 0; i < maps.count; i++)
 		for (int j = 0; j < maps_of_dir; j++)
 			replace(handle.fds[i][j], maps.fds[i][j]);
-	/* the others must not hold on to maps that nobody needs */
+	/* the other entries must not hold on to maps that nobody needs */
 	for (int i = maps.count; i < max_maps; i++)
 		for (std::atomic<int> &slot : handle.fds[i])
 			if (slot >= 0)

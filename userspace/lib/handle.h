@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The look-up library.  C++ without its run-time library, so that C programs need
- * nothing but libbpf: no exceptions, no containers, no operator new.
+ * The look-up library. It is C++ without the C++ run-time library, so that C programs need nothing
+ * but libbpf: no exceptions, no containers, no operator new.
  */
 #ifndef TP_LIB_HANDLE_H
 #define TP_LIB_HANDLE_H
@@ -20,11 +20,13 @@
 namespace tp::lib
 {
 
-/* The maps in force, and those of earlier runs that still serve connections. */
+/*
+ * Maps of one pin directory: those in use, or those of an earlier run that still serve connections.
+ */
 inline constexpr int max_maps = 64;
 inline constexpr size_t max_path = 256;
 
-/* The identity of a pin directory: a restarted agent makes a new one. */
+/* What identifies a pin directory. A restarted agent makes a new directory. */
 struct Identity {
 	dev_t device = 0;
 	ino_t inode = 0;
@@ -35,29 +37,30 @@ struct Identity {
 	}
 };
 
-/* Of each pin directory: tp_origins, tp_headers, tp_headers_large. */
+/* The maps of each pin directory: tp_origins, tp_headers, tp_headers_large. */
 inline constexpr int maps_of_dir = 3;
 enum { map_origins = 0, map_headers = 1, map_headers_large = 2 };
 
-/* Opened, and the caller's. */
+/* Maps that are open and belong to the caller. */
 struct Maps {
 	Identity current = {};
 	int count = 0;
 	int fds[max_maps][maps_of_dir];
 };
 
-/* The library's code for an error number, which errno has afterwards; of either sign. */
+/* Returns the library's code for an error number of either sign, and sets errno to that number. */
 int error_of(int number);
 
 /*
- * After a look-up that found nothing: has the agent been restarted since the maps
- * were opened?  With TRUEPEER_OK they are others now, and another try makes sense.
+ * Called after a look-up that found nothing, to find out whether the agent has been restarted since
+ * the maps were opened. With TRUEPEER_OK the maps are other ones now, and another try makes sense.
  */
 int refresh(truepeer_handle *handle);
 
 /*
- * getsockopt(SOL_TRUEPEER), for the functions with a descriptor.  NOT_RUNNING: the kernel does not
- * answer; NOT_FOUND: whoever answers does not know the socket, and the maps may be another agent's.
+ * getsockopt(SOL_TRUEPEER), for the functions with a descriptor. NOT_RUNNING means that the kernel
+ * does not answer. NOT_FOUND means that whoever answers does not know the socket, and the maps may
+ * be another agent's.
  */
 int ask_kernel(int fd, truepeer_peer *peer);
 int ask_kernel_for_header(int fd, void *buffer, size_t *size);
@@ -70,31 +73,38 @@ inline bool is_final(int answer)
 }
 
 /*
- * A look-up takes no lock, for a fork() may leave one taken for ever: it reads `state`, does its
- * work, and does it again if `state` has changed meanwhile.  Descriptors keep their numbers: what
- * they refer to is replaced (dup3()), so that no other thread ever has one that is closed.
+ * A look-up takes no lock, because a fork() may leave a lock taken for ever. It reads `state`, does
+ * its work, and does it again if `state` has changed meanwhile. Descriptors keep their numbers:
+ * what they refer to is replaced (dup3()), so no other thread ever has a descriptor that is closed.
  */
 class State
 {
 public:
-	/* Waits while another thread changes the maps; 0: one did so that this process lacks. */
+	/*
+	 * Waits while another thread changes the maps. Returns 0 if the thread that did so does not
+	 * exist in this process.
+	 */
 	uint64_t begin() const;
 	bool changed_since(uint64_t begun) const;
 
-	/* False: another thread has just changed them. */
+	/* Returns false if another thread has just changed the maps. */
 	bool start_change();
 	void end_change();
 
 private:
 	static constexpr uint64_t busy_mask = UINT32_MAX;
 
-	/* upper half: how often they were changed; lower: process that is doing so, 0: none */
+	/*
+	 * the upper half counts the changes; the lower half is the process that is changing the
+	 * maps, or 0
+	 */
 	std::atomic<uint64_t> value_ = 1ull << 32;
 };
 
 /*
- * Hands out a struct of which this version knows `known` bytes and the caller `given`, either of
- * which may be more: what only the caller knows becomes 0.  Returns how much it has got.
+ * Hands out a struct of which this version knows `known` bytes and the caller `given`. Either may
+ * be more than the other. What only the caller knows becomes 0. Returns how many bytes were
+ * written.
  */
 inline uint32_t give(void *to, uint32_t given, const void *from, uint32_t known)
 {
@@ -109,11 +119,11 @@ inline uint32_t give(void *to, uint32_t given, const void *from, uint32_t known)
 
 struct truepeer_handle {
 	char pin_dir[tp::lib::max_path];
-	tp::lib::State state; /* of the rest */
+	tp::lib::State state; /* guards all other members */
 	std::atomic<dev_t> device;
 	std::atomic<ino_t> inode;
 	std::atomic<int> count;
-	std::atomic<int> fds[tp::lib::max_maps][tp::lib::maps_of_dir]; /* -1: never used */
+	std::atomic<int> fds[tp::lib::max_maps][tp::lib::maps_of_dir]; /* -1 if it was never used */
 };
 
 #endif

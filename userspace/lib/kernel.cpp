@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the kernel itself tells of a socket of this process: getsockopt(SOL_TRUEPEER). */
+/* What the kernel itself says about a socket of this process: getsockopt(SOL_TRUEPEER). */
 #include "lib/handle.h"
 
 #include <truepeer/sockopt.h>
@@ -39,7 +39,7 @@ int ask_kernel(int fd, truepeer_peer *peer)
 	return TRUEPEER_OK;
 }
 
-/* One that is too long to be handed out at once. */
+/* Reads a header that is too long to be handed out at once. */
 static int ask_for_parts(int fd, char *buffer, size_t length)
 {
 	size_t done = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The names of the numbers in bpf/abi.h: one table for output, counters and
- * metrics.  An unknown number gives "unknown".
+ * The names of the numbers in bpf/abi.h, from the lists in bpf/abi/lists.h. An unknown number gives
+ * "unknown".
  */
 #ifndef TP_LIB_NAMES_H
 #define TP_LIB_NAMES_H
@@ -18,8 +18,8 @@ const char *command_name(unsigned command);     /* enum tp_command */
 const char *transport_name(unsigned transport); /* enum tp_transport */
 const char *family_name(unsigned family);       /* enum tp_family */
 const char *peer_state_name(unsigned state);    /* enum tp_peer_state */
-const char *passed_on_name(unsigned why);       /* ... */
-const char *passed_on_reason(unsigned why);     /* enum tp_passed_on, in words */
+const char *passed_on_name(unsigned why);       /* enum tp_passed_on */
+const char *passed_on_reason(unsigned why);     /* enum tp_passed_on, as a sentence */
 
 } // namespace tp
 

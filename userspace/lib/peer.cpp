@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* From what the maps say to what the library says. */
+/* Translates what the maps say into what the library says. */
 #include <netinet/in.h>
 #include <sys/un.h>
 
@@ -13,7 +13,7 @@ namespace tp::lib
 
 static_assert(offsetof(truepeer_peer, local) + sizeof(truepeer_peer::local) == first_size);
 
-/* Into what is all zeros. */
+/* `out` is all zeros. */
 static void fill_address(sockaddr_storage &out, const tp_endpoint &endpoint)
 {
 	if (endpoint.family == TP_FAMILY_IPV4) {
@@ -66,13 +66,13 @@ static void fill(truepeer_peer &out, uint64_t cookie, const tp_peer &peer, const
 
 void hand_out(truepeer_peer *to, uint64_t cookie, const tp_peer &peer, const uint8_t *header)
 {
-	if (to->size == sizeof(*to)) { /* nearly always, and no detour then */
+	if (to->size == sizeof(*to)) { /* this is nearly always so, and saves a copy */
 		fill(*to, cookie, peer, header);
 		return;
 	}
 	truepeer_peer whole;
 	fill(whole, cookie, peer, header);
-	/* what a caller of another version has is also a size */
+	/* the number of bytes that a caller of another version gets is also its new size */
 	whole.size = give(to, to->size, &whole, sizeof(whole));
 	to->size = whole.size;
 }

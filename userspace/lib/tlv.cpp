@@ -9,7 +9,7 @@ static size_t be16(const uint8_t *bytes)
 	return (size_t)bytes[0] << 8 | bytes[1];
 }
 
-/* The TLV at *position, of those that end at `end`; 0: there is none. */
+/* Reads the TLV at *position, among those that end at `end`. Returns 0 if there is none. */
 static int next_tlv(const uint8_t *bytes, size_t end, size_t *position, truepeer_tlv *tlv)
 {
 	size_t at = *position;
@@ -36,7 +36,7 @@ TP_EXPORT int truepeer_next_tlv(const void *header, size_t size, size_t *positio
 	size_t first = 16 + blocks[bytes[13] >> 4];
 	if (*position == 0)
 		*position = first;
-	/* of LOCAL and of what names no addresses nothing is looked at */
+	/* LOCAL headers, and headers without addresses, are not looked into */
 	if ((bytes[12] & 15) == 0 || bytes[13] >> 4 == 0)
 		return 0;
 	return *position < first ? TRUEPEER_ERROR_INVALID :

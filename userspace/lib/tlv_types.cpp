@@ -4,7 +4,7 @@
 namespace tp
 {
 
-/* Of the registry in the specification, section 2.2, and of cloud providers. */
+/* The registry in the specification, section 2.2, and types of cloud providers. */
 static constexpr TlvType types[] = {
 	{ 0x01, false, UINT16_MAX, TlvKind::text, "alpn" },
 	{ 0x02, false, UINT16_MAX, TlvKind::text, "authority" },

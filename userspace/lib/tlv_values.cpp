@@ -5,7 +5,7 @@
 
 using tp::TlvType;
 
-/* The first one of a type: 1, 0 or INVALID. */
+/* Finds the first TLV of a type. Returns 1, 0 or INVALID. */
 static int find_tlv(const void *header, size_t size, uint8_t number, truepeer_tlv *tlv)
 {
 	size_t position = 0;
@@ -30,7 +30,7 @@ static int find_in_ssl(const truepeer_tlv &ssl, uint8_t number, truepeer_tlv *tl
 	return result;
 }
 
-/* A value that is handed out as it is. */
+/* Gets a value that is handed out as it is. */
 static int get_tlv(const void *header, size_t size, uint8_t number, bool in_ssl,
 		   truepeer_tlv *value)
 {
@@ -110,7 +110,7 @@ TP_EXPORT int truepeer_tlv_ssl(const void *header, size_t size, uint8_t *client,
 	return 1;
 }
 
-/* The first one of the subtype that is known: 1, 0 or INVALID. */
+/* Finds the first TLV of the subtype that is known. Returns 1, 0 or INVALID. */
 static int find_cloud(const void *header, size_t size, uint8_t number, truepeer_tlv *tlv)
 {
 	size_t position = 0;

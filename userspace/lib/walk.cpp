@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* All live connections, one after the other. */
+/* Walks through all live connections. */
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,20 +10,20 @@
 #include "lib/find.h"
 
 /*
- * The maps are read in batches of whole buckets, which the kernel reads under their locks: so an
- * entry that stays is in exactly one batch, whatever comes and goes beside it.  A walk has
- * descriptors of its own, for the handle's may become those of other maps meanwhile.
+ * The maps are read in batches of whole buckets, which the kernel reads under their locks. So an
+ * entry that stays is in exactly one batch, whatever comes and goes beside it. A walk has
+ * descriptors of its own, because the handle's may become those of other maps meanwhile.
  */
 struct truepeer_walk {
-	int count; /* of directories */
+	int count; /* how many directories there are */
 	int fds[tp::lib::max_maps][tp::lib::maps_of_dir];
-	int dir;           /* which is being read */
-	bool begun;        /* `position` is set */
-	bool read;         /* to its end */
-	uint64_t position; /* the kernel's: where the next batch begins */
-	uint32_t room;     /* of the batch, in entries */
+	int dir;           /* the directory that is being read */
+	bool begun;        /* `position` was set */
+	bool read;         /* the directory was read to its end */
+	uint64_t position; /* the kernel's position, where the next batch begins */
+	uint32_t room;     /* how many entries the batch has room for */
 	uint32_t filled;
-	uint32_t next; /* of the batch, to be handed out */
+	uint32_t next; /* the entry of the batch to be handed out next */
 	uint64_t *cookies;
 	tp_peer *peers;
 };
@@ -42,7 +42,7 @@ static void close_all(truepeer_walk &walk)
 	walk.count = 0;
 }
 
-/* The handle's descriptors, duplicated; they may be others' in the next moment. */
+/* Duplicates the handle's descriptors, which may refer to other maps in the next moment. */
 static int copy_descriptors(const truepeer_handle &handle, truepeer_walk &walk)
 {
 	walk.count = handle.count.load(std::memory_order_relaxed);
@@ -60,7 +60,7 @@ static int copy_descriptors(const truepeer_handle &handle, truepeer_walk &walk)
 
 static int take_maps(truepeer_handle *handle, truepeer_walk &walk)
 {
-	/* not found: those of the agent that runs now are open already */
+	/* nothing new was found: the maps of the agent that runs now are open already */
 	int failed = refresh(handle);
 	uint64_t begun;
 
@@ -99,7 +99,7 @@ static bool make_room(truepeer_walk &walk, uint32_t room)
 	return true;
 }
 
-/* The next batch, which may be empty; not after the last one. */
+/* Reads the next batch, which may be empty. Must not be called after the last one. */
 static int read_batch(truepeer_walk &walk)
 {
 	uint32_t count = walk.room;
@@ -123,7 +123,7 @@ static int read_batch(truepeer_walk &walk)
 	return TRUEPEER_OK;
 }
 
-/* The one at `walk.next`, if it is a connection and still is one. */
+/* Hands out the entry at `walk.next` if it is a connection and still exists. */
 static int give_next(truepeer_walk &walk, truepeer_peer *to)
 {
 	const tp_peer &peer = walk.peers[walk.next];

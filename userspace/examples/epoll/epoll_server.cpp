@@ -35,7 +35,7 @@ static int listen_on(unsigned short port)
 	return fd;
 }
 
-/* What a proxy says is somebody's text: nothing that a terminal or a log would act on. */
+/* What a proxy sends is text of a stranger. A terminal or a log must not act on it. */
 static std::string printable(std::string_view text)
 {
 	std::string out;
@@ -74,7 +74,7 @@ static std::string describe(const truepeer::Lookup *lookup, int fd)
 static void accept_all(const truepeer::Lookup *lookup, int listener, int epoll)
 {
 	for (;;) {
-		/* without an address: one call of getpeername() less */
+		/* without an address, which saves one call of getpeername() */
 		int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		epoll_event event = {};
 
@@ -92,7 +92,7 @@ static void accept_all(const truepeer::Lookup *lookup, int listener, int epoll)
 	}
 }
 
-/* Until the client ends, too: closing before that would reset the connection. */
+/* Reads until the client ends, because closing before that would reset the connection. */
 static void read_on(int fd)
 {
 	char buffer[16384];
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 		std::fprintf(stderr, "usage: %s PORT [PIN_DIR]\n", argv[0]);
 		return 2;
 	}
-	/* who may not open the pins can still ask the kernel */
+	/* a process that may not open the pins can still ask the kernel */
 	if (truepeer::Result<truepeer::Lookup> opened =
 		    truepeer::Lookup::open(argc > 2 ? argv[2] : ""))
 		lookup = std::move(*opened);

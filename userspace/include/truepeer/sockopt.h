@@ -27,28 +27,30 @@
 #ifndef TRUEPEER_SOCKOPT_H
 #define TRUEPEER_SOCKOPT_H
 
-/* Above all levels (SOL_*) and protocols (IPPROTO_*) of the kernel's: those end below 300. */
+/*
+ * This lies above all levels (SOL_*) and protocols (IPPROTO_*) of the kernel, which end below 300.
+ */
 #define SOL_TRUEPEER 0x7470
 
 /*
- * The real client, and what it connected to: struct sockaddr_in (16 bytes), sockaddr_in6 (28) or sockaddr_un
- * (110: sun_path as in the header, zero-padded).  With a LOCAL header, and where the header names no
- * address, these are the proxy's and this host's.
+ * The real client, and what it connected to: a struct sockaddr_in (16 bytes), sockaddr_in6 (28) or
+ * sockaddr_un (110, with sun_path as in the header, zero-padded). With a LOCAL header, and if the
+ * header names no address, these are the proxy's address and this host's.
  */
 #define TRUEPEER_ORIGIN 1
 #define TRUEPEER_DESTINATION 2
 
 /*
- * The header as it was sent, of at most 4096 bytes; or any header in parts of 1024 bytes: part 0, 1, and so
- * on, of which the last one is shorter, until ENODATA.
+ * The header as it was sent, if it has at most 4096 bytes. Any header can be read in parts of 1024
+ * bytes: part 0, 1 and so on, of which the last one is shorter, until ENODATA.
  */
 #define TRUEPEER_HEADER 3
 #define TRUEPEER_HEADER_PART(n) (0x100 + (n))
 #define TRUEPEER_HEADER_PART_SIZE 1024
 
 /*
- * struct truepeer_peer (truepeer.h), at most as much of it as there is room for: `size` says how
- * many bytes were filled in.  The first version, of 552 bytes, is the least.
+ * A struct truepeer_peer (truepeer.h), or as much of it as there is room for: `size` says how many
+ * bytes were filled in. The least is the first version's size of 552 bytes.
  */
 #define TRUEPEER_INFO 4
 #define TRUEPEER_INFO_SIZE 552

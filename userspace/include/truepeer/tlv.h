@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a header of version 2 says beside addresses: its TLVs, section 2.2 of the PROXY protocol
- * specification.  truepeer.h includes this.
+ * specification. truepeer.h includes this.
  *
- * All functions here read `size` bytes at `header`, which come from truepeer_get_header() or
- * from getsockopt() (sockopt.h), and nothing else: they need neither privileges nor a handle,
- * allocate nothing, and never read beyond those bytes, whatever these are.
+ * All functions here read `size` bytes at `header`, which come from truepeer_get_header() or from
+ * getsockopt() (sockopt.h), and nothing else. They need neither privileges nor a handle, allocate
+ * nothing, and never read beyond those bytes, whatever the bytes are.
  */
 #ifndef TRUEPEER_TLV_H
 #define TRUEPEER_TLV_H
@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* `value` points into the header that it was found in; it does not end with a 0. */
+/* `value` points into the header that the TLV was found in. It does not end with a 0. */
 struct truepeer_tlv {
 	uint8_t type;
 	uint8_t reserved;
@@ -25,7 +25,7 @@ struct truepeer_tlv {
 	const uint8_t *value;
 };
 
-/* Types of TLVs, of the specification's registry and of cloud providers. */
+/* Types of TLVs, from the specification's registry and from cloud providers. */
 enum truepeer_tlv_type {
 	TRUEPEER_TLV_ALPN = 0x01,
 	TRUEPEER_TLV_AUTHORITY = 0x02,
@@ -48,58 +48,61 @@ enum truepeer_tlv_type {
 };
 
 /*
- * Steps through the TLVs: *position is 0 for the first one, and is moved on by each call.  Returns
- * 1 with *tlv set, 0 when there are no more, INVALID where `header` is no version 2 header with
- * whole TLVs.
+ * Steps through the TLVs. *position is 0 for the first one, and each call moves it on. Returns 1
+ * with *tlv set, 0 when there are no more, and INVALID if `header` is not a version 2 header with
+ * complete TLVs.
  */
 int truepeer_next_tlv(const void *header, size_t size, size_t *position, struct truepeer_tlv *tlv);
 
-/* The same for the TLVs inside one of TRUEPEER_TLV_SSL (section 2.2.6). */
+/* The same for the TLVs inside a TLV of type TRUEPEER_TLV_SSL (section 2.2.6). */
 int truepeer_next_ssl_tlv(const struct truepeer_tlv *ssl, size_t *position,
 			  struct truepeer_tlv *tlv);
 
 /*
- * The value of one type of TLV, where there are several of it the first one's.  Each function
- * returns 1 with its result set; 0 where the header has no such TLV, also with a `size` of 0,
- * which is what truepeer_get_header() says of a header that was not kept because it has none;
- * TRUEPEER_ERROR_INVALID where a pointer is null, where `header` is no version 2 header with whole
- * TLVs as far as it had to be read, or where the value is not what the section says.  The result is
- * unchanged unless they return 1.
+ * The following functions give the value of one type of TLV; if there are several of that type, the
+ * first one's. Each returns 1 with its result set. It returns 0 if the header has no such TLV, also
+ * with a `size` of 0, which is what truepeer_get_header() gives for a header that was not kept
+ * because it has none. It returns TRUEPEER_ERROR_INVALID if a pointer is null, if `header` is not a
+ * version 2 header with complete TLVs as far as it had to be read, or if the value is not what the
+ * section says. The result is unchanged unless the function returns 1.
  *
- * Texts are as the proxy has sent them.  They need not be valid in their encoding, and may hold
- * zeros and control characters: whoever prints them has to see to that.
+ * Texts are as the proxy has sent them. They need not be valid in their encoding, and may hold
+ * zeros and control characters. Check them before you print them.
  */
 
-/* 2.2.1: the protocol that ALPN has chosen, such as "h2"; any bytes (RFC 7301). */
+/* 2.2.1: the protocol that ALPN has chosen, such as "h2". It may be any bytes (RFC 7301). */
 int truepeer_tlv_alpn(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* 2.2.2: the name that the client has asked for, such as TLS's SNI; UTF-8. */
+/* 2.2.2: the name that the client has asked for, such as TLS's SNI, in UTF-8. */
 int truepeer_tlv_authority(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* 2.2.3: the header's checksum, which truepeer has verified; INVALID unless of 4 bytes. */
+/* 2.2.3: the header's checksum, which truepeer has verified. INVALID unless it has 4 bytes. */
 int truepeer_tlv_crc32c(const void *header, size_t size, uint32_t *checksum);
 
-/* 2.2.4: padding, which means nothing; here for its length. */
+/* 2.2.4: padding, which means nothing. Only its length may be of interest. */
 int truepeer_tlv_noop(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* 2.2.5: the proxy's name of the connection; INVALID if of more than 128 bytes. */
+/* 2.2.5: the proxy's name for the connection. INVALID if it has more than 128 bytes. */
 int truepeer_tlv_unique_id(const void *header, size_t size, struct truepeer_tlv *value);
 
 /* 2.2.6: bits of `client`. */
 enum truepeer_ssl_client {
 	TRUEPEER_SSL_CLIENT_SSL = 0x01,       /* the client has connected over TLS */
 	TRUEPEER_SSL_CLIENT_CERT_CONN = 0x02, /* it gave a certificate on this connection */
-	TRUEPEER_SSL_CLIENT_CERT_SESS = 0x04, /* ... or in this TLS session */
+	TRUEPEER_SSL_CLIENT_CERT_SESS = 0x04, /* it gave a certificate in this TLS session */
 };
 
 /*
- * 2.2.6: how the client speaks to the proxy.  *verify is 0 if its certificate was verified; that
- * says something only together with one of the CERT bits.  INVALID if of less than 5 bytes.  Either
- * pointer may be null.
+ * 2.2.6: how the client speaks to the proxy. *verify is 0 if the client's certificate was verified,
+ * which says something only together with one of the CERT bits. INVALID if the value has less than
+ * 5 bytes. Either pointer may be null.
  */
 int truepeer_tlv_ssl(const void *header, size_t size, uint8_t *client, uint32_t *verify);
 
-/* 2.2.6, inside the first TLV of type SSL; 0 also where there is none of that. */
+/*
+ * 2.2.6: the TLVs inside the first TLV of type SSL. The functions return 0 also if there is no TLV
+ * of type SSL.
+ */
 
 /* "TLSv1.3"; ASCII. */
 int truepeer_tlv_ssl_version(const void *header, size_t size, struct truepeer_tlv *value);
@@ -110,37 +113,40 @@ int truepeer_tlv_ssl_cn(const void *header, size_t size, struct truepeer_tlv *va
 /* "ECDHE-RSA-AES128-GCM-SHA256"; ASCII. */
 int truepeer_tlv_ssl_cipher(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* What signed the proxy's certificate: "SHA256"; ASCII. */
+/* The algorithm that signed the proxy's certificate, such as "SHA256"; ASCII. */
 int truepeer_tlv_ssl_sig_alg(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* The key of the proxy's certificate: "RSA2048"; ASCII. */
+/* The key of the proxy's certificate, such as "RSA2048"; ASCII. */
 int truepeer_tlv_ssl_key_alg(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* Of the key exchange: "secp256r1"; ASCII. */
+/* The group of the key exchange, such as "secp256r1"; ASCII. */
 int truepeer_tlv_ssl_group(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* What the proxy has signed the handshake with: "rsa_pss_rsae_sha256"; ASCII. */
+/*
+ * The algorithm with which the proxy has signed the handshake, such as "rsa_pss_rsae_sha256";
+ * ASCII.
+ */
 int truepeer_tlv_ssl_sig_scheme(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* The client's certificate: X.509 in DER. */
+/* The client's certificate, X.509 in DER. */
 int truepeer_tlv_ssl_client_cert(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* 2.2.7: the name of a network namespace of the proxy's; ASCII. */
+/* 2.2.7: the name of a network namespace on the proxy's host; ASCII. */
 int truepeer_tlv_netns(const void *header, size_t size, struct truepeer_tlv *value);
 
 /*
- * 2.2.8, types of one's own choice: what load balancers of AWS, Azure and Google Cloud say of
- * private endpoints.  Where the first byte is another one than 1 (AWS, Azure) the value is about
- * something else, and is passed over.
+ * 2.2.8, custom types: what the load balancers of AWS, Azure and Google Cloud say about private
+ * endpoints. If the first byte is not 1 (AWS, Azure), the value is about something else and is
+ * passed over.
  */
 
-/* 0xEA: such as "vpce-08d2bf15fac5001c9", ASCII; INVALID if empty. */
+/* 0xEA: for example "vpce-08d2bf15fac5001c9", in ASCII. INVALID if it is empty. */
 int truepeer_tlv_aws_vpc_endpoint_id(const void *header, size_t size, struct truepeer_tlv *value);
 
-/* 0xEE: the LINKID of a private endpoint; INVALID unless of 4 bytes. */
+/* 0xEE: the LINKID of a private endpoint. INVALID unless it has 4 bytes. */
 int truepeer_tlv_azure_link_id(const void *header, size_t size, uint32_t *link_id);
 
-/* 0xE0: the connection id of Private Service Connect; INVALID unless of 8 bytes. */
+/* 0xE0: the connection id of Private Service Connect. INVALID unless it has 8 bytes. */
 int truepeer_tlv_gcp_psc_connection_id(const void *header, size_t size, uint64_t *connection_id);
 
 #ifdef __cplusplus

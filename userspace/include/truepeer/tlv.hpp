@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The C++ side of tlv.h, header only, C++17: what a header says beside addresses.
- * truepeer.hpp includes this.
+ * The C++ side of tlv.h, header only, C++17: what a header says beside addresses. truepeer.hpp
+ * includes this.
  */
 #ifndef TRUEPEER_TLV_HPP
 #define TRUEPEER_TLV_HPP
@@ -41,9 +41,9 @@ struct Ssl {
 };
 
 /*
- * The values of a header's TLVs; tlv.h says of each what it is.  Nothing where there is none, or
- * where it is not what the specification says.  Allocates nothing: texts and bytes are views of
- * the header, and live as long as its bytes do.
+ * The values of a header's TLVs; tlv.h describes each. A value is missing if the header has no such
+ * TLV, or if it is not what the specification says. Nothing is allocated: texts and bytes are views
+ * of the header, and live as long as its bytes do.
  */
 template <typename Bytes> class TlvValues
 {
@@ -108,7 +108,7 @@ private:
 	}
 };
 
-/* Of bytes that somebody else has, such as a buffer that getsockopt() has filled. */
+/* A header whose bytes belong to somebody else, such as a buffer that getsockopt() has filled. */
 class HeaderView : public TlvValues<HeaderView>
 {
 public:
@@ -123,7 +123,10 @@ private:
 	std::string_view bytes_;
 };
 
-/* A header of version 2, and what is in it; its views live as long as it does, unmoved. */
+/*
+ * A header of version 2, and what is in it. Its views are valid as long as it lives and is not
+ * moved.
+ */
 class Header : public TlvValues<Header>
 {
 public:
@@ -131,7 +134,7 @@ public:
 
 	const std::vector<std::uint8_t> &bytes() const { return bytes_; }
 
-	/* In the order of the header; those inside TRUEPEER_TLV_SSL follow it. */
+	/* The TLVs in the order of the header. Those inside TRUEPEER_TLV_SSL follow it. */
 	std::vector<Tlv> tlvs() const
 	{
 		std::vector<Tlv> list;

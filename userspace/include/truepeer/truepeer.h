@@ -46,16 +46,17 @@ enum truepeer_error {
 	/* This process may not open the pinned maps. */
 	TRUEPEER_ERROR_PERMISSION = -2,
 	/*
-	 * Not a live connection of a truepeer service: another socket, one that was
-	 * passed on without a header by policy, one that has been closed or is being
-	 * refused.
+	 * The socket is not a live connection of a truepeer service, or the connection was passed
+	 * on without a header by policy, was closed, or is being refused.
 	 */
 	TRUEPEER_ERROR_NOT_FOUND = -3,
-	/* Not returned any more: a connection that can be found has its header. */
+	/*
+	 * This version does not return it, because a connection that can be found has its header.
+	 */
 	TRUEPEER_ERROR_PENDING = -4,
 	/*
-	 * A null pointer, a descriptor that is not a socket, a struct size that was not set: less than
-	 * that of the first version, or more than 4096.
+	 * An argument is wrong: a null pointer, a descriptor that is not a socket, or a struct size
+	 * that was not set (less than that of the first version, or more than 4096).
 	 */
 	TRUEPEER_ERROR_INVALID = -5,
 	/* The maps were pinned by a truepeer with another map layout. */
@@ -85,11 +86,11 @@ enum truepeer_engine {
 };
 
 /*
- * One connection.  The first version of this struct is what is here; later ones
- * only add fields at the end.  Set size to sizeof(struct truepeer_peer) before each
- * call (TRUEPEER_PEER_INIT does).  On success the library sets it to the number of bytes that it
- * has filled in: fewer where it is older than the caller, and what is left is 0 then.  It never
- * writes behind the size that it was given.
+ * One connection. The first version of this struct is what is here; later ones only add fields at
+ * the end. Set size to sizeof(struct truepeer_peer) before each call (TRUEPEER_PEER_INIT does). On
+ * success the library sets it to the number of bytes that it has filled in. If the library is older
+ * than the caller these are fewer, and the rest is 0. The library never writes behind the size that
+ * it was given.
  */
 struct truepeer_peer {
 	uint32_t size;
@@ -104,9 +105,10 @@ struct truepeer_peer {
 	uint8_t engine;        /* enum truepeer_engine */
 	uint8_t reserved[2];
 	/*
-	 * The real client, and what it connected to.  ss_family is AF_INET, AF_INET6 or
-	 * AF_UNIX (sun_path as in the header: 108 bytes, zero-padded, not always terminated).  With TRUEPEER_COMMAND_LOCAL, and where the header
-	 * names no address, these are the proxy's and this host's.
+	 * The real client, and what it connected to. ss_family is AF_INET, AF_INET6 or AF_UNIX
+	 * (sun_path as in the header: 108 bytes, zero-padded, not always terminated). With
+	 * TRUEPEER_COMMAND_LOCAL, and if the header names no address, these are the proxy's address
+	 * and this host's.
 	 */
 	struct sockaddr_storage origin;
 	struct sockaddr_storage destination;
@@ -115,8 +117,8 @@ struct truepeer_peer {
 };
 
 /*
- * All zeros but for the size.  C++ has designated initializers only since C++20, and its compilers
- * warn of members that are left out; C's do not.
+ * All zeros except the size. C++ has designated initializers only since C++20, and C++ compilers
+ * warn about members that are left out; C compilers do not.
  */
 #ifdef __cplusplus
 #define TRUEPEER_PEER_INIT                                                                         \
@@ -130,10 +132,9 @@ struct truepeer_peer {
 typedef struct truepeer_handle truepeer_handle;
 
 /*
- * Opens the maps pinned in `pin_dir`; NULL means /sys/fs/bpf/truepeer.  On success
- * *out is a handle for truepeer_close().  Otherwise *out is NULL and the result is
- * NOT_RUNNING, PERMISSION, INCOMPATIBLE, INVALID (`out` is NULL, the path is too
- * long) or SYSTEM.
+ * Opens the maps pinned in `pin_dir`; NULL means /sys/fs/bpf/truepeer. On success *out is a handle
+ * for truepeer_close(). Otherwise *out is NULL, and the result is NOT_RUNNING, PERMISSION,
+ * INCOMPATIBLE, INVALID (`out` is NULL, or the path is too long) or SYSTEM.
  */
 int truepeer_open(const char *pin_dir, truepeer_handle **out);
 
@@ -141,16 +142,16 @@ int truepeer_open(const char *pin_dir, truepeer_handle **out);
 void truepeer_close(truepeer_handle *handle);
 
 /*
- * Looks a connection up by socket cookie (getsockopt SO_COOKIE, `ss -e`).  Returns
- * NOT_RUNNING (the pins have been removed since), PERMISSION, NOT_FOUND,
- * INVALID, INCOMPATIBLE (another version runs now) or SYSTEM; *peer is then unchanged.
+ * Looks a connection up by its socket cookie (getsockopt SO_COOKIE, `ss -e`). On an error the
+ * result is NOT_RUNNING (the pins have been removed since), PERMISSION, NOT_FOUND, INVALID,
+ * INCOMPATIBLE (another version runs now) or SYSTEM, and *peer is unchanged.
  */
 int truepeer_lookup_cookie(truepeer_handle *handle, uint64_t cookie, struct truepeer_peer *peer);
 
 /*
- * The same for the connection of the socket `fd`, which need not be this process's
- * own creation.  A descriptor that is closed or not a socket is INVALID.  With a null handle
- * only the kernel is asked: NOT_RUNNING where it does not answer.
+ * The same for the connection of the socket `fd`, which another process may have made. A descriptor
+ * that is closed or not a socket is INVALID. With a null handle only the kernel is asked, and the
+ * result is NOT_RUNNING if it does not answer.
  */
 int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *peer);
 
@@ -181,17 +182,17 @@ int truepeer_lookup_fd(truepeer_handle *handle, int fd, struct truepeer_peer *pe
 typedef struct truepeer_walk truepeer_walk;
 
 /*
- * On success *out is a walk for truepeer_walk_close().  Otherwise *out is NULL and the result is
+ * On success *out is a walk for truepeer_walk_close(). Otherwise *out is NULL, and the result is
  * NOT_RUNNING (the pins have been removed since the handle was opened), PERMISSION (this process
- * may not see whether the agent has been restarted since, or not open the new pins), INCOMPATIBLE,
- * INVALID or SYSTEM (errno: ENOMEM, EMFILE).
+ * may not see whether the agent has been restarted since, or may not open the new pins),
+ * INCOMPATIBLE, INVALID or SYSTEM (errno: ENOMEM, EMFILE).
  */
 int truepeer_walk_open(truepeer_handle *handle, truepeer_walk **out);
 
 /*
- * Returns 1 with *peer set, as by truepeer_lookup_cookie(); 0 at the end, and whenever it is called
- * again then; INVALID, or SYSTEM, after which another try goes on where this one has stopped.
- * *peer is unchanged unless it returns 1.
+ * Returns 1 with *peer set, as truepeer_lookup_cookie() does. Returns 0 at the end, and whenever it
+ * is called again after that. Returns INVALID, or SYSTEM, after which another call goes on where
+ * this one has stopped. *peer is unchanged unless it returns 1.
  */
 int truepeer_walk_next(truepeer_walk *walk, struct truepeer_peer *peer);
 
@@ -199,23 +200,23 @@ int truepeer_walk_next(truepeer_walk *walk, struct truepeer_peer *peer);
 void truepeer_walk_close(truepeer_walk *walk);
 
 /*
- * Copies the connection's header, as it was sent (PROXY protocol specification, section 2.2),
- * into `buffer`.  *size is the room there, in bytes (16384 is always enough; more than
- * 4096 are needed only where the agent was started with a larger --max-header), and afterwards the
- * header's length, also where the room is too small: that is INVALID.  Headers are kept only
- * where they have more to say than struct truepeer_peer: TLVs or AF_UNIX addresses; of other
- * connections *size becomes 0, and the result is TRUEPEER_OK.  Otherwise the result is as for
+ * Copies the connection's header, as it was sent (PROXY protocol specification, section 2.2), into
+ * `buffer`. Before the call *size is the room there, in bytes: 16384 is always enough, and more
+ * than 4096 are needed only if the agent was started with a larger --max-header. After the call
+ * *size is the header's length, also if the room is too small, which is INVALID. Headers are kept
+ * only if they say more than struct truepeer_peer holds: TLVs or AF_UNIX addresses. For other
+ * connections *size becomes 0, and the result is TRUEPEER_OK. Otherwise the result is as for
  * truepeer_lookup_cookie(), and nothing is changed.
  */
 int truepeer_get_header(truepeer_handle *handle, uint64_t cookie, void *buffer, size_t *size);
 
-/* The same for the socket `fd`; its errors and a null handle as for truepeer_lookup_fd(). */
+/* The same for the socket `fd`. Errors and a null handle are as for truepeer_lookup_fd(). */
 int truepeer_get_header_fd(truepeer_handle *handle, int fd, void *buffer, size_t *size);
 
-/* A description of an error, in English; never NULL, never to be freed. */
+/* Describes an error, in English. The result is never NULL, and must not be freed. */
 const char *truepeer_strerror(int error);
 
-/* The version of the library, such as "0.1.0"; never to be freed. */
+/* The version of the library, such as "0.1.0". It must not be freed. */
 const char *truepeer_version(void);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The C++ side of libtruepeer, header only, C++17: truepeer.h says what the
- * functions need, which errors there are, and what threads may do.
+ * The C++ side of libtruepeer, header only, C++17. truepeer.h says what the functions need, which
+ * errors there are, and what threads may do.
  */
 #ifndef TRUEPEER_HPP
 #define TRUEPEER_HPP
@@ -49,14 +49,17 @@ public:
 
 	explicit operator bool() const { return content_.index() == 0; }
 
-	/* Only with a value: std::bad_variant_access otherwise.  Of a temporary by value, for loops. */
+	/*
+	 * Only to be called with a value; otherwise it throws std::bad_variant_access. A temporary
+	 * gives its value away, which makes it usable in loops.
+	 */
 	T &operator*() & { return std::get<0>(content_); }
 	const T &operator*() const & { return std::get<0>(content_); }
 	T operator*() && { return std::get<0>(std::move(content_)); }
 	T *operator->() { return &std::get<0>(content_); }
 	const T *operator->() const { return &std::get<0>(content_); }
 
-	/* Only without one. */
+	/* Only to be called without a value. */
 	Errc error() const { return std::get<1>(content_); }
 
 private:
@@ -102,7 +105,7 @@ public:
 	}
 	End end() const { return {}; }
 
-	/* Why the pass ended before it had seen all; nothing otherwise. */
+	/* Why the pass ended before it had seen all connections, or nothing. */
 	std::optional<Errc> error() const
 	{
 		return result_ < 0 ? std::optional<Errc>(static_cast<Errc>(result_)) : std::nullopt;
@@ -148,19 +151,19 @@ inline Result<Header> header(truepeer_handle *handle, int fd)
 
 } // namespace detail
 
-/* Without privileges and without pins: only the kernel is asked (truepeer run --getsockopt). */
+/* Asks only the kernel, without privileges and without pins (truepeer run --getsockopt). */
 inline Result<Peer> peer(int fd)
 {
 	return detail::peer(nullptr, fd);
 }
 
-/* Empty where it has no TLVs and no AF_UNIX addresses. */
+/* The header is empty if it has no TLVs and no AF_UNIX addresses. */
 inline Result<Header> header(int fd)
 {
 	return detail::header(nullptr, fd);
 }
 
-/* The handle: closes itself, can be moved and not copied. */
+/* The handle. It closes itself, and can be moved but not copied. */
 class Lookup
 {
 public:
@@ -185,7 +188,7 @@ public:
 
 	Result<Peer> by_fd(int fd) const { return detail::peer(handle_.get(), fd); }
 
-	/* The header as it was sent; empty where it has no TLVs and no AF_UNIX addresses. */
+	/* The header as it was sent. It is empty if it has no TLVs and no AF_UNIX addresses. */
 	Result<Header> header(std::uint64_t cookie) const
 	{
 		std::vector<std::uint8_t> bytes(16384);
@@ -200,7 +203,7 @@ public:
 
 	Result<Header> header_by_fd(int fd) const { return detail::header(handle_.get(), fd); }
 
-	/* All live connections of all services; may outlive this object. */
+	/* All live connections of all services. The result may outlive this object. */
 	Result<Connections> connections() const
 	{
 		truepeer_walk *walk = nullptr;
@@ -220,7 +223,7 @@ private:
 	std::unique_ptr<truepeer_handle, Close> handle_;
 };
 
-/* As unix(7) has paths; abstract ones with an @ in front. */
+/* A path as in unix(7), with an @ in front if it is abstract. */
 inline std::string unix_text(const sockaddr_un &address)
 {
 	const char *path = address.sun_path;

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (;;) {
-		/* without an address: one call of getpeername() less */
+		/* without an address, which saves one call of getpeername() */
 		int connection = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
 		char request[4096];
 
