@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every enumeration that has names is listed here, once: a part of abi.h. These lists give the
- * enumerations (abi/header.h, abi/service.h) and the names in output, counters and JSON
- * (userspace/lib/names.cpp), and a test compares docs/PROTOCOL.md with them. Numbers are part of
- * the ABI, so new entries are added at the end.
+ * Every enumeration that has names, and every counter, is listed here, once: a part of abi.h. These
+ * lists give the enumerations (abi/header.h, abi/service.h) and the names in output, counters and
+ * JSON (userspace/lib/names.cpp, userspace/cli/status.cpp), and a test compares docs/PROTOCOL.md
+ * with them. Numbers are part of the ABI, so new entries are added at the end.
  */
 #ifndef TP_ABI_LISTS_H
 #define TP_ABI_LISTS_H
@@ -102,6 +102,16 @@
 	X(TP_PASSED_NAT, 12, "nat",                                                                \
 	  "netfilter translates addresses (NAT), and the kernel takes no connection from the "     \
 	  "engine then")
+
+/* Counters beside the outcomes, members of struct tp_counters: X(member, name) */
+#define TP_COUNTERS_BESIDE(X)                                                                      \
+	X(connections, "connections_begun")                                                        \
+	X(peername_family, "peername_family")                                                      \
+	X(actions_lost, "actions_lost")                                                            \
+	X(accept_queue_full, "accept_queue_full")                                                  \
+	X(events_lost, "events_lost")                                                              \
+	X(headers_lost, "headers_lost")                                                            \
+	X(events_withheld, "events_withheld")
 
 /* One line of an enumeration. MAX is one more than the last. */
 #define TP_CONSTANT(constant, number, ...) constant = number,

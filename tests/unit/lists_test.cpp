@@ -87,9 +87,18 @@ TEST(Lists, each_outcome_is_explained_in_the_document)
 		EXPECT_TRUE(entry.number == TP_OUT_NONE ||
 			    text.find("`" + entry.name + "`") != std::string::npos)
 			<< entry.name << " is missing";
+}
+
+TEST(Lists, each_counter_is_explained_in_the_document)
+{
+#define COUNTER(member, name) name,
+	std::set<std::string> names = { TP_COUNTERS_BESIDE(COUNTER) };
+	std::string text = section("Counters beside the outcomes");
+
 	for (const Entry &entry : protocols)
-		EXPECT_NE(text.find("`no_header_" + entry.name + "`"), std::string::npos)
-			<< entry.name << " is missing";
+		names.insert("no_header_" + entry.name);
+	for (const std::string &name : names)
+		EXPECT_NE(text.find("`" + name + "`"), std::string::npos) << name << " is missing";
 }
 
 /* A row that names an outcome which there is not, or not any more. */

@@ -56,19 +56,15 @@ Status check_version(const std::string &dir)
 	return success();
 }
 
+#define TP_ADD_COUNTER(member, name) sum.member += more.member;
+
 void add_counters(tp_counters &sum, const tp_counters &more)
 {
 	for (int i = 0; i < TP_OUT_MAX; i++)
 		sum.outcome[i] += more.outcome[i];
 	for (int i = 0; i < 4; i++)
 		sum.protocol[i] += more.protocol[i];
-	sum.connections += more.connections;
-	sum.peername_family += more.peername_family;
-	sum.actions_lost += more.actions_lost;
-	sum.accept_queue_full += more.accept_queue_full;
-	sum.events_lost += more.events_lost;
-	sum.headers_lost += more.headers_lost;
-	sum.events_withheld += more.events_withheld;
+	TP_COUNTERS_BESIDE(TP_ADD_COUNTER)
 	for (int i = 0; i < TP_PASSED_MAX; i++)
 		sum.passed_on[i] += more.passed_on[i];
 }

@@ -19,6 +19,8 @@ namespace tp
 
 using Json = nlohmann::ordered_json;
 
+#define TP_SHOW_COUNTER(member, name) out[name] = counters.member;
+
 static Json counters_json(const tp_counters &counters)
 {
 	Json out = Json::object();
@@ -27,13 +29,7 @@ static Json counters_json(const tp_counters &counters)
 		out[outcome_name(i)] = counters.outcome[i];
 	for (unsigned i = 0; i < 4; i++)
 		out[fmt::format("no_header_{}", protocol_name(i))] = counters.protocol[i];
-	out["connections_begun"] = counters.connections;
-	out["peername_family"] = counters.peername_family;
-	out["actions_lost"] = counters.actions_lost;
-	out["accept_queue_full"] = counters.accept_queue_full;
-	out["events_lost"] = counters.events_lost;
-	out["headers_lost"] = counters.headers_lost;
-	out["events_withheld"] = counters.events_withheld;
+	TP_COUNTERS_BESIDE(TP_SHOW_COUNTER)
 	return out;
 }
 

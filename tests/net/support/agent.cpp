@@ -84,16 +84,12 @@ bool Agent::counts(const std::string &outcome, uint64_t value, Ms timeout) const
 
 uint64_t Agent::total() const
 {
-	/* what is counted beside outcomes */
-	static const std::set<std::string> others = {
-		"peername_family", "actions_lost",    "accept_queue_full", "events_lost",
-		"headers_lost",    "events_withheld", "connections_begun", "no_header_tls",
-		"no_header_http",  "no_header_ssh",   "no_header_other"
-	};
+#define TP_OUTCOME_NAME(constant, number, name) name,
+	static const std::set<std::string> outcomes = { TP_OUTCOMES(TP_OUTCOME_NAME) };
 	uint64_t sum = 0;
 
 	for (const auto &[name, value] : counters())
-		sum += others.count(name) ? 0 : value;
+		sum += outcomes.count(name) ? value : 0;
 	return sum;
 }
 
