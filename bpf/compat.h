@@ -27,8 +27,8 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __weak __ksym;
 	((typeof(object))bpf_rdonly_cast(object, bpf_core_type_id_kernel(typeof(*(object)))))
 
 /* Linux 6.6 (tcx, commit e420bed02507): this packet is not ours, ask the next program. */
-#define TP_NEXT (-1)
-#define TP_DROP_PACKET 2
+#define TP_TC_NEXT (-1)
+#define TP_TC_DROP 2
 
 /* These are an enum in the kernel's skbuff.h, and macros here. */
 #define TP_CHECKSUM_NONE 0

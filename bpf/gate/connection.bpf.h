@@ -19,8 +19,8 @@ static __always_inline int tp_gate_unread(struct bpf_sock *sk)
 	struct bpf_sock *full = bpf_sk_fullsock(sk);
 
 	return full && full->protocol == IPPROTO_TCP && tp_is_service_port((__u16)full->src_port) ?
-		       TP_DROP :
-		       TP_PASS;
+		       TP_GATE_DROP :
+		       TP_GATE_PASS;
 }
 
 /*
@@ -41,8 +41,8 @@ static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 n
 	pending = bpf_map_lookup_elem(&tp_pending, &s.flow);
 	if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE &&
 	    pending->state != TP_PENDING_PASSED)
-		return TP_DROP; /* the client sends it again, and tc knows its number then */
-	return bpf_map_lookup_elem(&tp_translations, &s.flow) ? TP_DROP : TP_PASS;
+		return TP_GATE_DROP; /* the client sends it again, and tc knows its number then */
+	return bpf_map_lookup_elem(&tp_translations, &s.flow) ? TP_GATE_DROP : TP_GATE_PASS;
 }
 
 /*
@@ -68,30 +68,31 @@ static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct t
 
 	switch (pending->state) {
 	case TP_PENDING_PASSED:
-		return TP_PASS;
+		return TP_GATE_PASS;
 	case TP_PENDING_DECIDED:
-		return translated && (pending->has_request || s->seq == pending->start) ? TP_PASS :
-											  TP_DROP;
+		return translated && (pending->has_request || s->seq == pending->start) ?
+			       TP_GATE_PASS :
+			       TP_GATE_DROP;
 	case TP_PENDING_WAITING:
 		break;
 	default:
-		return TP_DROP;
+		return TP_GATE_DROP;
 	}
 	if (translated)
 		return pending->has_request && s->seq != pending->start &&
 				       (__s32)(end - pending->start) <= 0 ?
-			       TP_PASS :
-			       TP_DROP;
+			       TP_GATE_PASS :
+			       TP_GATE_DROP;
 	/* put together from fragments: the agent sends it in again, and tc can read it then */
 	work = bpf_map_lookup_elem(&tp_work, &zero);
 	if (!work || length == 0 || skb->mark == tp_mark_sent_in ||
 	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
-		return TP_DROP;
+		return TP_GATE_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
 	if (tp_load(skb, s->payload, work, length) == 0)
 		tp_send_again(s, pending->peer.service, work, length);
-	return TP_DROP;
+	return TP_GATE_DROP;
 }
 
 /*
@@ -127,13 +128,13 @@ static __attribute__((noinline)) int tp_gate_other_syn(const struct tp_segment *
 	if (!pending || pending->peer.engine != TP_ENGINE_TRANSLATE || pending->has_request ||
 	    !pending->rtt_ms || pending->state == TP_PENDING_REFUSED ||
 	    pending->start == s->seq + 1 || !tp_agent_lives())
-		return TP_PASS;
+		return TP_GATE_PASS;
 	if (!pending->answered_ms || now - pending->answered_ms >= TP_CHALLENGE_MS) {
 		pending->answered_ms = now;
 		tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, pending->ack,
 		       pending->start, 0);
 	}
-	return TP_DROP;
+	return TP_GATE_DROP;
 }
 
 /* A connection that nobody knows, because its handshake was not seen or the map has evicted it. */
@@ -144,18 +145,18 @@ static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_
 	struct tp_now now;
 
 	if (tp_path_note_probe(skb, s))
-		return TP_DROP;
+		return TP_GATE_DROP;
 	tp_look_now(skb, s, &now);
 	switch (now.state) {
 	case 0:
 	case BPF_TCP_LISTEN:
 		if (!(s->flags & TP_ACK) || s->flags & TP_SYN || !tp_takes_cookies(skb->sk))
-			return TP_PASS; /* TCP answers */
-					/* fall through */
+			return TP_GATE_PASS; /* TCP answers */
+					     /* fall through */
 	case BPF_TCP_TIME_WAIT:
 	case BPF_TCP_NEW_SYN_RECV:
 		tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_PENDING_FULL, s->ack, end, 0);
-		return TP_DROP;
+		return TP_GATE_DROP;
 	}
 	return tp_gate_late(skb, s, service->id, now.interface);
 }
@@ -170,11 +171,11 @@ static __always_inline int tp_gate_sent(struct __sk_buff *skb, const struct tp_s
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
 	if (pending->state == TP_PENDING_PASSED)
-		return TP_PASS;
+		return TP_GATE_PASS;
 	if (s->flags & TP_RST)
 		return tp_gate_sent_reset(s, pending);
 	if (pending->state == TP_PENDING_REFUSED)
-		return TP_DROP;
+		return TP_GATE_DROP;
 	if (pending->state == TP_PENDING_DECIDED) {
 		/* data and the answer to the agent's probe may come at once, on two CPUs */
 		struct tp_now now;
@@ -182,13 +183,13 @@ static __always_inline int tp_gate_sent(struct __sk_buff *skb, const struct tp_s
 		tp_look_now(skb, s, &now);
 		if (now.state == 0 || now.state == BPF_TCP_LISTEN ||
 		    now.state == BPF_TCP_TIME_WAIT || now.state == BPF_TCP_NEW_SYN_RECV)
-			return TP_PASS;
+			return TP_GATE_PASS;
 		return tp_gate_late(skb, s, pending->peer.service, now.interface);
 	}
 	if (tp_is_translated(skb)) /* a probe that TCP is to answer */
-		return pending->has_request && (__s32)(end - pending->start) < 0 ? TP_PASS :
-										   TP_DROP;
-	return s->length || s->ack != pending->ack ? TP_DROP : tp_gate_bare(s, pending);
+		return pending->has_request && (__s32)(end - pending->start) < 0 ? TP_GATE_PASS :
+										   TP_GATE_DROP;
+	return s->length || s->ack != pending->ack ? TP_GATE_DROP : tp_gate_bare(s, pending);
 }
 
 static __attribute__((noinline)) int tp_gate_translate(struct __sk_buff *skb,
@@ -204,7 +205,7 @@ static __attribute__((noinline)) int tp_gate_translate(struct __sk_buff *skb,
 	if (pending && pending->peer.engine == TP_ENGINE_SENDER)
 		return tp_gate_sent(skb, s, pending);
 	if (s->flags & TP_RST)
-		return TP_PASS;
+		return TP_GATE_PASS;
 	if (pending)
 		return tp_gate_waiting(skb, s, pending);
 	t = bpf_map_lookup_elem(&tp_translations, &s->flow);
@@ -213,7 +214,7 @@ static __attribute__((noinline)) int tp_gate_translate(struct __sk_buff *skb,
 	 * any old segment.
 	 */
 	if (t && t->state == TP_TRANSLATION_LIVE)
-		return tp_is_translated(skb) ? TP_PASS : TP_DROP;
+		return tp_is_translated(skb) ? TP_GATE_PASS : TP_GATE_DROP;
 	return tp_gate_stray(skb, s, service);
 }
 

@@ -15,29 +15,29 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	int verdict;
 
 	if (!sk || (sk->state != BPF_TCP_LISTEN && !tp_has_translated()))
-		return TP_PASS;
+		return TP_GATE_PASS;
 	if (tp_is_for_service(skb, sk)) {
 		__u64 netns;
 
 		net = tp_listener_net(sk);
 		netns = net ? net->net_cookie : 0;
 		if (tp_is_other(skb, netns))
-			return TP_PASS;
+			return TP_GATE_PASS;
 		verdict = tp_gate_live(skb, netns);
 		return verdict < 0 ? tp_gate_unread(sk) : verdict;
 	}
 	if (sk->state != BPF_TCP_LISTEN)
-		return TP_PASS;
+		return TP_GATE_PASS;
 	if (tp_read_segment(skb, 0, &s))
 		return tp_gate_unread(sk);
 	net = tp_listener_net(sk);
 	s.flow.netns = net ? net->net_cookie : 0;
 	service = tp_find_service(&s.flow);
 	if (!service)
-		return TP_PASS;
+		return TP_GATE_PASS;
 	draining = tp_draining();
 	if (draining)
-		return draining == TP_DRAINING_HOLD ? TP_DROP : TP_PASS;
+		return draining == TP_DRAINING_HOLD ? TP_GATE_DROP : TP_GATE_PASS;
 	if ((s.flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN) {
 		__u32 policy = tp_find_policy(service->id, s.flow.remote);
 
@@ -45,11 +45,11 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 			tp_path_note_syn(skb, &s);
 		if (tp_offers_fast_open(sk) && policy != TP_POLICY_SKIP &&
 		    tp_gate_fast_open(skb, &s))
-			return TP_DROP;
+			return TP_GATE_DROP;
 		if (policy == TP_POLICY_REJECT)
-			return tp_gate_reject(&s, service, TP_ENGINE_TRANSLATE);
+			return tp_gate_refuse_syn(&s, service, TP_ENGINE_TRANSLATE);
 		/* the SYN-ACK will make the entry */
-		return tp_takes_cookies(sk) ? tp_gate_other_syn(&s) : TP_PASS;
+		return tp_takes_cookies(sk) ? tp_gate_other_syn(&s) : TP_GATE_PASS;
 	}
 	return tp_gate_translate(skb, &s, service);
 }

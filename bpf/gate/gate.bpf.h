@@ -10,11 +10,11 @@
 #include "bpf/core/path.bpf.h"
 #include "bpf/core/segment.bpf.h"
 
-#define TP_PASS 1
-#define TP_DROP 0
+#define TP_GATE_PASS 1
+#define TP_GATE_DROP 0
 
-static __always_inline int tp_refuse(const struct tp_segment *s, struct tp_pending *pending,
-				     __u8 type, __u8 reason)
+static __always_inline int tp_gate_refuse(const struct tp_segment *s, struct tp_pending *pending,
+					  __u8 type, __u8 reason)
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
@@ -22,7 +22,7 @@ static __always_inline int tp_refuse(const struct tp_segment *s, struct tp_pendi
 	tp_report(&pending->peer, reason, 0);
 	pending->state = TP_PENDING_REFUSED;
 	tp_ask(&s->flow, pending->peer.service, type, reason, s->ack, end, 0);
-	return TP_DROP;
+	return TP_GATE_DROP;
 }
 
 /* Lets a connection without a header pass, where headers are optional. */
@@ -31,9 +31,9 @@ static __always_inline int tp_let_pass(const struct tp_segment *s, struct tp_pen
 	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
 
 	if (refused)
-		return tp_refuse(s, pending, TP_ACTION_RESET, (__u8)refused);
+		return tp_gate_refuse(s, pending, TP_ACTION_RESET, (__u8)refused);
 	pending->state = TP_PENDING_PASSED;
-	return TP_PASS;
+	return TP_GATE_PASS;
 }
 
 static __always_inline int tp_agent_lives(void)
@@ -82,15 +82,15 @@ static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pe
 		/* the client waits for the server to speak, and no header is needed */
 		if (tp_optional(pending) && tp_expired(pending) && !pending->seen)
 			return tp_let_pass(s, pending);
-		return TP_DROP;
+		return TP_GATE_DROP;
 	}
 	if (pending->seen) /* the proxy's socket has held back a part of a header, which is lost */
-		return tp_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
+		return tp_gate_refuse(s, pending, TP_ACTION_RESET, TP_OUT_TRUNCATED);
 	if (s->seq != pending->start)
-		return TP_DROP; /* what comes before it is still missing */
+		return TP_GATE_DROP; /* what comes before it is still missing */
 	if (tp_optional(pending))
 		return tp_let_pass(s, pending);
-	return tp_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
+	return tp_gate_refuse(s, pending, TP_ACTION_FINISH, TP_OUT_EMPTY);
 }
 
 static __always_inline struct net *tp_listener_net(struct bpf_sock *sk)
@@ -167,21 +167,21 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 
 	if (pending->state == TP_PENDING_REFUSED || s->ack != pending->ack || s->flags & TP_RST)
-		return TP_PASS;
+		return TP_GATE_PASS;
 	if (tp_is_birth(s, pending))
-		return TP_PASS;
+		return TP_GATE_PASS;
 	/*
 	 * A bare ACK waits for its header. Everything else that nobody can take now comes again.
 	 * Segments that the agent has sent in get here only if no tc program is on loopback.
 	 */
 	if (length == 0 || skb->mark == tp_mark_sent_in ||
 	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
-		return TP_DROP;
+		return TP_GATE_DROP;
 	if (length > TP_MAX_HEADER)
 		length = TP_MAX_HEADER;
 	if (work && tp_load(skb, s->payload, work, length) == 0)
 		tp_send_again(s, pending->peer.service, work, length);
-	return TP_DROP;
+	return TP_GATE_DROP;
 }
 
 /* A reset for a connection of the sender engine. */
@@ -195,7 +195,7 @@ static __always_inline int tp_gate_sent_reset(const struct tp_segment *s,
 		tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
 	}
-	return TP_PASS;
+	return TP_GATE_PASS;
 }
 
 /* What TCP has for a connection now. */
@@ -239,26 +239,26 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 	/* only once: whatever keeps it from its socket, it must not go round in circles */
 	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
 	    skb->mark == tp_mark_sent_in || !tp_agent_lives())
-		return TP_DROP;
+		return TP_GATE_DROP;
 	if (length > 0 && tp_load(skb, s->payload, work, length))
-		return TP_DROP;
+		return TP_GATE_DROP;
 	tp_send_again(s, service, work, length);
-	return TP_DROP;
+	return TP_GATE_DROP;
 }
 
 /*
  * Refuses a connection of a client that is not trusted. The agent answers as for a closed port,
  * with a RST that acknowledges the SYN.
  */
-static __attribute__((noinline)) int tp_gate_reject(const struct tp_segment *s,
-						    const struct tp_service *service, __u8 engine)
+static __attribute__((noinline)) int
+tp_gate_refuse_syn(const struct tp_segment *s, const struct tp_service *service, __u8 engine)
 {
 	__u32 zero = 0;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 	struct tp_peer *peer;
 
 	if (!work)
-		return TP_DROP;
+		return TP_GATE_DROP;
 	peer = (struct tp_peer *)work->bytes;
 	__builtin_memset(peer, 0, sizeof(*peer));
 	peer->service = service->id;
@@ -270,7 +270,7 @@ static __attribute__((noinline)) int tp_gate_reject(const struct tp_segment *s,
 	tp_report(peer, TP_OUT_UNTRUSTED, 0);
 	tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_UNTRUSTED, 0, s->seq + 1 + s->length,
 	       0);
-	return TP_DROP;
+	return TP_GATE_DROP;
 }
 
 #endif

@@ -49,10 +49,10 @@ TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s, const struct t
 				      __u32 type, __u32 ack)
 {
 	if (tp_missing(s) || tp_missing(pending))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	tp_ask(&s->flow, pending->peer.service, (__u8)type, pending->peer.reason, pending->ack, ack,
 	       0);
-	return TP_DROP_PACKET;
+	return TP_TC_DROP;
 }
 
 static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp_segment *s,
@@ -62,13 +62,13 @@ static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp
 		return tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE,
 					pending->start + pending->seen);
 	if (tp_answer(skb, s, pending, pending->start + pending->seen, TP_ACK))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	return tp_send_back(skb, pending);
 }
 
 /* The end of a connection that never became one, told to the client at once. */
-static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_segment *s,
-					struct tp_pending *pending, __u8 flags, __u8 reason)
+static __always_inline int tp_handshake_refuse(struct __sk_buff *skb, const struct tp_segment *s,
+					       struct tp_pending *pending, __u8 flags, __u8 reason)
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
@@ -80,20 +80,20 @@ static __always_inline int tp_turn_away(struct __sk_buff *skb, const struct tp_s
 		return tp_ask_to_answer(s, pending,
 					flags & TP_RST ? TP_ACTION_RESET : TP_ACTION_FINISH, end);
 	if (tp_answer(skb, s, pending, end, flags))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	return tp_send_back(skb, pending);
 }
 
 /* As for a closed port: RST with what the SYN expects.  The connection is scratch->fresh. */
-static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					    __u32 reason)
+static __always_inline int tp_handshake_refuse_syn(struct __sk_buff *skb,
+						   const struct tp_segment *s, __u32 reason)
 {
 	struct tp_scratch *scratch = tp_get_scratch();
 	struct tp_writing *w = tp_new_writing();
 	struct tp_pending *fresh;
 
 	if (!scratch || !w)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	fresh = &scratch->fresh;
 	tp_count_connection(fresh->peer.service);
 	fresh->peer.reason = (__u8)reason;
@@ -103,7 +103,7 @@ static __always_inline int tp_turn_away_syn(struct __sk_buff *skb, const struct 
 	w->flags = TP_RST | TP_ACK;
 	w->ttl = 64;
 	if (tp_write(skb, s, w))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	return tp_send_on_way(skb, &scratch->way);
 }
 

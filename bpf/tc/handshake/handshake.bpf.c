@@ -81,7 +81,7 @@ static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp
 	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
 
 	if (refused)
-		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
+		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
 	pending->state = TP_PENDING_PASSED;
 	return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
 }
@@ -94,9 +94,9 @@ static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segmen
 	int failed = tp_store_pieces(&s->flow, work, pending->seen, end);
 
 	if (failed == -TP_ENOMEM)
-		return TP_DROP_PACKET; /* for the moment: the client sends it again */
+		return TP_TC_DROP; /* for the moment: the client sends it again */
 	if (failed)
-		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_PENDING_FULL);
+		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_PENDING_FULL);
 	pending->state = state;
 	pending->seen = end;
 	return tp_acknowledge(skb, s, pending);
@@ -109,7 +109,7 @@ static __always_inline int tp_wait(struct __sk_buff *skb, const struct tp_segmen
 	if (s->flags & TP_FIN && tp_optional(pending) && pending->seen == 0)
 		return tp_let_through(skb, s, pending);
 	if (s->flags & TP_FIN)
-		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
+		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	return tp_keep(skb, s, pending, work, end, TP_PENDING_WAITING);
 }
 
@@ -124,10 +124,10 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 
 	place = bpf_map_lookup_elem(&tp_work, &zero);
 	if (!place || seen >= TP_MAX_HEADER || (seen && tp_load_pieces(&s->flow, place, seen)))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	end = tp_load_header(skb, s->payload + skip, place, seen, length);
 	if (!end)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	tp_parse(&place->parser, place->bytes, end);
 	header = &place->parser.header;
 	refused = tp_check_header(header, pending->versions, pending->max_header);
@@ -148,7 +148,7 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 		refused = tp_take_header(&pending->peer, &s->flow, place, pending->policy,
 					 pending->flags);
 	if (refused)
-		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
+		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, (__u8)refused);
 	header_bytes = header->bytes;
 	pending->seen = header_bytes;
 	pending->state = TP_PENDING_DECIDED;
@@ -163,12 +163,12 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 	__u32 offset, end;
 
 	if (tp_missing(s) || tp_missing(pending))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	offset = s->seq - pending->start;
 	/* an optional header that did not come in time was given up: take the first data */
 	if (pending->state == TP_PENDING_PASSED)
 		return offset == 0 ? tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns()) :
-				     TP_DROP_PACKET;
+				     TP_TC_DROP;
 	if (offset > pending->seen && (__s32)offset > 0)
 		return tp_acknowledge(skb, s, pending); /* a gap: the client sends again */
 	end = offset + s->length;
@@ -176,7 +176,7 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 	    (end == pending->seen && pending->state == TP_PENDING_WAITING && !(s->flags & TP_FIN)))
 		return tp_acknowledge(skb, s, pending);                   /* keep-alive, or old */
 	if (pending->state == TP_PENDING_WAITING && end == pending->seen) /* nothing new but FIN */
-		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
+		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	if (pending->state == TP_PENDING_DECIDED)
 		return tp_deliver(skb, s, pending, pending->seen - offset, bpf_ktime_get_boot_ns());
 	return tp_header_data(skb, s, pending);
@@ -192,20 +192,20 @@ static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segmen
 	if (offset != pending->seen)
 		return tp_acknowledge(skb, s, pending); /* keep-alive, or something is missing */
 	if (pending->state == TP_PENDING_PASSED && offset > 0)
-		return TP_DROP_PACKET; /* first the agent sends in again what came before this */
+		return TP_TC_DROP; /* first the agent sends in again what came before this */
 	if (pending->state != TP_PENDING_WAITING) /* acknowledged, but no socket came of it */
 		return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
 	if (s->flags & TP_FIN) {
 		if (tp_optional(pending) && offset == 0)
 			return tp_let_through(skb, s, pending);
 		if (offset == 0)
-			return tp_turn_away(skb, s, pending, TP_FIN | TP_ACK, TP_OUT_EMPTY);
-		return tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
+			return tp_handshake_refuse(skb, s, pending, TP_FIN | TP_ACK, TP_OUT_EMPTY);
+		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	}
 	/* a client that waits for the server to speak, where no header is needed */
 	if (tp_optional(pending) && offset == 0 && tp_expired(pending))
 		return tp_let_through(skb, s, pending);
-	return TP_DROP_PACKET;
+	return TP_TC_DROP;
 }
 
 /* A segment of a connection that is under way. */
@@ -215,7 +215,7 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	__u32 timestamp;
 
 	if (skb->mark == tp_mark)
-		return TP_DROP_PACKET; /* sent in again, and no socket came of it */
+		return TP_TC_DROP; /* sent in again, and no socket came of it */
 	if (s->flags & TP_RST) {
 		__u32 ahead = s->seq - pending->start - pending->seen;
 
@@ -224,19 +224,19 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 			return tp_acknowledge(skb, s, pending);
 		/* not of this connection: old, or what ends the port's last one (tp_answer_syn()) */
 		if (ahead)
-			return TP_NEXT;
+			return TP_TC_NEXT;
 		if (pending->state != TP_PENDING_REFUSED)
 			tp_report(&pending->peer, pending->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY,
 				  0);
 		tp_forget_kept(&pending->peer);
 		tp_forget_pieces(&s->flow);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	}
 	if (pending->state == TP_PENDING_REFUSED)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (s->flags & TP_SYN || !(s->flags & TP_ACK) || s->ack != pending->ack)
-		return TP_NEXT; /* TCP answers what has no connection */
+		return TP_TC_NEXT; /* TCP answers what has no connection */
 	if (!pending->rtt_ms) {
 		__u32 rtt = tp_now_ms() - pending->answered_ms;
 
@@ -264,16 +264,16 @@ static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp
 
 	if (s->flags & TP_SYN || skb->vlan_present || skb->pkt_type != 0 || tp_is_translated(skb) ||
 	    skb->tc_index == TP_TC_INDEX_AGAIN || tp_is_wire_port(s->flow.local_port))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	/* in this order, as for tp_is_known() */
 	t = tp_has_translated() ? bpf_map_lookup_elem(&tp_translations, &s->flow) : NULL;
 	if (t)
 		return tp_is_over(t) ?
-			       TP_NEXT :
+			       TP_TC_NEXT :
 			       tp_translate_plain(skb, &s->flow, tp_plain_tcp_at(skb, ETH_HLEN),
 						  s->seq, s->flags, t);
 	tp_set_upper_priority(skb, tp_other_priority(tp_netns));
-	return TP_NEXT;
+	return TP_TC_NEXT;
 }
 
 SEC("tc")
@@ -285,23 +285,23 @@ int tp_handshake(struct __sk_buff *skb)
 	int is_syn;
 
 	if (!scratch || tp_pull_headers(skb))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	s = &scratch->segment;
 	if (tp_read_flow(skb, s))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	is_syn = (s->flags & (TP_SYN | TP_ACK | TP_RST | TP_FIN)) == TP_SYN;
 	if (!is_syn) {
 		pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
 		if (!pending)
 			return tp_not_waiting(skb, s);
 		if (pending->peer.engine != TP_ENGINE_HANDSHAKE)
-			return TP_NEXT;
+			return TP_TC_NEXT;
 	}
 	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (tp_is_corrupt(skb, s, &s->flow, tp_summed_directly(skb)))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (is_syn) {
 		int verdict = tp_syn(skb, s);
 
@@ -309,7 +309,7 @@ int tp_handshake(struct __sk_buff *skb)
 			tp_send_probe(skb, s);
 		return verdict;
 	}
-	return pending ? tp_segment_of(skb, s, pending) : TP_NEXT;
+	return pending ? tp_segment_of(skb, s, pending) : TP_TC_NEXT;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

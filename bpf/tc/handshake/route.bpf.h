@@ -104,7 +104,7 @@ static __always_inline int tp_send_back(struct __sk_buff *skb, const struct tp_p
 {
 	if (pending->interface != TP_LOOPBACK)
 		return (int)bpf_redirect_neigh(pending->interface, NULL, 0, 0);
-	return skb->ifindex == TP_LOOPBACK ? (int)bpf_redirect(TP_LOOPBACK, 0) : TP_DROP_PACKET;
+	return skb->ifindex == TP_LOOPBACK ? (int)bpf_redirect(TP_LOOPBACK, 0) : TP_TC_DROP;
 }
 
 #endif

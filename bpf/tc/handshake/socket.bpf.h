@@ -136,19 +136,19 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *s,
 				struct tp_pending *pending, __u32 cut, __u64 now_ns)
 {
-	int verdict = TP_DROP_PACKET;
+	int verdict = TP_TC_DROP;
 	struct tcp_sock *listener;
 	struct bpf_sock *sk;
 	__u32 now;
 
 	if (tp_missing(s) || tp_missing(pending))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	sk = tp_find_socket(skb, s, 0);
 	if (!sk) { /* the listener has gone: TCP resets, and that is the end of it */
 		pending->peer.reason = TP_OUT_NO_LISTENER;
 		tp_report(&pending->peer, TP_OUT_NO_LISTENER, 0);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	}
 	listener = sk->state == BPF_TCP_LISTEN ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (!listener)
@@ -157,7 +157,8 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	if (sk->family == TP_FAMILY_IPV4 && pending->state == TP_PENDING_DECIDED &&
 	    tp_has_no_name(&pending->peer, pending->flags | TP_PENDING_ON_IPV4)) {
 		tp_forget_kept(&pending->peer);
-		verdict = tp_turn_away(skb, s, pending, TP_RST | TP_ACK, TP_OUT_IPV6_ON_IPV4);
+		verdict =
+			tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_IPV6_ON_IPV4);
 		goto out;
 	}
 	if (tp_queue_is_full(listener)) { /* nothing is acknowledged yet: it comes again */
@@ -173,7 +174,7 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	tp_set_upper_priority(skb, tp_other_priority(tp_netns)); /* tp_translate_in need not look */
 	if (skb->mark == tp_mark_sent_in)
 		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
-	verdict = TP_NEXT;
+	verdict = TP_TC_NEXT;
 out:
 	bpf_sk_release(sk);
 	return verdict;

@@ -57,7 +57,7 @@ static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_
 	struct tp_way *way;
 
 	if (!w || !scratch)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	offer = &scratch->offer;
 	way = &scratch->way;
 	w->answer = 1;
@@ -75,18 +75,18 @@ static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_
 		__builtin_memcpy(w->source, way->route.smac, 6);
 	}
 	if (tp_write(skb, s, w))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (!replace)
 		return tp_send_on_way(skb, way);
 	if (bpf_clone_redirect(skb, skb->ifindex, 0))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	w = tp_new_writing();
 	if (!w)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	w->seq = rcv_nxt;
 	w->flags = TP_RST;
 	w->ttl = s->ttl;
-	return tp_write(skb, s, w) ? TP_DROP_PACKET : TP_NEXT;
+	return tp_write(skb, s, w) ? TP_TC_DROP : TP_TC_NEXT;
 }
 
 static __always_inline void tp_set_flow_label(struct __sk_buff *skb, struct tcp_sock *listener,
@@ -114,7 +114,7 @@ static __always_inline int tp_pass_on(struct tp_service *service, __u32 why)
 	service->passed_on_ns = bpf_ktime_get_boot_ns();
 	service->passed_on = why;
 	service->served_since = 0;
-	return TP_NEXT;
+	return TP_TC_NEXT;
 }
 
 /*
@@ -155,7 +155,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	__u64 hash;
 
 	if (!scratch || !listener)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	listener = tp_only_read(listener);
 	old = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	if (old && !tp_is_under_way(old))
@@ -178,7 +178,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		replace = 1;
 	} else if (tp_queue_is_full(listener)) {
 		tp_count_queue_full(service->id);
-		return TP_DROP_PACKET; /* as TCP does; the client tries again */
+		return TP_TC_DROP; /* as TCP does; the client tries again */
 	}
 	if (!service->served_since)
 		service->served_since = 1;
@@ -186,7 +186,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	tp_set_flow_label(skb, listener, hash, offer);
 	if (old && !gone) {
 		if (old->peer.engine != TP_ENGINE_HANDSHAKE)
-			return TP_NEXT; /* TCP has its request, or had it */
+			return TP_TC_NEXT; /* TCP has its request, or had it */
 		if (old->start != s->seq + 1)
 			return tp_acknowledge(skb, s, old);
 		return tp_answer_syn(skb, s, old, replace, rcv_nxt);
@@ -206,23 +206,24 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	fresh->timestamp_offset = (__u32)(hash >> 32);
 	fresh->answered_ms = tp_ms(fresh->peer.syn_ns);
 	if (bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY))
-		return tp_turn_away_syn(skb, s, TP_OUT_PENDING_FULL);
+		return tp_handshake_refuse_syn(skb, s, TP_OUT_PENDING_FULL);
 	tp_count_connection(service->id);
 	return tp_answer_syn(skb, s, fresh, replace, rcv_nxt);
 }
 
-static __always_inline int tp_reject_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					 const struct tp_service *service)
+static __always_inline int tp_handshake_refuse_untrusted(struct __sk_buff *skb,
+							 const struct tp_segment *s,
+							 const struct tp_service *service)
 {
 	struct tp_scratch *scratch = tp_get_scratch();
 
 	if (!scratch)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	__builtin_memset(&scratch->fresh, 0, sizeof(scratch->fresh));
 	tp_set_pending(&scratch->fresh, &s->flow, service, TP_POLICY_REJECT, s->seq + 1,
 		       TP_FAMILY_NONE);
 	scratch->fresh.peer.engine = TP_ENGINE_HANDSHAKE;
-	return tp_turn_away_syn(skb, s, TP_OUT_UNTRUSTED);
+	return tp_handshake_refuse_syn(skb, s, TP_OUT_UNTRUSTED);
 }
 
 /* tp_is_below_cgroup(), by reads that are no calls. */
@@ -249,29 +250,29 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	struct tp_scratch *scratch = tp_get_scratch();
 	struct bpf_sock *sk, *behind, *listening;
 	struct tp_service *service;
-	int verdict = TP_NEXT, passed;
+	int verdict = TP_TC_NEXT, passed;
 	__u32 policy;
 
 	if (tp_missing(s) || !scratch)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	service = tp_find_service(&s->flow);
 	if (!service || tp_draining()) /* the gate holds back what has to wait */
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_SKIP)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	passed = tp_find_way(skb, s);
 	if (passed)
-		return passed > 0 ? tp_pass_on(service, (__u32)passed) : TP_NEXT;
+		return passed > 0 ? tp_pass_on(service, (__u32)passed) : TP_TC_NEXT;
 	sk = tp_find_socket(skb, s, 0);
 	if (!sk)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	/* what ends there must not keep its port: the listener behind it takes over */
 	behind = sk->state == BPF_TCP_TIME_WAIT ? tp_find_socket(skb, s, 1) : NULL;
 	listening = behind ? behind : sk;
 	if (listening->state == BPF_TCP_LISTEN && tp_is_in_cgroup(listening))
 		verdict = policy == TP_POLICY_REJECT ?
-				  tp_reject_syn(skb, s, service) :
+				  tp_handshake_refuse_untrusted(skb, s, service) :
 				  tp_take_syn(skb, s, service, policy, sk, listening);
 	if (behind)
 		bpf_sk_release(behind);

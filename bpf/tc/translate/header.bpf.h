@@ -35,19 +35,19 @@ static __always_inline int tp_step(struct tp_pending *pending, __u32 seen, __u8 
 }
 
 /* Ends what never became a connection; the agent tells client and TCP. */
-static __attribute__((noinline)) int tp_turn_down(const struct tp_segment *s,
-						  struct tp_pending *pending, __u8 state,
-						  __u32 type, __u32 reason)
+static __attribute__((noinline)) int tp_translate_refuse(const struct tp_segment *s,
+							 struct tp_pending *pending, __u8 state,
+							 __u32 type, __u32 reason)
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
 	if (tp_step(pending, pending->seen, state, pending->seen, TP_PENDING_REFUSED))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	pending->peer.reason = (__u8)reason;
 	tp_report(&pending->peer, reason, 0);
 	tp_forget_pieces(&s->flow);
 	tp_ask(&s->flow, pending->peer.service, (__u8)type, (__u8)reason, s->ack, end, 0);
-	return TP_DROP_PACKET;
+	return TP_TC_DROP;
 }
 
 /* The functions here that are not inline would otherwise leave others too little of the stack. */
@@ -56,7 +56,7 @@ static __attribute__((noinline)) int tp_ask_for_ack(const struct tp_segment *s,
 {
 	tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, pending->ack,
 	       pending->start, 0);
-	return TP_DROP_PACKET;
+	return TP_TC_DROP;
 }
 
 /*
@@ -84,17 +84,17 @@ static __always_inline int tp_split(struct __sk_buff *skb, const struct tp_segme
 	__u32 again = s->seq - pending->seen, tc_index = skb->tc_index;
 
 	if (tp_put_word(skb, s->tcp, TP_AT_SEQ, s->seq, again))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	skb->tc_index = TP_TC_INDEX_AGAIN;
 	if (bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	skb->tc_index = tc_index;
 	if (tp_put_word(skb, s->tcp, TP_AT_SEQ, again, pending->start) || tp_make_bare(skb, s, ip))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (skb->mark == tp_mark_sent_in)
 		skb->mark = 0;
 	tp_set_translated(skb);
-	return TP_NEXT;
+	return TP_TC_NEXT;
 }
 
 /* The header is whole, and there is no socket yet. */
@@ -111,7 +111,7 @@ static __always_inline int tp_decided(struct __sk_buff *skb, const struct tp_seg
 	if (s->length > 0 && (__s32)(from - pending->start) < 0 &&
 	    (__s32)(end - pending->start) > 0)
 		return tp_split(skb, s, pending, ip);
-	return TP_DROP_PACKET;
+	return TP_TC_DROP;
 }
 
 /*
@@ -124,9 +124,10 @@ static __always_inline int tp_let_in(struct __sk_buff *skb, const struct tp_segm
 	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags), seen = pending->seen;
 
 	if (refused)
-		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET, refused);
+		return tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+					   refused);
 	if (tp_step(pending, seen, TP_PENDING_WAITING, seen, TP_PENDING_PASSED) || seen)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	return tp_pass_as(skb, s, s->seq);
 }
 
@@ -140,17 +141,18 @@ static __always_inline int tp_decide(struct __sk_buff *skb, const struct tp_segm
 	__u32 header_bytes = work->parser.header.bytes;
 
 	if (!w)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	w->peer = pending->peer;
 	if (!refused)
 		refused = tp_take_header(&w->peer, &s->flow, work, pending->policy, pending->flags);
 	if (tp_step(pending, seen, TP_PENDING_WAITING, seen, TP_PENDING_CLAIMED))
-		return TP_DROP_PACKET; /* another CPU has it: the client sends it again */
+		return TP_TC_DROP; /* another CPU has it: the client sends it again */
 	pending->peer = w->peer;
 	if (refused)
-		return tp_turn_down(s, pending, TP_PENDING_CLAIMED, TP_ACTION_RESET, refused);
+		return tp_translate_refuse(s, pending, TP_PENDING_CLAIMED, TP_ACTION_RESET,
+					   refused);
 	if (tp_step(pending, seen, TP_PENDING_CLAIMED, header_bytes, TP_PENDING_DECIDED))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (seen > 0)
 		tp_forget_pieces(&s->flow);
 	return tp_decided(skb, s, pending, ip);
@@ -167,16 +169,16 @@ static __always_inline int tp_keep_piece(struct __sk_buff *skb, const struct tp_
 	if (tp_optional(pending) && (tp_expired(pending) || (s->flags & TP_FIN && seen == 0)))
 		return tp_let_in(skb, s, pending);
 	if (s->flags & TP_FIN)
-		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
-				    TP_OUT_TRUNCATED);
+		return tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+					   TP_OUT_TRUNCATED);
 	failed = tp_store_pieces(&s->flow, work, seen, end);
 	if (failed == -TP_ENOMEM)
-		return TP_DROP_PACKET; /* for the moment: the client sends it again */
+		return TP_TC_DROP; /* for the moment: the client sends it again */
 	if (failed)
-		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
-				    TP_OUT_PENDING_FULL);
+		return tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+					   TP_OUT_PENDING_FULL);
 	if (tp_step(pending, seen, TP_PENDING_WAITING, end, TP_PENDING_WAITING))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	return tp_pass_as_old(skb, s, pending, 0);
 }
 
@@ -190,10 +192,10 @@ static __always_inline int tp_judge(struct __sk_buff *skb, const struct tp_segme
 	__u32 end, refused;
 
 	if (!work || seen >= TP_MAX_HEADER || (seen && tp_load_pieces(&s->flow, work, seen)))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	end = (__u32)tp_load_header(skb, s->payload + skip, work, seen, length);
 	if (!end)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	tp_parse(&work->parser, work->bytes, end);
 	header = &work->parser.header;
 	refused = tp_check_header(header, pending->versions, pending->max_header);
@@ -202,7 +204,8 @@ static __always_inline int tp_judge(struct __sk_buff *skb, const struct tp_segme
 	if (refused == TP_OUT_NO_HEADER && tp_optional(pending))
 		return tp_let_in(skb, s, pending);
 	if (refused)
-		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET, refused);
+		return tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+					   refused);
 	if (header->verdict == TP_WAIT)
 		return tp_keep_piece(skb, s, pending, work, seen, end);
 	return tp_decide(skb, s, pending, work, seen, ip);
@@ -219,19 +222,19 @@ static __always_inline int tp_hold(struct __sk_buff *skb, const struct tp_segmen
 	if (offset == seen - 1 && !(s->flags & TP_FIN)) /* keep-alive probe */
 		return tp_pass_as_old(skb, s, pending, 1);
 	if (offset != seen)
-		return TP_DROP_PACKET; /* what comes before it is still missing */
+		return TP_TC_DROP; /* what comes before it is still missing */
 	if (s->flags & TP_FIN) {
 		if (tp_optional(pending) && seen == 0)
 			return tp_let_in(skb, s, pending);
-		return seen ? tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
-					   TP_OUT_TRUNCATED) :
-			      tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_FINISH,
-					   TP_OUT_EMPTY);
+		return seen ? tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+						  TP_OUT_TRUNCATED) :
+			      tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_FINISH,
+						  TP_OUT_EMPTY);
 	}
 	/* a client that waits for the server to speak, where no header is needed */
 	if (tp_optional(pending) && tp_expired(pending))
 		return tp_let_in(skb, s, pending);
-	return TP_DROP_PACKET;
+	return TP_TC_DROP;
 }
 
 static __always_inline int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
@@ -241,15 +244,15 @@ static __always_inline int tp_data(struct __sk_buff *skb, const struct tp_segmen
 
 	if ((__s32)(offset - seen) > 0) /* a gap: the client sends again what is missing */
 		return offset - seen < TP_MAX_AHEAD ? tp_pass_as_old(skb, s, pending, 0) :
-						      TP_DROP_PACKET;
+						      TP_TC_DROP;
 	if ((__s32)offset < -(__s32)TP_MAX_AHEAD)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if ((__s32)(end - seen) > 0)
-		return (__s32)offset < 0 ? TP_DROP_PACKET : tp_judge(skb, s, pending, seen, ip);
+		return (__s32)offset < 0 ? TP_TC_DROP : tp_judge(skb, s, pending, seen, ip);
 	if (s->flags & TP_FIN && end == seen) /* nothing new but the end */
-		return tp_turn_down(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
-				    TP_OUT_TRUNCATED);
-	return s->flags & TP_FIN ? TP_DROP_PACKET : tp_pass_as_old(skb, s, pending, 0);
+		return tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
+					   TP_OUT_TRUNCATED);
+	return s->flags & TP_FIN ? TP_TC_DROP : tp_pass_as_old(skb, s, pending, 0);
 }
 
 /* A reset before there is a socket: TCP takes one that is in the window, and so does this. */
@@ -345,28 +348,28 @@ static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_seg
 
 	/* corrupt ones would be TCP's to find, but here is decided what they say */
 	if (!w || tp_is_corrupt(skb, s, &w->wire, tp_summed(skb)))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (s->flags & TP_RST)
 		return tp_reset(skb, s, pending);
 	if (s->flags & TP_SYN || !(s->flags & TP_ACK))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (pending->state == TP_PENDING_PASSED)
-		return pending->seen && s->seq != pending->start ? TP_DROP_PACKET :
+		return pending->seen && s->seq != pending->start ? TP_TC_DROP :
 								   tp_pass_as(skb, s, s->seq);
 	/* who has not seen the SYN-ACK cannot know its number */
 	if (s->ack != pending->ack) {
 		if (tp_take_cookie(skb))
-			return TP_DROP_PACKET;
+			return TP_TC_DROP;
 		pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
 		if (!pending || s->ack != pending->ack)
-			return TP_DROP_PACKET;
+			return TP_TC_DROP;
 	}
 	if (!pending->rtt_ms)
 		pending->rtt_ms = 1; /* the client knows of a connection */
 	if (pending->state == TP_PENDING_DECIDED)
 		return tp_decided(skb, s, pending, ip);
 	if (pending->state != TP_PENDING_WAITING)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	return s->length ? tp_data(skb, s, pending, ip) : tp_hold(skb, s, pending);
 }
 

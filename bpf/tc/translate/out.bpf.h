@@ -117,7 +117,7 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 	     pending->peer.engine != TP_ENGINE_SENDER) ||
 	    s->ack != pending->start || pending->state == TP_PENDING_PASSED ||
 	    pending->state == TP_PENDING_REFUSED)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	/*
 	 * What makes the socket may echo no other timestamp than the SYN-ACK's, from Linux 6.15
 	 * on: so the client does not get to see another.
@@ -128,9 +128,8 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 		    bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10) &&
 	    tp_put_word(skb, s->tcp, TP_AT_OPTIONS + 4, bpf_ntohl(words[1]),
 			pending->synack_timestamp))
-		return TP_DROP_PACKET;
-	return tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + seen) ? TP_DROP_PACKET :
-									    TP_NEXT;
+		return TP_TC_DROP;
+	return tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + seen) ? TP_TC_DROP : TP_TC_NEXT;
 }
 
 /* Everything but plain segments of live connections, and plain SYN-ACKs. */
@@ -143,13 +142,13 @@ TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip, enum tp_kind 
 	int part;
 
 	if (!w)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	s = &w->segment;
 	part = tp_read_other(skb, ip, 1, kind);
 	if (part < 0 || !(s->flags & TP_ACK))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (s->flags & TP_SYN)
-		return part ? TP_NEXT : TP_LEFT_SYN;
+		return part ? TP_TC_NEXT : TP_LEFT_SYN;
 	t = tp_find_translation(&s->flow);
 	if (!t) {
 		pending = tp_draining() ? NULL : bpf_map_lookup_elem(&tp_pending, &s->flow);
@@ -157,15 +156,15 @@ TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip, enum tp_kind 
 			return tp_waiting_out(skb, s, pending);
 		t = bpf_map_lookup_elem(&tp_translations, &s->flow);
 		if (!t)
-			return TP_NEXT;
+			return TP_TC_NEXT;
 	}
 	if (tp_is_second(skb, t, s->ack))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + t->header_bytes))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (part == TP_PART_WHOLE && tp_translate_sack(skb, ip, t))
-		return TP_DROP_PACKET;
-	return TP_NEXT;
+		return TP_TC_DROP;
+	return TP_TC_NEXT;
 }
 
 static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip, enum tp_kind kind,
@@ -178,7 +177,7 @@ static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip, enum tp_
 	if (verdict != TP_LEFT_SYN)
 		return verdict;
 	if (tp_read_synack(skb, ip))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	tp_end_last();
 	return tp_synack_out(skb);
 }
@@ -220,19 +219,19 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	__u8 flags, doff;
 
 	if (tp_has_connection(skb) && !tp_has_translated())
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	kind = tp_find_tcp(skb, ip, 1, &flow, &tcp);
 	/* a VLAN's has passed its own interface */
 	if (kind == TP_KIND_OTHER || tp_is_tagged(skb))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (kind == TP_KIND_INVOLVED)
 		return tp_slow_out(skb, ip, kind, 0);
 	flags = ((__u8 *)tcp)[13];
 	if (!(flags & TP_ACK))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (flags & TP_SYN)
 		return tp_is_handshakes(skb, &flow, bpf_ntohl(tcp->seq)) ?
-			       TP_NEXT :
+			       TP_TC_NEXT :
 			       tp_slow_out(skb, ip, kind, flags);
 	ack = bpf_ntohl(tcp->ack_seq);
 	at = tp_plain_tcp_at(skb, ip);
@@ -245,12 +244,12 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	t = tp_find_translation(&flow);
 	if (!t)
 		return !tp_has_connection(skb) && tp_is_known(&flow) ? tp_other_out(skb, ip, kind) :
-								       TP_NEXT;
+								       TP_TC_NEXT;
 	if (tp_is_second(skb, t, ack))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (tp_put_word(skb, at, TP_AT_ACK, ack, ack + t->header_bytes))
-		return TP_DROP_PACKET;
-	return !plain && tp_translate_sack(skb, ip, t) ? TP_DROP_PACKET : TP_NEXT;
+		return TP_TC_DROP;
+	return !plain && tp_translate_sack(skb, ip, t) ? TP_TC_DROP : TP_TC_NEXT;
 }
 
 #endif

@@ -223,10 +223,10 @@ static __always_inline int tp_translate_plain(struct __sk_buff *skb, const struc
 					      struct tp_translation *t)
 {
 	if (tp_put_word(skb, at, TP_AT_SEQ, seq, seq - t->header_bytes))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	tp_set_translated(skb);
 	tp_follow_ended(flow, t, flags);
-	return TP_NEXT;
+	return TP_TC_NEXT;
 }
 
 #endif

@@ -111,7 +111,7 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	__u32 state;
 
 	if (!w || tp_read_segment(skb, ip, &w->segment))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	s = &w->segment;
 	s->flow.netns = tp_netns;
 	s->flow.part = 0;
@@ -129,13 +129,13 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	service = tp_find_service(&s->flow);
 	if (!service || tp_draining() ||
 	    tp_find_policy(service->id, s->flow.remote) == TP_POLICY_SKIP)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (tp_blank_options(skb, s))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	/* TCP would ignore it, or take it (net.ipv4.tcp_fastopen); the client sends it again */
 	if (s->length > 0 && (tp_cut_tail(skb, s, ip, 0) || tp_sum_bare(skb, s)))
-		return TP_DROP_PACKET;
-	return TP_NEXT;
+		return TP_TC_DROP;
+	return TP_TC_NEXT;
 }
 
 #endif

@@ -118,7 +118,7 @@ tp_refuse_signed(const struct tp_segment *s, struct tp_service *service, struct 
 	fresh->peer.reason = TP_OUT_INTERNAL;
 	tp_report(&fresh->peer, TP_OUT_INTERNAL, 0);
 	tp_ask(&s->flow, service->id, TP_ACTION_RESET, TP_OUT_INTERNAL, 0, s->ack, 0);
-	return TP_DROP_PACKET;
+	return TP_TC_DROP;
 }
 
 /* Whether the socket has the wire's flow; if not, from here on tc finds it. */
@@ -163,11 +163,11 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 	struct tp_translation *last;
 
 	if (!w)
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
 	/* this one's: another CPU has made the socket meanwhile */
 	if (last && last->state == TP_TRANSLATION_LIVE && last->start == s->ack)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (old && old->peer.engine == TP_ENGINE_TRANSLATE && old->start == s->ack) {
 		/* a retransmission; a cookie may be another one by then */
 		if (kind == TP_SYNACK_COOKIE && old->state == TP_PENDING_WAITING && !old->seen &&
@@ -177,15 +177,15 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 		}
 		if (old->ack == s->seq + 1)
 			old->synack_timestamp = tp_synack_timestamp(skb, s);
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	}
 	/* counted when the map let its entry go; the gate resets it */
 	if (kind == TP_SYNACK_REPEATED)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	fresh = &w->fresh;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	if (old && kind == TP_SYNACK_COOKIE && tp_keep_cookie(old, fresh) == 0)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	tp_set_pending(fresh, &s->flow, service, policy, s->ack, family);
 	fresh->peer.engine = TP_ENGINE_TRANSLATE;
 	fresh->ack = s->seq + 1;
@@ -207,9 +207,9 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 	tp_note_translated(fresh->peer.syn_ns);
 	if (tp_begin_wire(w, fresh) || bpf_map_update_elem(&tp_pending, &s->flow, fresh, BPF_ANY)) {
 		tp_report(&fresh->peer, TP_OUT_PENDING_FULL, 0);
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	}
-	return TP_NEXT;
+	return TP_TC_NEXT;
 }
 
 /*
@@ -261,21 +261,21 @@ TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb)
 	__u32 policy, family = 0;
 
 	if (!w)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	s = &w->segment;
 	service = tp_find_service(&s->flow);
 	if (!service || tp_draining())
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_REJECT) /* the gate has seen to it */
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	kind = tp_whose_synack(skb, s, &family);
 	if (kind == TP_SYNACK_NOT_OURS)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	/* the SYN had another port when it came in: then the answer makes the client fall back */
 	if (!tp_is_same_flow(&w->wire, &s->flow) && policy != TP_POLICY_SKIP &&
 	    tp_blank_options(skb, s))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	return tp_begin_waiting(skb, s, service, policy, kind, family);
 }
 

@@ -50,13 +50,13 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind k
 	int part;
 
 	if (!w)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	s = &w->segment;
 	part = tp_read_other(skb, ip, 0, kind);
 	if (part < 0)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if ((s->flags & (TP_SYN | TP_ACK | TP_RST)) == TP_SYN)
-		return part ? TP_NEXT : TP_LEFT_SYN;
+		return part ? TP_TC_NEXT : TP_LEFT_SYN;
 	if (kind == TP_KIND_TCP) {
 		tp_to_socket(&s->flow);
 		t = NULL;
@@ -69,14 +69,14 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind k
 			tp_take_unsent(s, pending);
 		if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE)
 			/* of fragments the gate gets the whole, and hands it to the agent */
-			return part ? TP_NEXT : tp_waiting(skb, s, pending, ip);
+			return part ? TP_TC_NEXT : tp_waiting(skb, s, pending, ip);
 		if (pending && pending->peer.engine == TP_ENGINE_SENDER && !part &&
 		    tp_is_probe(s, pending))
 			return tp_pass_as_old(skb, s, pending, 1);
 		/* it may have got its socket between the two look-ups */
 		t = bpf_map_lookup_elem(&tp_translations, &s->flow);
 		if (!t)
-			return TP_NEXT;
+			return TP_TC_NEXT;
 	}
 	tp_follow_ended(&s->flow, t, s->flags);
 	return tp_pass_as(skb, s, s->seq - t->header_bytes);
@@ -99,17 +99,17 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	__u8 flags;
 
 	if (tp_is_other(skb, tp_netns))
-		return TP_NEXT; /* tp_handshake has looked */
+		return TP_TC_NEXT; /* tp_handshake has looked */
 	kind = tp_find_tcp(skb, ip, 0, &flow, &tcp);
 	if (kind == TP_KIND_OTHER)
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	/* another host's: comes again on a macvlan's */
 	if (tp_is_tagged(skb) || skb->pkt_type != 0 || tp_is_translated(skb))
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	if (skb->tc_index == TP_TC_INDEX_AGAIN) {
 		skb->tc_index = 0;
 		tp_set_translated(skb);
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	}
 	if (kind == TP_KIND_INVOLVED)
 		return tp_slow_in(skb, ip, kind);
@@ -123,7 +123,7 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 		/* of a port that netfilter changes, the gate knows the socket's flow better */
 		if (!tp_is_wire_port(flow.local_port))
 			tp_set_upper_priority(skb, tp_other_priority(tp_netns));
-		return TP_NEXT;
+		return TP_TC_NEXT;
 	}
 	return tp_translate_plain(skb, &flow, tp_plain_tcp_at(skb, ip), bpf_ntohl(tcp->seq), flags,
 				  t);

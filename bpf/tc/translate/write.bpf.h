@@ -168,11 +168,11 @@ TP_VERIFIED_ONCE int tp_make_bare(struct __sk_buff *skb, const struct tp_segment
 static __always_inline int tp_pass_as(struct __sk_buff *skb, const struct tp_segment *s, __u32 seq)
 {
 	if (tp_put_word(skb, s->tcp, TP_AT_SEQ, s->seq, seq))
-		return TP_DROP_PACKET;
+		return TP_TC_DROP;
 	if (skb->mark == tp_mark_sent_in)
 		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	tp_set_translated(skb);
-	return TP_NEXT;
+	return TP_TC_NEXT;
 }
 
 #endif
