@@ -88,7 +88,7 @@ static __always_inline int tp_handshake_refuse(struct __sk_buff *skb, const stru
 static __always_inline int tp_handshake_refuse_syn(struct __sk_buff *skb,
 						   const struct tp_segment *s, __u32 reason)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_writing *w = tp_new_writing();
 	struct tp_pending *fresh;
 

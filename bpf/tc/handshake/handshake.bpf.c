@@ -279,7 +279,7 @@ static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp
 SEC("tc")
 int tp_handshake(struct __sk_buff *skb)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_pending *pending = NULL;
 	struct tp_segment *s;
 	int is_syn;

@@ -21,7 +21,7 @@ const volatile __u64 tp_isn_key[2] SEC(".rodata") = {};
 #define TP_CONG_NEEDS_ECN 2
 #define TP_RCVBUF_LOCK 2
 
-static __always_inline __u32 tp_be32_at(const struct tp_scratch *syn, __u32 at)
+static __always_inline __u32 tp_be32_at(const struct tp_handshake_area *syn, __u32 at)
 {
 	__u32 value = 0;
 
@@ -30,8 +30,8 @@ static __always_inline __u32 tp_be32_at(const struct tp_scratch *syn, __u32 at)
 	return value;
 }
 
-static __always_inline void tp_take_option(struct tp_scratch *syn, __u32 at, __u8 kind, __u8 size,
-					   __u32 allowed)
+static __always_inline void tp_take_option(struct tp_handshake_area *syn, __u32 at, __u8 kind,
+					   __u8 size, __u32 allowed)
 {
 	if (kind == TCPOPT_MSS && size == 4) {
 		syn->mss = (__u16)(syn->bytes[(at + 2) & 63] << 8 | syn->bytes[(at + 3) & 63]);
@@ -49,14 +49,14 @@ static __always_inline void tp_take_option(struct tp_scratch *syn, __u32 at, __u
 }
 
 struct tp_options {
-	struct tp_scratch *syn;
+	struct tp_handshake_area *syn;
 	__u32 allowed;
 };
 
 static long tp_option_step(__u64 index, void *context)
 {
 	const struct tp_options *options = context;
-	struct tp_scratch *syn = options->syn;
+	struct tp_handshake_area *syn = options->syn;
 	__u32 at = syn->at;
 	__u8 kind, length;
 
@@ -82,7 +82,7 @@ static long tp_option_step(__u64 index, void *context)
 TP_VERIFIED_ONCE int tp_read_options(struct __sk_buff *skb, __u32 tcp, __u32 payload, __u32 allowed)
 {
 	__u32 size = payload - tcp - sizeof(struct tcphdr);
-	struct tp_scratch *syn = tp_get_scratch();
+	struct tp_handshake_area *syn = tp_get_scratch();
 	struct tp_options options;
 
 	if (!syn || size > TP_MAX_OPTIONS)
@@ -109,7 +109,7 @@ static __always_inline int tp_read_timestamp(struct __sk_buff *skb, const struct
 					     __u32 *value)
 {
 	__u32 words[2];
-	struct tp_scratch *syn;
+	struct tp_handshake_area *syn;
 
 	if (s->payload - s->tcp < sizeof(struct tcphdr) + 12)
 		return -1;
@@ -244,7 +244,7 @@ static __always_inline void tp_read_space(struct tcp_sock *listener, struct tp_s
 TP_VERIFIED_ONCE int tp_select_window(void)
 {
 	__u32 zero = 0, clamp, mss, full, space;
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 	const struct tp_route *route;
 	struct tp_pending *pending;
@@ -314,7 +314,7 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
 	int is_ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	__u32 allowed = 0, user_mss = listener->rx_opt.user_mss, mss;
-	struct tp_scratch *syn = tp_get_scratch();
+	struct tp_handshake_area *syn = tp_get_scratch();
 	struct tp_pending *pending;
 	struct tp_offer *offer;
 	struct tp_route *route;
@@ -354,7 +354,7 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 /* RFC 6528: a keyed hash of the connection's ends, plus the clock (64 ns, as the kernel's). */
 TP_VERIFIED_ONCE __u64 tp_connection_hash(const struct tp_flow *flow)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	__u64 *message;
 
 	if (!scratch || tp_missing(flow))

@@ -13,7 +13,8 @@
  * scratch->probing says so.
  */
 static __always_inline __u32 tp_ask_netfilter(struct __sk_buff *skb, const struct tp_segment *s,
-					      struct tp_scratch *scratch, const struct net *net)
+					      struct tp_handshake_area *scratch,
+					      const struct net *net)
 {
 	int is_ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	__u64 now = bpf_ktime_get_boot_ns(), hooks = tp_hooks(net, is_ipv4);
@@ -51,7 +52,7 @@ static __always_inline __u32 tp_ask_netfilter(struct __sk_buff *skb, const struc
  */
 TP_VERIFIED_ONCE int tp_send_probe(struct __sk_buff *skb, struct tp_segment *s)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_writing *w = tp_new_writing();
 	__u32 size = skb->len, rest;
 	__u16 port;

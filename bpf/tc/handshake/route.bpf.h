@@ -64,7 +64,7 @@ static __always_inline int tp_is_for_this_host(struct __sk_buff *skb, const stru
  */
 TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment *s)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	__u32 passed = TP_PASSED_NOTHING;
 	struct bpf_fib_lookup *route;
 	struct tp_way *way;

@@ -51,7 +51,7 @@ static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_
 					 const struct tp_pending *pending, int replace,
 					 __u32 rcv_nxt)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_writing *w = tp_new_writing();
 	const struct tp_offer *offer;
 	struct tp_way *way;
@@ -130,7 +130,7 @@ static __always_inline int tp_is_under_way(const struct tp_pending *pending)
 /* Whether netfilter, where it has hooks, is known to let the connection be; what it is if not. */
 static __always_inline __u32 tp_is_stopped(struct __sk_buff *skb, const struct tp_segment *s,
 					   const struct tcp_sock *listener,
-					   struct tp_scratch *scratch)
+					   struct tp_handshake_area *scratch)
 {
 	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
 
@@ -146,7 +146,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 				       struct bpf_sock *sk, struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	__u32 isn, special, rcv_nxt = 0, tw_isn = 0;
 	struct tp_pending *old, *gone = NULL, *fresh;
 	struct tp_translation *last;
@@ -215,7 +215,7 @@ static __always_inline int tp_handshake_refuse_untrusted(struct __sk_buff *skb,
 							 const struct tp_segment *s,
 							 const struct tp_service *service)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 
 	if (!scratch)
 		return TP_TC_DROP;
@@ -247,7 +247,7 @@ static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct bpf_sock *sk, *behind, *listening;
 	struct tp_service *service;
 	int verdict = TP_TC_NEXT, passed;

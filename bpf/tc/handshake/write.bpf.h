@@ -72,7 +72,7 @@ struct tp_head {
  * What does not fit on the stack, and the results of loops, which the verifier does
  * not track here.  Only softirqs use it, and tc programs do not nest.
  */
-struct tp_scratch {
+struct tp_handshake_area {
 	__u8 bytes[64]; /* TCP options under examination */
 	__u32 at, end;
 	__u32 timestamp;
@@ -99,10 +99,10 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tp_scratch);
+	__type(value, struct tp_handshake_area);
 } tp_scratch SEC(".maps");
 
-static __always_inline struct tp_scratch *tp_get_scratch(void)
+static __always_inline struct tp_handshake_area *tp_get_scratch(void)
 {
 	__u32 zero = 0;
 
@@ -111,7 +111,7 @@ static __always_inline struct tp_scratch *tp_get_scratch(void)
 
 static __always_inline struct tp_writing *tp_new_writing(void)
 {
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 
 	if (!scratch)
 		return NULL;
@@ -196,7 +196,7 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 {
 	__u32 options_size, length, tcp_length, zero = 0, head_size, ip_size;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
-	struct tp_scratch *scratch = tp_get_scratch();
+	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_head *head;
 	__u8 *moved;
 	__u64 sum;

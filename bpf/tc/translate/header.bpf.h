@@ -137,7 +137,7 @@ static __always_inline int tp_decide(struct __sk_buff *skb, const struct tp_segm
 				     __u32 seen, __u32 ip)
 {
 	__u32 refused = tp_has_room() ? TP_OUT_NONE : TP_OUT_MAP_FULL;
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	__u32 header_bytes = work->parser.header.bytes;
 
 	if (!w)
@@ -300,7 +300,7 @@ static __always_inline __u32 tp_write_ends(const struct __sk_buff *skb, const st
  */
 TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct bpf_sock_tuple tuple = {};
 	struct tp_pending *pending;
 	struct bpf_sock *listener;
@@ -344,7 +344,7 @@ TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 				      struct tp_pending *pending, __u32 ip)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 
 	/* corrupt ones would be TCP's to find, but here is decided what they say */
 	if (!w || tp_is_corrupt(skb, s, &w->wire, tp_summed(skb)))

@@ -12,7 +12,7 @@
 /* An option at a time, from w->at on; at SACK w->at and w->end are its blocks'. */
 static long tp_sack_step(__u64 index, void *context)
 {
-	struct tp_translating *w = *(struct tp_translating **)context;
+	struct tp_translate_area *w = *(struct tp_translate_area **)context;
 	__u32 at = w->at & 63;
 	__u8 kind = w->options[at], length;
 
@@ -36,7 +36,7 @@ static long tp_sack_step(__u64 index, void *context)
  * (D-SACK, RFC 2883), which only says something about us.  Once: the next time the client has
  * sent them again.
  */
-static __always_inline int tp_is_header_told(struct tp_translating *w, struct tp_translation *t)
+static __always_inline int tp_is_header_told(struct tp_translate_area *w, struct tp_translation *t)
 {
 	__u32 at = w->at & 63, edge = 0;
 
@@ -56,7 +56,7 @@ static __always_inline int tp_is_header_told(struct tp_translating *w, struct tp
 /* The edges of SACK blocks, if there are any among the options. */
 TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct tp_translation *t)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct tp_segment *s;
 	int size;
 
@@ -135,7 +135,7 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 /* Everything but plain segments of live connections, and plain SYN-ACKs. */
 TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct tp_translation *t;
 	struct tp_pending *pending;
 	struct tp_segment *s;

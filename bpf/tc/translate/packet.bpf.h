@@ -174,7 +174,7 @@ static __always_inline void tp_turn_round(struct tp_segment *s)
  */
 TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out, enum tp_kind kind)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct bpf_sock *sk = skb->sk;
 	struct tp_segment *s;
 	enum tp_part part;

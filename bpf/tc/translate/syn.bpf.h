@@ -16,7 +16,7 @@
 /* A byte of the options at a time: their borders are where w->at says. */
 static long tp_blank_step(__u64 index, void *context)
 {
-	struct tp_translating *w = *(struct tp_translating **)context;
+	struct tp_translate_area *w = *(struct tp_translate_area **)context;
 	__u32 i = (__u32)index;
 	__u8 kind, length;
 
@@ -41,7 +41,7 @@ static long tp_blank_step(__u64 index, void *context)
 }
 
 /* As Linux writes them: the largest segment, SACK, timestamps and the window's scale, and nothing else. */
-static __always_inline int tp_are_common(const struct tp_translating *w, __u32 size)
+static __always_inline int tp_are_common(const struct tp_translate_area *w, __u32 size)
 {
 	const __be32 *words = (const __be32 *)w->options;
 
@@ -59,7 +59,7 @@ static __always_inline int tp_are_common(const struct tp_translating *w, __u32 s
  */
 TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_segment *s)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	__u32 size;
 
 	if (!w || tp_missing(s))
@@ -104,7 +104,7 @@ static __attribute__((noinline)) __u32 tp_state_of(struct __sk_buff *skb,
  */
 TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct tp_service *service;
 	struct tp_translation *t;
 	struct tp_segment *s;

@@ -96,7 +96,7 @@ static __always_inline __u32 tp_synack_timestamp(struct __sk_buff *skb, const st
 /* A signature covers the numbers: such a connection cannot be translated. */
 static __always_inline int tp_is_signed(struct __sk_buff *skb, const struct tp_segment *s)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 
 	if (!w || tp_load_options(skb, w, s->tcp, s->payload) < 0)
 		return 0;
@@ -122,7 +122,7 @@ tp_refuse_signed(const struct tp_segment *s, struct tp_service *service, struct 
 }
 
 /* Whether the socket has the wire's flow; if not, from here on tc finds it. */
-static __always_inline int tp_begin_wire(struct tp_translating *w, struct tp_pending *fresh)
+static __always_inline int tp_begin_wire(struct tp_translate_area *w, struct tp_pending *fresh)
 {
 	struct tp_flow *socket = &w->segment.flow;
 
@@ -159,7 +159,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 					    enum tp_synack kind, __u32 family)
 {
 	struct tp_pending *old = bpf_map_lookup_elem(&tp_pending, &s->flow), *fresh;
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct tp_translation *last;
 
 	if (!w)
@@ -218,7 +218,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
  */
 TP_VERIFIED_ONCE int tp_end_last(void)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct tp_translation *last;
 
 	if (!w || !tp_has_translated())
@@ -235,7 +235,7 @@ TP_VERIFIED_ONCE int tp_end_last(void)
 /* Into the work area: the SYN-ACK, its flow as for what comes in, at the socket and on the wire. */
 TP_VERIFIED_ONCE int tp_read_synack(struct __sk_buff *skb, __u32 ip)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct bpf_sock *sk = skb->sk;
 	struct tp_segment *s;
 
@@ -254,7 +254,7 @@ TP_VERIFIED_ONCE int tp_read_synack(struct __sk_buff *skb, __u32 ip)
 /* What tp_read_synack() has read. */
 TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct tp_service *service;
 	struct tp_segment *s;
 	enum tp_synack kind;

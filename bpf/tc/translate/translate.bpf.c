@@ -43,7 +43,7 @@ static __always_inline int tp_is_probe(const struct tp_segment *s, const struct 
  */
 TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	struct tp_translation *t;
 	struct tp_pending *pending;
 	struct tp_segment *s;

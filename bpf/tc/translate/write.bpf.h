@@ -24,7 +24,7 @@
 #define TP_TC_INDEX_AGAIN 0x7470
 
 /* Does not fit on the stack; only softirqs use it, and tc programs do not nest. */
-struct tp_translating {
+struct tp_translate_area {
 	struct tp_segment segment; /* its flow: the socket's, once that is known */
 	struct tp_flow wire;       /* the packet's own */
 	struct tp_pending fresh;
@@ -40,10 +40,10 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tp_translating);
+	__type(value, struct tp_translate_area);
 } tp_translating __weak SEC(".maps");
 
-static __always_inline struct tp_translating *tp_get_translating(void)
+static __always_inline struct tp_translate_area *tp_get_translating(void)
 {
 	__u32 zero = 0;
 
@@ -64,7 +64,7 @@ static __always_inline int tp_put_word(struct __sk_buff *skb, __u32 tcp, __u32 a
 }
 
 /* Copies the TCP options to w->options; returns their size, -1 if there are none. */
-static __always_inline int tp_load_options(struct __sk_buff *skb, struct tp_translating *w,
+static __always_inline int tp_load_options(struct __sk_buff *skb, struct tp_translate_area *w,
 					   __u32 tcp, __u32 payload)
 {
 	__u32 size = payload - tcp - sizeof(struct tcphdr);
@@ -80,7 +80,7 @@ static __always_inline int tp_load_options(struct __sk_buff *skb, struct tp_tran
 }
 
 /* Writes w->options, which were w->head. */
-static __always_inline int tp_store_options(struct __sk_buff *skb, struct tp_translating *w,
+static __always_inline int tp_store_options(struct __sk_buff *skb, struct tp_translate_area *w,
 					    __u32 tcp, __u32 size)
 {
 	__s64 sum = bpf_csum_diff((__be32 *)w->head, TP_OPTIONS_SIZE, (__be32 *)w->options,
@@ -125,7 +125,7 @@ static __always_inline int tp_cut_tail(struct __sk_buff *skb, const struct tp_se
 /* The checksum of a segment that has lost its payload. */
 static __always_inline int tp_sum_bare(struct __sk_buff *skb, const struct tp_segment *s)
 {
-	struct tp_translating *w = tp_get_translating();
+	struct tp_translate_area *w = tp_get_translating();
 	__u32 size = s->payload - s->tcp;
 	__u16 check;
 	__u64 sum;
