@@ -69,7 +69,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # ---- targets ---------------------------------------------------------------
 
-.PHONY: all deps demo test lint clean help install
+.PHONY: all deps demo test check lint clean help install
 all: $(ALL) ## build everything into build/
 
 deps: ## install the Debian packages that building, testing and the demo need
@@ -80,6 +80,9 @@ demo: ## the main job on this machine: HAProxy, Node, the real client's address
 
 test: ## build and run every test (root)
 	$(Q)tools/test
+
+check: ## a quick look while working: each test with one of its parameters (root)
+	$(Q)tools/test --quick
 
 lint: $(BUILD)/gen/truepeer.skel.h $(TEST_SKELS) $(BUILD)/gen/abi_members.inc ## clang-format and clang-tidy over all C and C++; tools/lint --fix-format mends
 	$(Q)tools/lint
