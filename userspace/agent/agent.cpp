@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/load/handshake.h"
+#include "agent/load/engines/engines.h"
 #include "agent/load/host.h"
 #include "agent/load/retire.h"
 #include "agent/load/rivals.h"
@@ -69,13 +69,8 @@ Status Agent::look_at_host()
 		setup_.namespaces.push_back(space.cookie);
 		setup_.names.push_back(space.name);
 	}
-	setup_.no_handshake = why_no_handshake(options_, setup_.cgroup);
-	setup_.no_sender = why_no_sender(options_);
-	setup_.only_translate = options_.engine == "translate";
-	if (options_.engine == "handshake" && !setup_.no_handshake.empty())
-		return no_engine_error(options_.engine, setup_.no_handshake);
-	if (options_.engine == "sender" && !setup_.no_sender.empty())
-		return no_engine_error(options_.engine, setup_.no_sender);
+	setup_.engines = EngineChoice(options_.engine, setup_.cgroup);
+	TP_TRY(setup_.engines.check());
 	if (!may_send_)
 		log("without CAP_NET_RAW refused connections are not reset at once");
 	return success();
@@ -96,10 +91,7 @@ Status Agent::begin()
 
 	TP_TRY(check_rivals(setup_, cgroup, 0));
 	programs_ = TP_TRY(load_programs(setup_, setup_.pin_dir, cgroup));
-	if (options_.engine == "handshake" && !programs_->no_handshake().empty())
-		return no_engine_error(options_.engine, programs_->no_handshake());
-	if (options_.engine == "sender" && !programs_->no_sender().empty())
-		return no_engine_error(options_.engine, programs_->no_sender());
+	TP_TRY(programs_->engines().check());
 	loop_ = TP_TRY(Loop::create(programs_->actions(), *enforcer_));
 	TP_TRY(attach());
 	TP_TRY(follow_host());
@@ -119,20 +111,58 @@ Status Agent::attach()
 	TP_TRY(programs_->attach(cgroup_.fd.get()));
 	if (setup_.getsockopt_cgroup >= 0)
 		TP_TRY(programs_->attach_getsockopt(setup_.getsockopt_cgroup));
-	interfaces_ = TP_TRY(attach_interfaces(*programs_, options_, spaces_));
+	return attach_interfaces();
+}
+
+/* --engine auto does without its best engine where that cannot be attached. */
+Status Agent::attach_interfaces()
+{
+	for (size_t i = 0; i < spaces_.size(); i++) {
+		Interfaces one = TP_TRY(Interfaces::open(spaces_[i], programs_->tc_programs(i),
+							 options_.interfaces));
+		Status attached = one.attach(true);
+
+		if (attached) {
+			interfaces_.push_back(std::move(one));
+			continue;
+		}
+		if (attached.error().code == ErrorCode::usage ||
+		    !programs_->give_up_at_tc(attached.error().text()))
+			return attached;
+		interfaces_.clear();
+		return attach_interfaces();
+	}
 	return success();
 }
 
 /* What the programs have to know of the host, now and whenever it changes. */
 Status Agent::follow_host()
 {
-	way_back_ = ask_for_way_back(*programs_, spaces_);
-	routes_ = TP_TRY(read_routes(*programs_, setup_, spaces_));
+	if (programs_->engines().answer_clients())
+		TP_TRY(follow_routes());
 	own_addresses_ = TP_TRY(read_own_addresses(*programs_, setup_, spaces_));
 	served_.emplace(ServedNamespaces::Parts{ setup_, spaces_, *programs_, *enforcer_, *loop_,
 						 interfaces_, routes_, own_addresses_,
 						 options_.interfaces, setup_.pin_dir });
 	return served_->set_routes();
+}
+
+/* Which way answers to clients go, and the metrics of their routes. */
+Status Agent::follow_routes()
+{
+	for (size_t i = 0; i < spaces_.size(); i++) {
+		Status opened = way_back_.open(spaces_[i]);
+
+		if (!opened)
+			log("{}; without it the handshake engine serves only connections over "
+			    "loopback",
+			    opened.error().text());
+		Routes routes =
+			TP_TRY(Routes::open(spaces_[i], setup_.namespaces[i], programs_->routes()));
+		TP_TRY(routes.load());
+		routes_.push_back(std::move(routes));
+	}
+	return success();
 }
 
 /* Only the handshake engine's connections wait for their header outside of TCP. */
@@ -144,8 +174,8 @@ void Agent::warn_of_short_requests() const
 		log("header timeout: {} s: {} end after {} s, when TCP has given up its SYN-ACK "
 		    "(raise net.ipv4.tcp_synack_retries, or lower --header-timeout)",
 		    options_.header_timeout,
-		    programs_->no_handshake().empty() ? "connections of the other engines" :
-							"connections",
+		    programs_->engines().answer_clients() ? "connections of the other engines" :
+							    "connections",
 		    lifetime);
 }
 
@@ -155,12 +185,11 @@ void Agent::say_ready() const
 
 	for (const Interfaces &one : interfaces_)
 		count += one.count();
-	std::string on = " on " + count_text(count, "interface");
-	std::string engine = programs_->no_handshake().empty() ? "handshake" + on :
-			     programs_->no_sender().empty()    ? "sender and translate" + on :
-								 "translate" + on;
-	if (options_.engine == "auto" && !programs_->no_handshake().empty())
-		log("engine {}, not handshake: {}", engine, programs_->no_handshake());
+	const EngineChoice &serving = programs_->engines();
+	const Engine &best = *all_engines().front();
+	std::string engine = serving.text() + " on " + count_text(count, "interface");
+	if (serving.is_auto() && !serving.serves(best))
+		log("engine {}, not {}: {}", engine, best.name(), serving.why_not(best));
 	std::string line =
 		fmt::format("ready: {}, engine {}, pins in {}\n",
 			    count_text(options_.listen.size(), "service"), engine, setup_.pin_dir);

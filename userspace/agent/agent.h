@@ -49,7 +49,9 @@ private:
 	Status look_at_host();
 	Status claim_pins();
 	Status attach();
+	Status attach_interfaces();
 	Status follow_host();
+	Status follow_routes();
 	Status begin();
 	void tick();
 	void warn_of_short_requests() const;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/load/cgroup.h"
+#include "agent/load/engines/engines.h"
 #include "agent/options.h"
 #include "base/address.h"
 #include "base/policy.h"
@@ -33,11 +34,9 @@ struct Setup {
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
 	std::string pin_dir;
-	std::string no_handshake;    /* why the handshake engine is not to be tried; empty: try */
-	std::string no_sender;       /* ... the sender engine */
-	bool only_translate = false; /* no engine else: --interface is about it */
-	int getsockopt_cgroup = -1;  /* where getsockopt() is answered; -1: nowhere */
-	bool original_dst = false;   /* ... SO_ORIGINAL_DST, too */
+	EngineChoice engines;       /* that are to be tried */
+	int getsockopt_cgroup = -1; /* where getsockopt() is answered; -1: nowhere */
+	bool original_dst = false;  /* ... SO_ORIGINAL_DST, too */
 };
 
 /* What stands in the options alone; the host's part is the agent's to fill in. */

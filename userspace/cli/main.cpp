@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/agent.h"
+#include "agent/load/engines/engines.h"
 #include "agent/load/unload.h"
 #include "agent/options.h"
 #include "base/log.h"
@@ -180,6 +181,15 @@ static std::string engine_that_went(const std::string &engine)
 				    "";
 }
 
+std::vector<std::string> engine_names()
+{
+	std::vector<std::string> names = { "auto" };
+
+	for (const Engine *engine : all_engines())
+		names.emplace_back(engine->name());
+	return names;
+}
+
 CLI::App *add_run(CLI::App &app, RunOptions &run)
 {
 	CLI::App *command =
@@ -203,7 +213,7 @@ CLI::App *add_run(CLI::App &app, RunOptions &run)
 	command->add_option("--engine", run.engine,
 			    "Remove headers in this way; auto chooses for each connection")
 		->check(CLI::Validator(engine_that_went, ""))
-		->check(CLI::IsMember({ "auto", "handshake", "sender", "translate" }))
+		->check(CLI::IsMember(engine_names()))
 		->capture_default_str();
 	command->add_option("--header", run.header,
 			    "Require a header of trusted senders, or use one if there is one")

@@ -17,24 +17,19 @@
 namespace tp
 {
 
-int Programs::handshake(size_t space) const
+/* A SYN that one engine answers the next one does not get to see. */
+std::vector<TcPrograms> Programs::tc_programs(size_t space) const
 {
-	if (!no_handshake_.empty())
-		return -1;
 	const Skeleton &skeleton = space == 0 ? skeleton_ : more_[space - 1];
-	return bpf_program__fd(skeleton->progs.tp_handshake);
-}
+	std::vector<TcPrograms> all;
 
-TcPrograms Programs::translate(size_t space) const
-{
-	const auto &programs = (space == 0 ? skeleton_ : more_[space - 1])->progs;
-
-	return { bpf_program__fd(programs.tp_translate_in),
-		 bpf_program__fd(programs.tp_translate_out),
-		 bpf_program__fd(programs.tp_translate_in_ip),
-		 bpf_program__fd(programs.tp_translate_out_ip),
-		 "translate",
-		 !only_translate_ };
+	for (const Engine *engine : all_engines()) {
+		if (!engine->runs_at_tc() || !engines_.serves(*engine))
+			continue;
+		all.push_back(engine->tc_programs(skeleton->obj));
+		all.back().everywhere = engine->is_basis() && !engines_.is_asked(*engine);
+	}
+	return all;
 }
 
 static Status update(const bpf_map *map, const void *key, const void *value)
@@ -70,11 +65,9 @@ Status Programs::fill(const Setup &setup)
 		key.port = listen.port;
 		std::memcpy(key.address, listen.address.bytes, 16);
 		service.id = id;
-		service.engines = 1u << TP_ENGINE_TRANSLATE;
-		if (no_handshake_.empty())
-			service.engines |= 1u << TP_ENGINE_HANDSHAKE;
-		if (no_sender_.empty())
-			service.engines |= 1u << TP_ENGINE_SENDER;
+		for (const Engine *engine : all_engines())
+			if (engines_.serves(*engine))
+				service.engines |= (uint8_t)(1u << engine->id());
 		service.header_timeout_ns = setup.header_timeout_ns;
 		service.versions = setup.versions;
 		service.flags = setup.flags;
@@ -164,14 +157,10 @@ Status Programs::attach(int cgroup)
 		{ "link_peername6", skeleton_->progs.tp_peername6, BPF_CGROUP_INET6_GETPEERNAME },
 		{ "link_gate", skeleton_->progs.tp_gate, BPF_CGROUP_INET_INGRESS },
 	};
-	int failed = 0;
 
-	if (no_sender_.empty()) /* a link to a sockmap exists only from Linux 6.10 on */
-		failed = bpf_prog_attach(bpf_program__fd(skeleton_->progs.tp_sender),
-					 bpf_map__fd(skeleton_->maps.tp_sending),
-					 BPF_SK_MSG_VERDICT, 0);
-	if (failed)
-		return system_error("attach", "tp_sender to tp_sending", failed);
+	for (const Engine *engine : all_engines())
+		if (engines_.serves(*engine))
+			TP_TRY(engine->attach(skeleton_->obj));
 	for (const auto &point : points) {
 		int fd = bpf_link_create(bpf_program__fd(point.program), cgroup, point.type,
 					 nullptr);

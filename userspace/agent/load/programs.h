@@ -10,8 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "agent/load/engines/engines.h"
+#include "agent/load/tc_hook.h"
 #include "agent/setup.h"
-#include "agent/watch/interfaces.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "bpf/abi.h"
@@ -45,8 +46,8 @@ public:
 		bool pending = true; /* also its connections without a socket */
 	};
 	/*
-	 * Loads, and fills the maps: no connection is taken before start().  Where the handshake
-	 * or the sender engine cannot be loaded, no_handshake() and no_sender() tell why.
+	 * Loads, and fills the maps: no connection is taken before start().  Of engines that
+	 * cannot be loaded engines() tells why.
 	 */
 	static Result<Programs> load(Setup setup, const Predecessor &predecessor);
 	Programs(Programs &&) = default;
@@ -68,20 +69,17 @@ public:
 	/* Whether tp_routes has anything. */
 	Status set_routes(bool any);
 
-	/* By index into Setup::namespaces; -1: not loaded. */
-	int handshake(size_t space) const;
-	/* The programs of the translate engine, if that serves. */
-	TcPrograms translate(size_t space) const;
-	const std::string &no_handshake() const { return no_handshake_; }
-	const std::string &no_sender() const { return no_sender_; }
+	/* Which serve. */
+	const EngineChoice &engines() const { return engines_; }
+	/* Of the namespace at this index of Setup::namespaces, as they see a packet one by one. */
+	std::vector<TcPrograms> tc_programs(size_t space) const;
+	/* The best engine cannot be attached there; false: it cannot be done without. */
+	bool give_up_at_tc(const std::string &why);
 	/* The program anew, for another namespace at this index, not the first. */
 	Status enter(const Setup &setup, size_t space);
 	/* The services of one namespace become those of another. */
 	Status move_services(uint64_t from, uint64_t to);
 	Status tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state);
-	/* It does not work after all. */
-	void give_up_handshake(const std::string &why);
-
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
 	Status pin(const std::string &dir, std::optional<uint32_t> group);
 
@@ -125,8 +123,7 @@ private:
 
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the tc programs for further namespaces */
-	std::string no_handshake_, no_sender_;
-	bool only_translate_ = false;     /* --interface says where */
+	EngineChoice engines_;
 	bool shares_ = false;             /* tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* maps */
 	tp_config config_ = {};

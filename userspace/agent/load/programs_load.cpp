@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Loading the programs: as many engines as the kernel, and who runs the agent, allows. */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/random.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstdarg>
-#include <cstdio>
-#include <cstring>
-#include <sstream>
+#include <span>
 
+#include <fmt/format.h>
+
+#include "agent/load/engines/engines.h"
+#include "agent/load/load_log.h"
 #include "agent/load/programs.h"
 #include "base/log.h"
 #include "base/maps.h"
@@ -19,79 +19,6 @@
 
 namespace tp
 {
-
-/* What libbpf says while loading is worth reading only when loading fails. */
-static std::string libbpf_output;
-
-static int keep_output(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	char *text = nullptr;
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	int length = vasprintf(&text, format, arguments);
-	if (length > 0)
-		libbpf_output.append(text, (size_t)length);
-	free(text);
-	return length;
-}
-
-/*
- * Why the kernel did not take a program, in its own words: the verifier's last line before the
- * end of its log and its statistics, behind what the error number says.
- */
-static std::string kernel_words(const Error &error)
-{
-	std::istringstream lines(libbpf_output);
-	std::string last;
-	bool inside = false;
-
-	for (std::string line; std::getline(lines, line);) {
-		if (line.find("-- BEGIN PROG LOAD LOG --") != std::string::npos)
-			inside = true;
-		else if (line.find("-- END PROG LOAD LOG --") != std::string::npos)
-			inside = false;
-		else if (inside && !line.empty() && !line.starts_with("processed ") &&
-			 !line.starts_with("verification time ") &&
-			 !line.starts_with("stack depth "))
-			last = line;
-	}
-	return last.empty() ? error.reason : error.reason + ": " + last;
-}
-
-/* The program that the kernel has refused, as far as libbpf says. */
-static std::string refused_program()
-{
-	static constexpr std::string_view before = "prog '", behind = "': BPF program load failed";
-	size_t end = libbpf_output.find(behind);
-	size_t start = end == std::string::npos ? end : libbpf_output.rfind(before, end);
-
-	if (start == std::string::npos)
-		return {};
-	start += before.size();
-	return libbpf_output.substr(start, end - start);
-}
-
-/* Whether the running kernel has this function for programs, as far as its BTF tells. */
-static bool kernel_lacks(const char *function)
-{
-	btf *kernel = btf__load_vmlinux_btf();
-	bool lacks = kernel && btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) < 0;
-
-	btf__free(kernel);
-	return lacks;
-}
-
-/* The verifier gives its reason in the last lines of a long log. */
-static std::string end_of_output()
-{
-	static constexpr size_t enough = 2000;
-
-	if (libbpf_output.size() <= enough)
-		return libbpf_output;
-	size_t line = libbpf_output.find('\n', libbpf_output.size() - enough);
-	return "[...]" + libbpf_output.substr(line == std::string::npos ? 0 : line);
-}
 
 void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 {
@@ -128,6 +55,13 @@ static uint32_t pieces_room(const Setup &setup)
 					    pieces_memory / sizeof(tp_header_part));
 }
 
+static void set_autoload(bpf_object *object, const Engine &engine, bool load)
+{
+	for (const std::string &name : engine.programs())
+		bpf_program__set_autoload(bpf_object__find_program_by_name(object, name.c_str()),
+					  load);
+}
+
 static void set_ports(tp_truepeer *skeleton, const Setup &setup)
 {
 	for (const Listen &listen : setup.services)
@@ -148,19 +82,6 @@ static Status set_tc_programs(tp_truepeer *skeleton, const Setup &setup, uint64_
 	data->tp_cgroup_level = setup.cgroup.level.value_or(0);
 	set_ports(skeleton, setup);
 	return success();
-}
-
-static std::vector<bpf_program *> translate_programs(tp_truepeer *skeleton)
-{
-	return { skeleton->progs.tp_translate_in, skeleton->progs.tp_translate_out,
-		 skeleton->progs.tp_translate_in_ip, skeleton->progs.tp_translate_out_ip };
-}
-
-/* The namespaces whose services this host's own sockets may connect to. */
-static void set_sender(tp_truepeer *skeleton, const Setup &setup)
-{
-	set_ports(skeleton, setup);
-	skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
 }
 
 /* What an operator has set, what is told of the past, and what live connections stand on. */
@@ -202,10 +123,7 @@ static Status share_maps(tp_truepeer *skeleton, const Programs::Predecessor &pre
 Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 						   const Predecessor &predecessor)
 {
-	bool handshake = setup.no_handshake.empty(), sender = setup.no_sender.empty();
-
-	libbpf_output.clear();
-	libbpf_set_print(keep_output);
+	begin_load_log();
 	Skeleton opened(tp_truepeer__open());
 	tp_truepeer *skeleton = opened.get();
 
@@ -226,12 +144,12 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_pieces, pieces_room(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
-	bpf_program__set_autoload(skeleton->progs.tp_handshake, handshake);
-	bpf_program__set_autoload(skeleton->progs.tp_sender, sender);
+	for (const Engine *engine : all_engines())
+		set_autoload(skeleton->obj, *engine, setup.engines.serves(*engine));
 	bpf_program__set_autoload(skeleton->progs.tp_getsockopt, setup.getsockopt_cgroup >= 0);
 	skeleton->rodata->tp_original_dst = setup.original_dst;
-	if (sender)
-		set_sender(skeleton, setup);
+	/* of those whose services this host's own sockets may connect to */
+	skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
 	Status set = set_tc_programs(skeleton, setup, setup.namespaces.front());
 	if (!set)
 		return set.error();
@@ -249,19 +167,19 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 }
 
 /*
- * What `program` needs is said only where that is missing; where the kernel has it and refuses
+ * What the engine needs is said only where that is missing; where the kernel has it and refuses
  * the program all the same, its whole message is logged, too: it is worth a bug report.
  */
-static std::string why_not_loaded(const Error &error, const std::string &program)
+static std::string why_not_loaded(const Error &error, const Engine &engine)
 {
-	if (program == "tp_handshake" && kernel_lacks("bpf_sk_assign_tcp_reqsk"))
-		return "this kernel lacks what it needs: Linux 6.9 or later, with "
-		       "CONFIG_SYN_COOKIES";
-	std::string failed = refused_program();
-	if (failed == program)
-		log("{}", end_of_output());
-	return fmt::format("the kernel does not take {}: {}", failed.empty() ? program : failed,
-			   error.reason);
+	std::string missing = engine.missing_in_kernel(), failed = refused_program();
+
+	if (!missing.empty())
+		return "this kernel lacks what it needs: " + missing;
+	if (!failed.empty())
+		log("{}", end_of_load_log());
+	return fmt::format("the kernel does not take {}: {}",
+			   failed.empty() ? engine.programs().front() : failed, error.reason);
 }
 
 /*
@@ -275,22 +193,18 @@ Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predec
 
 		if (loaded)
 			return loaded;
-		std::string program = refused_program();
-		bool any = program.empty();
-		if (setup.no_handshake.empty() && (any || program == "tp_handshake")) {
-			setup.no_handshake = why_not_loaded(loaded.error(), "tp_handshake");
-		} else if (setup.no_sender.empty() && (any || program == "tp_sender")) {
-			setup.no_sender = why_not_loaded(loaded.error(), "tp_sender");
-		} else {
+		const Engine *engine = setup.engines.dispensable(refused_program());
+		if (!engine)
 			return loaded;
-		}
+		setup.engines.give_up(*engine, why_not_loaded(loaded.error(), *engine));
 	}
 }
 
-static void copy_text(const std::string &text, char *to, size_t size)
+static void copy_text(const std::string &text, std::span<char> to)
 {
-	std::memset(to, 0, size);
-	text.copy(to, size - 1);
+	std::fill(to.begin(), to.end(), '\0');
+	if (!to.empty())
+		text.copy(to.data(), to.size() - 1);
 }
 
 Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
@@ -298,19 +212,18 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	Result<Skeleton> loaded = load_what_can_be(setup, predecessor);
 
 	if (!loaded) {
-		log("{}", end_of_output());
+		log("{}", end_of_load_log());
 		return loaded.error();
 	}
 	Programs programs(std::move(*loaded));
 	programs.shares_ = !predecessor.dir.empty() && predecessor.pending;
 	programs.shared_ = maps_to_share(predecessor);
-	programs.give_up_handshake(setup.no_handshake);
+	programs.engines_ = setup.engines;
+	for (const Engine *engine : all_engines())
+		copy_text(setup.engines.why_not(*engine), engine->why_not(programs.config_));
 	programs.config_.scope = setup.scope;
-	copy_text(setup.pin_dir, programs.config_.pin_dir, sizeof(programs.config_.pin_dir));
-	programs.no_sender_ = setup.no_sender;
-	copy_text(setup.no_sender, programs.config_.no_sender, sizeof(programs.config_.no_sender));
+	copy_text(setup.pin_dir, programs.config_.pin_dir);
 	Status done = success();
-	programs.only_translate_ = setup.only_translate;
 	for (size_t i = 1; i < setup.namespaces.size() && done; i++) {
 		Result<Skeleton> copy = programs.load_more(setup, setup.namespaces[i]);
 
@@ -345,10 +258,10 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 
 	if (!copy)
 		return system_error("open BPF object", "truepeer.bpf.o");
-	bpf_object__for_each_program(program, copy->obj) bpf_program__set_autoload(
-		program, no_handshake_.empty() && program == copy->progs.tp_handshake);
-	for (bpf_program *one : translate_programs(copy.get()))
-		bpf_program__set_autoload(one, true);
+	bpf_object__for_each_program(program, copy->obj) bpf_program__set_autoload(program, false);
+	for (const Engine *engine : all_engines())
+		if (engine->runs_at_tc())
+			set_autoload(copy->obj, *engine, engines_.serves(*engine));
 	bpf_object__for_each_map(map, copy->obj)
 	{
 		const bpf_map *own =
@@ -368,10 +281,15 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 	return copy;
 }
 
-void Programs::give_up_handshake(const std::string &why)
+bool Programs::give_up_at_tc(const std::string &why)
 {
-	no_handshake_ = why;
-	copy_text(why, config_.no_handshake, sizeof(config_.no_handshake));
+	const Engine *engine = engines_.is_auto() ? engines_.dispensable("") : nullptr;
+
+	if (!engine || !engine->runs_at_tc())
+		return false;
+	engines_.give_up(*engine, why);
+	copy_text(why, engine->why_not(config_));
+	return true;
 }
 
 } // namespace tp

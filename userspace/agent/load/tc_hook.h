@@ -18,6 +18,14 @@ namespace tp
 
 enum class TcWay { in, out };
 
+/* An engine's programs for it; borrowed, -1: it has none. */
+struct TcPrograms {
+	int in = -1, out = -1;
+	int in_ip = -1, out_ip = -1; /* for devices without a link header */
+	std::string name;            /* of their pins */
+	bool everywhere = false;     /* whatever --interface says */
+};
+
 class TcHook
 {
 public:

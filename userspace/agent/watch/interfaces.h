@@ -20,14 +20,6 @@
 namespace tp
 {
 
-/* Borrowed; -1: the engine has none. */
-struct TcPrograms {
-	int in = -1, out = -1;
-	int in_ip = -1, out_ip = -1; /* for devices without a link header */
-	std::string name;            /* of their pins */
-	bool everywhere = false;     /* whatever --interface says */
-};
-
 class Interfaces : public Followed
 {
 public:

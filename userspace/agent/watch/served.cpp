@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include "agent/load/handshake.h"
 #include "agent/watch/way_back.h"
 #include "base/log.h"
 
@@ -280,7 +279,7 @@ Status ServedNamespaces::enter_interfaces(size_t space)
 	if (!done)
 		return done;
 	Result<Interfaces> interfaces =
-		Interfaces::open(held, tc_programs(parts_.programs, space), parts_.only);
+		Interfaces::open(held, parts_.programs.tc_programs(space), parts_.only);
 	if (!interfaces)
 		return interfaces.error();
 	parts_.interfaces[space] = std::move(*interfaces);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All engines, and which of them serve here. */
+#ifndef TP_AGENT_ENGINES_H
+#define TP_AGENT_ENGINES_H
+
+#include <map>
+#include <span>
+#include <string>
+
+#include "agent/load/engines/engine.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+/* In the order in which --engine auto prefers them, and in which they see a packet. */
+std::span<const Engine *const> all_engines();
+
+class EngineChoice
+{
+public:
+	EngineChoice() = default;
+	/* `asked`: --engine; `cgroup`: that the programs are attached to. */
+	EngineChoice(std::string asked, const CgroupPlace &cgroup);
+
+	bool is_auto() const { return asked_ == "auto"; }
+	bool is_asked(const Engine &engine) const { return asked_ == engine.name(); }
+
+	bool serves(const Engine &engine) const { return why_not(engine).empty(); }
+	/* Empty: it serves. */
+	const std::string &why_not(const Engine &engine) const;
+	void give_up(const Engine &engine, std::string why);
+
+	/* Fails where the one that was asked for by name does not serve. */
+	Status check() const;
+
+	/* The first that may be given up and has this program (empty: whichever); nullptr: none. */
+	const Engine *dispensable(const std::string &program) const;
+
+	/* Whether one that serves answers clients itself. */
+	bool answer_clients() const;
+
+	/* "handshake", "sender and translate" */
+	std::string text() const;
+
+private:
+	std::string asked_ = "auto";
+	std::map<const Engine *, std::string> why_not_; /* of those that do not serve */
+};
+
+} // namespace tp
+
+#endif

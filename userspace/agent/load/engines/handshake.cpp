@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The handshake engine: the connection is born after its header (Linux 6.9). */
+#include <bpf/btf.h>
+
+#include <fstream>
+
+#include "agent/load/engines/engine.h"
+
+namespace tp
+{
+
+static bool syncookies_are_off()
+{
+	std::ifstream file("/proc/sys/net/ipv4/tcp_syncookies");
+	int value = 1;
+
+	return file >> value && value == 0;
+}
+
+/* Whether the running kernel has this function for programs, as far as its BTF tells. */
+static bool kernel_lacks(const char *function)
+{
+	btf *kernel = btf__load_vmlinux_btf();
+	bool lacks = kernel && btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) < 0;
+
+	btf__free(kernel);
+	return lacks;
+}
+
+class HandshakeEngine : public Engine
+{
+public:
+	tp_engine id() const override { return TP_ENGINE_HANDSHAKE; }
+	std::vector<std::string> programs() const override { return { "tp_handshake" }; }
+	bool runs_at_tc() const override { return true; }
+	bool answers_clients() const override { return true; }
+
+	std::string probe(const CgroupPlace &cgroup) const override
+	{
+		if (!cgroup.level)
+			return "the cgroup hierarchy's root is out of sight, so servers outside "
+			       "the cgroup could not be told apart";
+		if (syncookies_are_off())
+			return "net.ipv4.tcp_syncookies is 0, and then the kernel takes no "
+			       "connection from it";
+		return {};
+	}
+
+	std::string missing_in_kernel() const override
+	{
+		return kernel_lacks("bpf_sk_assign_tcp_reqsk") ?
+			       "Linux 6.9 or later, with CONFIG_SYN_COOKIES" :
+			       "";
+	}
+
+	TcPrograms tc_programs(const bpf_object *object) const override
+	{
+		TcPrograms programs;
+
+		programs.in = program_fd(object, "tp_handshake");
+		programs.name = "tcx";
+		return programs;
+	}
+
+	std::span<char> why_not(tp_config &config) const override { return config.no_handshake; }
+};
+
+const Engine &handshake_engine()
+{
+	static const HandshakeEngine engine;
+
+	return engine;
+}
+
+} // namespace tp
