@@ -66,16 +66,14 @@ Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &
 
 	if (!peer.kept)
 		return std::vector<uint8_t>();
-	Result<Fd> map = open_map(dir, name, Access::read);
-	if (!map)
-		return map.error();
+	Fd map = TP_TRY(open_map(dir, name, Access::read));
 	/*
 	 * the header is missing, or was kept for another connection of the same flow: this
 	 * connection has just ended
 	 */
-	return large ? read_parts(map->get(), name, flow_of(peer), peer.header_bytes,
+	return large ? read_parts(map.get(), name, flow_of(peer), peer.header_bytes,
 				  peer.established_ns) :
-		       read_small(map->get(), peer);
+		       read_small(map.get(), peer);
 }
 
 } // namespace tp

@@ -35,17 +35,21 @@ Result<Fd> open_map(const std::string &dir, const std::string &name, Access acce
 	return system_error("open map", path, fd);
 }
 
-Status check_version(const std::string &dir)
+Result<tp_config> read_config(const std::string &dir)
 {
-	Result<Fd> map = open_map(dir, "tp_config", Access::read);
+	Fd map = TP_TRY(open_map(dir, "tp_config", Access::read));
 	tp_config config = {};
 	uint32_t zero = 0;
 
-	if (!map)
-		return map.error();
-	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
-	if (failed)
+	if (int failed = bpf_map_lookup_elem(map.get(), &zero, &config))
 		return system_error("read map", dir + "/tp_config", failed);
+	return config;
+}
+
+Status check_version(const std::string &dir)
+{
+	tp_config config = TP_TRY(read_config(dir));
+
 	if (config.abi_version != TP_ABI_VERSION)
 		return Error{ ErrorCode::incompatible, "read pins", dir,
 			      fmt::format(

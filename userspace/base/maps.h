@@ -23,6 +23,9 @@ enum class Access { read, write };
 /* Opens a pinned map. The error is ErrorCode::not_running if there is no such pin. */
 Result<Fd> open_map(const std::string &dir, const std::string &name, Access access);
 
+/* What the programs pinned in `dir` have been told. */
+Result<tp_config> read_config(const std::string &dir);
+
 /* Refuses pins of another ABI version. */
 Status check_version(const std::string &dir);
 
@@ -91,9 +94,8 @@ public:
 	template <typename Each> Status all(int fd, const char *name, Each each)
 	{
 		started_ = false;
-		Result<bool> end = next(fd, name, SIZE_MAX, each);
-
-		return end ? success() : Status(end.error());
+		TP_TRY(next(fd, name, SIZE_MAX, each));
+		return success();
 	}
 
 private:

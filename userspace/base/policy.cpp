@@ -29,21 +29,12 @@ Result<PolicyRule> parse_policy_rule(std::string_view text)
 	if (equals == text.npos || (at != text.npos && at < equals))
 		return Error{ ErrorCode::usage, "--policy", std::string(text), "not CIDR=POLICY",
 			      "as in 192.0.2.0/24=use or 192.0.2.0/24=use@0.0.0.0:80" };
-	Result<Network> network = parse_network(text.substr(0, equals), "--policy");
-	if (!network)
-		return network.error();
-	rule.network = *network;
-	Result<uint32_t> policy = parse_policy(
-		text.substr(equals + 1, at == text.npos ? at : at - equals - 1), "--policy");
-	if (!policy)
-		return policy.error();
-	rule.policy = *policy;
+	rule.network = TP_TRY(parse_network(text.substr(0, equals), "--policy"));
+	rule.policy = TP_TRY(parse_policy(
+		text.substr(equals + 1, at == text.npos ? at : at - equals - 1), "--policy"));
 	if (at == text.npos)
 		return rule;
-	Result<Listen> service = parse_listen(text.substr(at + 1), "--policy");
-	if (!service)
-		return service.error();
-	rule.service = *service;
+	rule.service = TP_TRY(parse_listen(text.substr(at + 1), "--policy"));
 	return rule;
 }
 

@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <type_traits>
 #include <utility>
-#include <variant>
+
+#include <tl/expected.hpp>
 
 namespace tp
 {
@@ -63,32 +65,27 @@ inline Error system_error(std::string operation, std::string object, int number 
 		 number };
 }
 
-struct Nothing {
-};
-
-template <typename T = Nothing> class [[nodiscard]] Result
+/* A T or an Error, as tl::expected has them; one that nobody looks at is a compiler's warning. */
+template <typename T = void> class [[nodiscard]] Result : public tl::expected<T, Error>
 {
+	using Base = tl::expected<T, Error>;
+
 public:
-	Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
-	Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
-
-	explicit operator bool() const { return content_.index() == 0; }
-	T &operator*() { return std::get<0>(content_); }
-	const T &operator*() const { return std::get<0>(content_); }
-	T *operator->() { return &std::get<0>(content_); }
-	const Error &error() const & { return std::get<1>(content_); }
-	Error &error() & { return std::get<1>(content_); }
-	Error &&error() && { return std::get<1>(std::move(content_)); }
-
-private:
-	std::variant<T, Error> content_;
+	using Base::Base;
+	Result(Error error) : Base(tl::unexpect, std::move(error)) {}
 };
 
-using Status = Result<Nothing>;
+using Status = Result<>;
 
 inline Status success()
 {
-	return Nothing{};
+	return {};
+}
+
+template <typename T> T take_value(Result<T> &result)
+{
+	if constexpr (!std::is_void_v<T>)
+		return std::move(*result);
 }
 
 /*
@@ -100,8 +97,8 @@ inline Status success()
 	({                                                                                         \
 		auto tp_tried = (__VA_ARGS__);                                                     \
 		if (!tp_tried)                                                                     \
-			return std::move(tp_tried).error();                                        \
-		std::move(*tp_tried);                                                              \
+			return std::move(tp_tried.error());                                        \
+		tp::take_value(tp_tried);                                                          \
 	})
 
 } // namespace tp

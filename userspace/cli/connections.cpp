@@ -120,25 +120,17 @@ void print(const std::vector<Connection> &connections)
 
 Status read_connections(const std::string &dir, bool with_headers, std::vector<Connection> &out)
 {
-	Result<std::map<uint32_t, Service>> services = read_services(dir);
+	std::map<uint32_t, Service> services = TP_TRY(read_services(dir));
 	HashScan<uint64_t, tp_peer> scan;
 
-	if (!services)
-		return services.error();
-	Result<Fd> map = open_map(dir, "tp_origins", Access::read);
-	if (!map)
-		return map.error();
+	Fd map = TP_TRY(open_map(dir, "tp_origins", Access::read));
 	size_t first = out.size();
-	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
+	Status read = scan.all(map.get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
 		if (peer.state != TP_PEER_CLOSED)
-			out.push_back({ cookie, service_text(*services, peer.service), peer, {} });
+			out.push_back({ cookie, service_text(services, peer.service), peer, {} });
 	});
 	for (size_t i = first; i < out.size() && read && with_headers; i++) {
-		Result<std::vector<uint8_t>> header = read_header(dir, out[i].peer);
-
-		if (!header)
-			return header.error();
-		out[i].header = std::move(*header);
+		out[i].header = TP_TRY(read_header(dir, out[i].peer));
 	}
 	return read;
 }
@@ -164,16 +156,11 @@ Result<uint64_t> parse_cookie(const std::string &text)
 
 Status show_connections(const ViewOptions &options)
 {
-	Result<std::vector<std::string>> dirs = find_dirs(options.pin_dir);
+	std::vector<std::string> dirs = TP_TRY(find_dirs(options.pin_dir));
 	std::vector<Connection> connections;
 
-	if (!dirs)
-		return dirs.error();
-	for (const std::string &dir : *dirs) {
-		Status read = read_connections(dir, options.tlvs, connections);
-
-		if (!read)
-			return read;
+	for (const std::string &dir : dirs) {
+		TP_TRY(read_connections(dir, options.tlvs, connections));
 	}
 	if (!options.json) {
 		print(connections);
@@ -188,39 +175,28 @@ Status show_connections(const ViewOptions &options)
 
 Status show_connection(const ViewOptions &options, const std::string &text)
 {
-	Result<uint64_t> cookie = parse_cookie(text);
+	uint64_t cookie = TP_TRY(parse_cookie(text));
 
-	if (!cookie)
-		return cookie.error();
-	Result<std::vector<std::string>> dirs = find_dirs(options.pin_dir);
-	if (!dirs)
-		return dirs.error();
-	for (const std::string &dir : *dirs) {
-		Result<Fd> map = open_map(dir, "tp_origins", Access::read);
-		Connection connection = { *cookie, {}, {}, {} };
+	std::vector<std::string> dirs = TP_TRY(find_dirs(options.pin_dir));
+	for (const std::string &dir : dirs) {
+		Fd map = TP_TRY(open_map(dir, "tp_origins", Access::read));
+		Connection connection = { cookie, {}, {}, {} };
 
-		if (!map)
-			return map.error();
-		int failed = bpf_map_lookup_elem(map->get(), &*cookie, &connection.peer);
+		int failed = bpf_map_lookup_elem(map.get(), &cookie, &connection.peer);
 		if (failed == -ENOENT || (!failed && connection.peer.state == TP_PEER_CLOSED))
 			continue;
 		if (failed)
-			return system_error("lookup", cookie_text(*cookie), failed);
-		Result<std::map<uint32_t, Service>> services = read_services(dir);
-		if (!services)
-			return services.error();
-		connection.service = service_text(*services, connection.peer.service);
-		Result<std::vector<uint8_t>> header = read_header(dir, connection.peer);
-		if (!header)
-			return header.error();
-		connection.header = std::move(*header);
+			return system_error("lookup", cookie_text(cookie), failed);
+		std::map<uint32_t, Service> services = TP_TRY(read_services(dir));
+		connection.service = service_text(services, connection.peer.service);
+		connection.header = TP_TRY(read_header(dir, connection.peer));
 		if (options.json)
 			fmt::print("{}\n", to_json(connection).dump());
 		else
 			print({ connection });
 		return success();
 	}
-	return Error{ ErrorCode::not_found, "lookup", cookie_text(*cookie),
+	return Error{ ErrorCode::not_found, "lookup", cookie_text(cookie),
 		      "not a live connection of a truepeer service" };
 }
 

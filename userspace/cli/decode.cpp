@@ -39,13 +39,11 @@ static Result<std::vector<uint8_t>> read_input(size_t limit)
 
 static Result<std::vector<uint8_t>> read_hex()
 {
-	Result<std::vector<uint8_t>> text = read_input(4 * max_input);
+	std::vector<uint8_t> text = TP_TRY(read_input(4 * max_input));
 	std::vector<uint8_t> bytes;
 	bool half = false;
 
-	if (!text)
-		return text.error();
-	for (uint8_t c : *text) {
+	for (uint8_t c : text) {
 		int digit = tp_hex_digit(c);
 
 		if (std::isspace(c))
@@ -117,15 +115,13 @@ static Json explain(const tp_header &header, Bytes bytes)
 
 Result<int> decode(const DecodeOptions &options)
 {
-	Result<std::vector<uint8_t>> input = options.hex ? read_hex() : read_input(max_input);
+	std::vector<uint8_t> input = TP_TRY(options.hex ? read_hex() : read_input(max_input));
 	tp_parser parser;
 
-	if (!input)
-		return input.error();
-	tp_parse(&parser, input->data(), (uint32_t)input->size());
+	tp_parse(&parser, input.data(), (uint32_t)input.size());
 	if (tp_is_too_long(&parser.header, options.max_header)) /* a service reads no further */
 		tp_set_verdict(&parser, TP_REJECT, TP_OUT_TOO_LONG);
-	fmt::print("{}\n", explain(parser.header, *input).dump());
+	fmt::print("{}\n", explain(parser.header, input).dump());
 	return parser.header.verdict == TP_ACCEPT || parser.header.verdict == TP_ACCEPT_REAL ? 0 :
 											       1;
 }

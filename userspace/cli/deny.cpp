@@ -55,26 +55,18 @@ static Status read_lines(std::istream &input, const std::string &name, const cha
 static Result<std::vector<Network>> read_networks(const DenyOptions &options, const char *what)
 {
 	std::vector<Network> networks;
-	Status read = success();
 
-	for (const std::string &text : options.networks) {
-		Result<Network> network = parse_network(text, what);
-
-		if (!network)
-			return network.error();
-		networks.push_back(*network);
-	}
+	for (const std::string &text : options.networks)
+		networks.push_back(TP_TRY(parse_network(text, what)));
 	if (options.file == "-") {
-		read = read_lines(std::cin, "standard input", what, networks);
+		TP_TRY(read_lines(std::cin, "standard input", what, networks));
 	} else if (!options.file.empty()) {
 		std::ifstream file(options.file);
 
 		if (!file)
 			return system_error("open", options.file);
-		read = read_lines(file, options.file, what, networks);
+		TP_TRY(read_lines(file, options.file, what, networks));
 	}
-	if (!read)
-		return read.error();
 	if (networks.empty() && options.file.empty())
 		return Error{ ErrorCode::usage, what, "", "name a network, or a --file of them" };
 	return networks;
@@ -108,20 +100,16 @@ static uint64_t realtime_ns()
 
 Status add_denied(const std::string &pin_dir, const DenyOptions &what)
 {
-	Result<std::vector<Network>> networks = read_networks(what, "deny add");
+	std::vector<Network> networks = TP_TRY(read_networks(what, "deny add"));
 
-	if (!networks)
-		return networks.error();
-	Result<Fd> map = open_current(pin_dir, "tp_denied", Access::write);
-	if (!map)
-		return map.error();
-	for (const Network &network : *networks) {
+	Fd map = TP_TRY(open_current(pin_dir, "tp_denied", Access::write));
+	for (const Network &network : networks) {
 		tp_denied_key key = key_of(network);
 		tp_denied value = { realtime_ns(), 0, key.prefixlen, 0 };
 
-		if (is_listed(map->get(), key))
+		if (is_listed(map.get(), key))
 			continue;
-		if (int failed = bpf_map_update_elem(map->get(), &key, &value, BPF_ANY))
+		if (int failed = bpf_map_update_elem(map.get(), &key, &value, BPF_ANY))
 			return system_error("deny add", text_of(key), failed,
 					    failed == -ENOSPC ? "tp_denied is full" : "");
 	}
@@ -130,17 +118,13 @@ Status add_denied(const std::string &pin_dir, const DenyOptions &what)
 
 Status remove_denied(const std::string &pin_dir, const DenyOptions &what)
 {
-	Result<std::vector<Network>> networks = read_networks(what, "deny remove");
+	std::vector<Network> networks = TP_TRY(read_networks(what, "deny remove"));
 	std::string missing;
 
-	if (!networks)
-		return networks.error();
-	Result<Fd> map = open_current(pin_dir, "tp_denied", Access::write);
-	if (!map)
-		return map.error();
-	for (const Network &network : *networks) {
+	Fd map = TP_TRY(open_current(pin_dir, "tp_denied", Access::write));
+	for (const Network &network : networks) {
 		tp_denied_key key = key_of(network);
-		int failed = bpf_map_delete_elem(map->get(), &key);
+		int failed = bpf_map_delete_elem(map.get(), &key);
 
 		if (failed == -ENOENT)
 			missing += (missing.empty() ? "" : ", ") + text_of(key);
@@ -155,14 +139,12 @@ Status remove_denied(const std::string &pin_dir, const DenyOptions &what)
 
 Status show_denied(const ViewOptions &options)
 {
-	Result<Fd> map = open_current(options.pin_dir, "tp_denied", Access::read);
+	Fd map = TP_TRY(open_current(options.pin_dir, "tp_denied", Access::read));
 	std::vector<Row> rows = { { "ORIGIN", "SINCE", "REFUSED" } };
 	Json list = Json::array();
 
-	if (!map)
-		return map.error();
-	Status read = for_each_entry<tp_denied_key, tp_denied>(
-		map->get(), "tp_denied", [&](const tp_denied_key &key, const tp_denied &value) {
+	TP_TRY(for_each_entry<tp_denied_key, tp_denied>(
+		map.get(), "tp_denied", [&](const tp_denied_key &key, const tp_denied &value) {
 			Json entry = { { "origin", text_of(key) },
 				       { "since", format_time(value.added_ns) },
 				       { "refused", value.refused } };
@@ -171,9 +153,7 @@ Status show_denied(const ViewOptions &options)
 					 entry["since"].get<std::string>(),
 					 entry["refused"].dump() });
 			list.push_back(std::move(entry));
-		});
-	if (!read)
-		return read;
+		}));
 	if (options.json)
 		fmt::print("{}\n", list.dump());
 	else

@@ -105,14 +105,10 @@ public:
 			 * the kernel maps a ring buffer into memory only for those who may write to
 			 * it
 			 */
-			Result<Fd> map = open_current(pin_dir, name, Access::write);
+			Fd map = TP_TRY(open_current(pin_dir, name, Access::write));
 
-			if (!map)
-				return map.error();
-			Result<EventRing> ring = EventRing::open(map->get(), Access::read);
-			if (!ring)
-				return ring.error();
-			history.rings_.push_back(std::move(*ring));
+			EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
+			history.rings_.push_back(std::move(ring));
 		}
 		return history;
 	}
@@ -178,20 +174,16 @@ static void show(const std::vector<tp_event> &events, const ViewOptions &options
 static Status show_ring(const ViewOptions &options, const EventOptions &which)
 {
 	uint32_t id = current_ring(options.pin_dir);
-	Result<History> history = History::open(options.pin_dir);
+	History history = TP_TRY(History::open(options.pin_dir));
 	uint64_t withheld = 0;
 
-	if (!history)
-		return history.error();
-	Result<std::map<uint32_t, Service>> services = read_services(options.pin_dir);
-	if (!services)
-		return services.error();
+	std::map<uint32_t, Service> services = TP_TRY(read_services(options.pin_dir));
 	for (unsigned round = 0;; round++) {
 		bool second = round % 20 == 0;
 		bool last = !which.follow || (second && current_ring(options.pin_dir) != id);
 
-		show(history->read(), options, which, *services);
-		uint64_t now = second || last ? count_withheld(options.pin_dir, *services) : 0;
+		show(history.read(), options, which, services);
+		uint64_t now = second || last ? count_withheld(options.pin_dir, services) : 0;
 		if (now > withheld) {
 			log("{} of connections that were refused before a header are not shown, "
 			    "because there were too many (events_withheld)",

@@ -19,42 +19,34 @@ using Json = nlohmann::ordered_json;
 
 static Result<Json> read_policies(const std::string &pin_dir)
 {
-	Result<Fd> map = open_current(pin_dir, "tp_policies", Access::read);
+	Fd map = TP_TRY(open_current(pin_dir, "tp_policies", Access::read));
+	std::map<uint32_t, Service> services = TP_TRY(read_services(pin_dir));
 	Json list = Json::array();
 
-	if (!map)
-		return map.error();
-	Result<std::map<uint32_t, Service>> services = read_services(pin_dir);
-	if (!services)
-		return services.error();
-	Status read = for_each_entry<tp_policy_key, tp_policy_value>(
-		map->get(), "tp_policies",
+	TP_TRY(for_each_entry<tp_policy_key, tp_policy_value>(
+		map.get(), "tp_policies",
 		[&](const tp_policy_key &key, const tp_policy_value &value) {
-			auto service = services->find(key.service);
+			auto service = services.find(key.service);
 
-			if (service != services->end())
+			if (service != services.end())
 				list.push_back({ { "service", service->second.listen() },
 						 { "network", format_network(key.address,
 									     key.prefixlen - 32) },
 						 { "policy", policy_name(value.policy) } });
-		});
-	if (!read)
-		return read.error();
+		}));
 	return list;
 }
 
 Status show_policies(const ViewOptions &options)
 {
-	Result<Json> list = read_policies(options.pin_dir);
+	Json list = TP_TRY(read_policies(options.pin_dir));
 	std::vector<Row> rows = { { "SERVICE", "NETWORK", "POLICY" } };
 
-	if (!list)
-		return list.error();
 	if (options.json) {
-		fmt::print("{}\n", list->dump());
+		fmt::print("{}\n", list.dump());
 		return success();
 	}
-	for (const Json &rule : *list)
+	for (const Json &rule : list)
 		rows.push_back({ rule["service"].get<std::string>(),
 				 rule["network"].get<std::string>(),
 				 rule["policy"].get<std::string>() });
@@ -71,16 +63,12 @@ static Result<std::vector<uint32_t>> find_services(const std::string &pin_dir,
 	std::string wanted;
 
 	if (!name.empty()) {
-		Result<Listen> listen = parse_listen(name, "--service");
+		Listen listen = TP_TRY(parse_listen(name, "--service"));
 
-		if (!listen)
-			return listen.error();
-		wanted = format_service(listen->address.bytes, listen->port);
+		wanted = format_service(listen.address.bytes, listen.port);
 	}
-	Result<std::map<uint32_t, Service>> services = read_services(pin_dir);
-	if (!services)
-		return services.error();
-	for (const auto &[id, service] : *services)
+	std::map<uint32_t, Service> services = TP_TRY(read_services(pin_dir));
+	for (const auto &[id, service] : services)
 		if (wanted.empty() || service.listen() == wanted)
 			ids.push_back(id);
 	if (ids.empty())
@@ -92,50 +80,34 @@ static Result<std::vector<uint32_t>> find_services(const std::string &pin_dir,
 Status change_policy(const std::string &pin_dir, const std::string &service,
 		     const std::string &network, const std::string &policy)
 {
-	Result<Network> where = parse_network(network, "policy set");
-	Result<uint32_t> what = parse_policy(policy, "policy set");
+	Network where = TP_TRY(parse_network(network, "policy set"));
+	uint32_t what = TP_TRY(parse_policy(policy, "policy set"));
 
-	if (!where)
-		return where.error();
-	if (!what)
-		return what.error();
-	Result<Fd> map = open_current(pin_dir, "tp_policies", Access::write);
-	if (!map)
-		return map.error();
-	Result<std::vector<uint32_t>> ids = find_services(pin_dir, service);
-	if (!ids)
-		return ids.error();
+	Fd map = TP_TRY(open_current(pin_dir, "tp_policies", Access::write));
+	std::vector<uint32_t> ids = TP_TRY(find_services(pin_dir, service));
 	Status done = success();
-	for (uint32_t id : *ids)
+	for (uint32_t id : ids)
 		if (done)
-			done = set_policy(map->get(), id, *where, *what);
+			done = set_policy(map.get(), id, where, what);
 	return done;
 }
 
 Status drop_policy(const std::string &pin_dir, const std::string &service,
 		   const std::string &network)
 {
-	Result<Network> where = parse_network(network, "policy remove");
+	Network where = TP_TRY(parse_network(network, "policy remove"));
 	bool any = false;
 
-	if (!where)
-		return where.error();
-	Result<Fd> map = open_current(pin_dir, "tp_policies", Access::write);
-	if (!map)
-		return map.error();
-	Result<std::vector<uint32_t>> ids = find_services(pin_dir, service);
-	if (!ids)
-		return ids.error();
-	for (uint32_t id : *ids) {
-		Result<bool> removed = remove_policy(map->get(), id, *where);
+	Fd map = TP_TRY(open_current(pin_dir, "tp_policies", Access::write));
+	std::vector<uint32_t> ids = TP_TRY(find_services(pin_dir, service));
+	for (uint32_t id : ids) {
+		bool removed = TP_TRY(remove_policy(map.get(), id, where));
 
-		if (!removed)
-			return removed.error();
-		any |= *removed;
+		any |= removed;
 	}
 	if (!any)
 		return Error{ ErrorCode::not_found, "policy remove",
-			      format_network(where->address.bytes, where->bits),
+			      format_network(where.address.bytes, where.bits),
 			      "there is no rule for this network", "truepeer policy list" };
 	return success();
 }

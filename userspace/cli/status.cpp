@@ -35,26 +35,22 @@ static Json counters_json(const tp_counters &counters)
 
 static Result<tp_counters> service_counters(const std::string &dir, uint32_t id)
 {
-	Result<Fd> map = open_map(dir, "tp_counters", Access::read);
+	Fd map = TP_TRY(open_map(dir, "tp_counters", Access::read));
 
-	return map ? read_counters(map->get(), id) : map.error();
+	return read_counters(map.get(), id);
 }
 
 static Result<Json> read_networks(const std::string &dir, uint32_t id)
 {
-	Result<Fd> map = open_map(dir, "tp_policies", Access::read);
+	Fd map = TP_TRY(open_map(dir, "tp_policies", Access::read));
 	Json networks = Json::object();
 
-	if (!map)
-		return map.error();
-	Status read = for_each_entry<tp_policy_key, tp_policy_value>(
-		map->get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
+	TP_TRY(for_each_entry<tp_policy_key, tp_policy_value>(
+		map.get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
 			if (key.service == id)
 				networks[format_network(key.address, key.prefixlen - 32)] =
 					policy_name(v.policy);
-		});
-	if (!read)
-		return read.error();
+		}));
 	return networks;
 }
 
@@ -99,20 +95,6 @@ static Json engine_json(const Service &service, const tp_config &config)
 	return out;
 }
 
-static Result<tp_config> read_config(const std::string &dir)
-{
-	Result<Fd> map = open_map(dir, "tp_config", Access::read);
-	tp_config config = {};
-	uint32_t zero = 0;
-
-	if (!map)
-		return map.error();
-	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
-	if (failed)
-		return system_error("read map", "tp_config", failed);
-	return config;
-}
-
 static const char *scope_name(uint32_t scope)
 {
 	return scope == TP_SCOPE_HOST ? "host" : scope == TP_SCOPE_CGROUP ? "cgroup" : "container";
@@ -120,26 +102,20 @@ static const char *scope_name(uint32_t scope)
 
 static Result<Json> service_json(const std::string &dir, uint32_t id, const Service &service)
 {
-	Result<tp_counters> counters = service_counters(dir, id);
-
-	if (!counters)
-		return counters.error();
-	Result<Json> networks = read_networks(dir, id);
-	if (!networks)
-		return networks.error();
-	Result<tp_config> config = read_config(dir);
-	if (!config)
-		return config.error();
+	tp_counters counters = TP_TRY(service_counters(dir, id));
+	Json networks = TP_TRY(read_networks(dir, id));
+	tp_config config = TP_TRY(read_config(dir));
 	Json out = { { "id", id }, { "listen", service.listen() } };
-	out.update(engine_json(service, *config));
-	add_left(service.value, *counters, out);
+
+	out.update(engine_json(service, config));
+	add_left(service.value, counters, out);
 	out.update(
 		Json{ { "engines", bits_json(service.value.engines, engine_name) },
 		      { "header_versions", bits_json(service.value.versions, nullptr) },
 		      { "max_header_bytes", service.value.max_header },
 		      { "header_timeout_seconds", (double)service.value.header_timeout_ns / 1e9 },
-		      { "networks", *networks },
-		      { "counters", counters_json(*counters) } });
+		      { "networks", networks },
+		      { "counters", counters_json(counters) } });
 	return out;
 }
 
@@ -192,54 +168,34 @@ static Json programs_json(const std::string &dir)
 
 static Result<uint64_t> count_pending(const std::string &dir)
 {
-	Result<Fd> map = open_map(dir, "tp_pending", Access::read);
+	Fd map = TP_TRY(open_map(dir, "tp_pending", Access::read));
 	HashScan<tp_flow, tp_pending> scan;
 	uint64_t count = 0;
 
-	if (!map)
-		return map.error();
-	Status read =
-		scan.all(map->get(), "tp_pending", [&](const tp_flow &, const tp_pending &entry) {
-			count += entry.state != TP_PENDING_REFUSED;
-		});
-	return read ? Result<uint64_t>(count) : Result<uint64_t>(read.error());
+	TP_TRY(scan.all(map.get(), "tp_pending", [&](const tp_flow &, const tp_pending &entry) {
+		count += entry.state != TP_PENDING_REFUSED;
+	}));
+	return count;
 }
 
 static Status add_current(const std::string &dir, Json &out)
 {
-	Result<std::map<uint32_t, Service>> services = read_services(dir);
-
-	if (!services)
-		return services.error();
-	Result<uint64_t> connections = live_connections(dir);
-	if (!connections)
-		return connections.error();
-	Result<uint64_t> pending = count_pending(dir);
-	if (!pending)
-		return pending.error();
-	Result<tp_config> config = read_config(dir);
-	if (!config)
-		return config.error();
-	out["servers"] = scope_name(config->scope);
-	out["tc_programs_put_back"] = config->hooks_put_back;
-	out["connections"] = *connections;
-	out["pending"] = *pending;
-	Result<Json> namespaces = namespaces_json(dir);
-	if (!namespaces)
-		return namespaces.error();
-	out["namespaces"] = *namespaces;
-	out["services"] = Json::array();
+	std::map<uint32_t, Service> services = TP_TRY(read_services(dir));
+	tp_config config = TP_TRY(read_config(dir));
 	tp_counters total = {};
-	for (const auto &[id, service] : *services) {
-		Result<Json> object = service_json(dir, id, service);
-		Result<tp_counters> counters = service_counters(dir, id);
 
-		if (!object)
-			return object.error();
-		if (!counters)
-			return counters.error();
-		out["services"].push_back(*object);
-		add_counters(total, *counters);
+	out["servers"] = scope_name(config.scope);
+	out["tc_programs_put_back"] = config.hooks_put_back;
+	out["connections"] = TP_TRY(live_connections(dir));
+	out["pending"] = TP_TRY(count_pending(dir));
+	out["namespaces"] = TP_TRY(namespaces_json(dir));
+	out["services"] = Json::array();
+	for (const auto &[id, service] : services) {
+		Json object = TP_TRY(service_json(dir, id, service));
+		tp_counters counters = TP_TRY(service_counters(dir, id));
+
+		out["services"].push_back(object);
+		add_counters(total, counters);
 	}
 	out["programs"] = programs_json(dir);
 	out["counters"] = counters_json(total);
@@ -248,30 +204,22 @@ static Status add_current(const std::string &dir, Json &out)
 
 static Result<Json> collect(const std::string &pin_dir)
 {
-	Result<std::vector<std::string>> dirs = find_dirs(pin_dir);
+	std::vector<std::string> dirs = TP_TRY(find_dirs(pin_dir));
 	pid_t agent = running_agent(pin_dir);
 	Json out = { { "version", TP_VERSION },
 		     { "pin_dir", pin_dir },
 		     { "agent", agent ? "running" : "stopped" } };
 
-	if (!dirs)
-		return dirs.error();
 	if (agent > 0)
 		out["agent_pid"] = agent;
-	if (dirs->front() == pin_dir) {
-		Status added = add_current(pin_dir, out);
-
-		if (!added)
-			return added.error();
-	}
+	if (dirs.front() == pin_dir)
+		TP_TRY(add_current(pin_dir, out));
 	out["draining"] = Json::array();
-	for (const std::string &dir : *dirs) {
-		Result<uint64_t> live = live_connections(dir);
+	for (const std::string &dir : dirs) {
+		uint64_t live = TP_TRY(live_connections(dir));
 
-		if (!live)
-			return live.error();
 		if (dir != pin_dir)
-			out["draining"].push_back({ { "pin_dir", dir }, { "connections", *live } });
+			out["draining"].push_back({ { "pin_dir", dir }, { "connections", live } });
 	}
 	return out;
 }
@@ -334,11 +282,9 @@ static void print_counters(const Json &counters)
 
 Status show_status(const ViewOptions &options)
 {
-	Result<Json> collected = collect(options.pin_dir);
+	Json collected = TP_TRY(collect(options.pin_dir));
 
-	if (!collected)
-		return collected.error();
-	const Json &out = *collected;
+	const Json &out = collected;
 	if (options.json) {
 		fmt::print("{}\n", out.dump());
 		return success();

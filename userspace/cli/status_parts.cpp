@@ -44,13 +44,11 @@ std::string left_note(const std::string &listen, const Json &service)
 
 Result<Json> namespaces_json(const std::string &dir)
 {
-	Result<Fd> map = open_map(dir, "tp_namespaces", Access::read);
+	Fd map = TP_TRY(open_map(dir, "tp_namespaces", Access::read));
 	Json list = Json::array();
 
-	if (!map)
-		return map.error();
-	Status read = for_each_entry<uint32_t, tp_namespace>(
-		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
+	TP_TRY(for_each_entry<uint32_t, tp_namespace>(
+		map.get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
 			list.push_back(
 				{ { "name", std::string(space.name,
 							strnlen(space.name, sizeof(space.name))) },
@@ -59,9 +57,7 @@ Result<Json> namespaces_json(const std::string &dir)
 				    space.state == TP_NAMESPACE_GONE ? "gone" : "entered" },
 				  { "seconds", (boot_time_ns() - space.since_ns) / 1000000000u },
 				  { "times_entered", space.entered } });
-		});
-	if (!read)
-		return read.error();
+		}));
 	return list;
 }
 

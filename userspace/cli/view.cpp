@@ -19,24 +19,18 @@ Result<std::vector<std::string>> find_dirs(const std::string &pin_dir)
 		dirs.insert(dirs.begin(), pin_dir);
 	else if (probe.error().code != ErrorCode::not_running || dirs.empty())
 		return probe.error();
-	for (const std::string &dir : dirs) {
-		Status version = check_version(dir);
-
-		if (!version)
-			return version.error();
-	}
+	for (const std::string &dir : dirs)
+		TP_TRY(check_version(dir));
 	return dirs;
 }
 
 Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
 {
 	std::map<uint32_t, Service> services;
-	Result<Fd> map = open_map(dir, "tp_services", Access::read);
+	Fd map = TP_TRY(open_map(dir, "tp_services", Access::read));
 
-	if (!map)
-		return map.error();
-	Status read = for_each_entry<tp_service_key, tp_service>(
-		map->get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
+	TP_TRY(for_each_entry<tp_service_key, tp_service>(
+		map.get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			auto [entry, fresh] = services.try_emplace(value.id, key, value);
 
 			/*
@@ -45,9 +39,7 @@ Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
 			 */
 			if (!fresh && value.passed_on_ns > entry->second.value.passed_on_ns)
 				entry->second = { key, value };
-		});
-	if (!read)
-		return read.error();
+		}));
 	return services;
 }
 
@@ -60,9 +52,8 @@ std::string service_text(const std::map<uint32_t, Service> &services, uint32_t i
 
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access)
 {
-	Status version = check_version(pin_dir);
-
-	return version ? open_map(pin_dir, map, access) : version.error();
+	TP_TRY(check_version(pin_dir));
+	return open_map(pin_dir, map, access);
 }
 
 std::string format_time(uint64_t realtime_ns)

@@ -15,20 +15,13 @@ static constexpr uint8_t finish_flags = TH_FIN | TH_ACK;
 
 Result<Enforcer::Place> Enforcer::open_place(const Namespace &space, bool may_send)
 {
-	Result<Inside> inside = Inside::enter(space);
+	Inside inside = TP_TRY(Inside::enter(space));
 
-	if (!inside)
-		return inside.error();
-	Result<SockDiag> diag = SockDiag::open();
-	if (!diag)
-		return diag.error();
-	Place place = { space.cookie, std::move(*diag), {} };
+	SockDiag diag = TP_TRY(SockDiag::open());
+	Place place = { space.cookie, std::move(diag), {} };
 	if (!may_send)
 		return place;
-	Result<SegmentSender> sender = SegmentSender::open();
-	if (!sender)
-		return sender.error();
-	place.sender = std::move(*sender);
+	place.sender = TP_TRY(SegmentSender::open());
 	return place;
 }
 
@@ -36,13 +29,8 @@ Result<Enforcer> Enforcer::open(const std::vector<Namespace> &spaces, bool may_s
 {
 	Places places;
 
-	for (const Namespace &space : spaces) {
-		Result<Place> place = open_place(space, may_send);
-
-		if (!place)
-			return place.error();
-		places.push_back(std::move(*place));
-	}
+	for (const Namespace &space : spaces)
+		places.push_back(TP_TRY(open_place(space, may_send)));
 	return Enforcer(std::move(places), may_send, mark);
 }
 
@@ -53,11 +41,7 @@ void Enforcer::leave(size_t space)
 
 Status Enforcer::enter(size_t space, const Namespace &fresh)
 {
-	Result<Place> place = open_place(fresh, may_send_);
-
-	if (!place)
-		return place.error();
-	places_[space].emplace(std::move(*place));
+	places_[space] = TP_TRY(open_place(fresh, may_send_));
 	return success();
 }
 

@@ -75,14 +75,12 @@ static Result<std::optional<size_t>> read_answer(int fd, const Request &request,
 	std::vector<char> buffer(8192);
 
 	for (;;) {
-		Result<size_t> got = receive_netlink(fd, buffer);
+		size_t got = TP_TRY(receive_netlink(fd, buffer));
 
-		if (!got)
-			return got.error();
-		if (*got == 0)
+		if (got == 0)
 			return std::optional<size_t>();
-		for (auto *message = (nlmsghdr *)buffer.data(); NLMSG_OK(message, *got);
-		     message = NLMSG_NEXT(message, *got)) {
+		for (auto *message = (nlmsghdr *)buffer.data(); NLMSG_OK(message, got);
+		     message = NLMSG_NEXT(message, got)) {
 			if (message->nlmsg_seq != request.header.nlmsg_seq)
 				continue; /* of an earlier request that timed out */
 			if (message->nlmsg_type == NLMSG_ERROR) {
@@ -107,12 +105,10 @@ static Result<size_t> transact(int fd, const Request &request, void *answer, siz
 	for (unsigned i = 0; i < most_tries; i++) {
 		if (send(fd, &request, sizeof(request), 0) < 0)
 			return system_error("ask", "sock_diag");
-		Result<std::optional<size_t>> got = read_answer(fd, request, answer, size);
+		std::optional<size_t> got = TP_TRY(read_answer(fd, request, answer, size));
 
-		if (!got)
-			return got.error();
-		if (*got)
-			return **got;
+		if (got)
+			return *got;
 	}
 	return system_error("read the answer of", "sock_diag", ENOBUFS);
 }

@@ -256,11 +256,9 @@ Result<uint64_t> live_connections(const std::string &dir, int engine)
 			return count; /* half removed: nothing can be looked up in it */
 		return map.error();
 	}
-	Status read = scan.all(map->get(), "tp_origins", [&](uint64_t, const tp_peer &peer) {
+	TP_TRY(scan.all(map->get(), "tp_origins", [&](uint64_t, const tp_peer &peer) {
 		count += peer.state != TP_PEER_CLOSED && (engine < 0 || peer.engine == engine);
-	});
-	if (!read)
-		return read.error();
+	}));
 	return count;
 }
 
@@ -279,10 +277,7 @@ Status drop_link(const std::string &dir, const char *name)
 Status drop_links(const std::string &dir, const std::string &prefix)
 {
 	for (const std::string &path : list(dir, prefix)) {
-		Status dropped = drop_link(dir, path.c_str() + dir.size() + 1);
-
-		if (!dropped)
-			return dropped;
+		TP_TRY(drop_link(dir, path.c_str() + dir.size() + 1));
 	}
 	return success();
 }
@@ -308,18 +303,14 @@ Result<Remaining> sweep_draining(const std::string &pin_dir)
 	Remaining remaining;
 
 	for (const std::string &dir : draining_dirs(pin_dir)) {
-		Result<uint64_t> live = live_connections(dir);
+		uint64_t live = TP_TRY(live_connections(dir));
 
-		if (!live)
-			return live.error();
-		if (*live) {
-			remaining.connections += *live;
+		if (live) {
+			remaining.connections += live;
 			remaining.dirs++;
 			continue;
 		}
-		Status removed = remove_pins(dir);
-		if (!removed)
-			return removed.error();
+		TP_TRY(remove_pins(dir));
 	}
 	return remaining;
 }
@@ -338,14 +329,10 @@ Status clean_up(const std::string &pin_dir)
 		if (!version)
 			return version;
 	}
-	for (const std::string &dir : unfinished_dirs(pin_dir)) {
-		Status removed = remove_pins(dir);
-
-		if (!removed)
-			return removed;
-	}
-	Result<Remaining> older = sweep_draining(pin_dir);
-	return older ? success() : Status(older.error());
+	for (const std::string &dir : unfinished_dirs(pin_dir))
+		TP_TRY(remove_pins(dir));
+	TP_TRY(sweep_draining(pin_dir));
+	return success();
 }
 
 } // namespace tp

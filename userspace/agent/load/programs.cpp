@@ -34,9 +34,9 @@ std::vector<TcPrograms> Programs::tc_programs(size_t space) const
 
 static Status update(const bpf_map *map, const void *key, const void *value)
 {
-	int failed = bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY);
-
-	return failed ? Status(system_error("fill map", bpf_map__name(map), failed)) : success();
+	if (int failed = bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
+		return system_error("fill map", bpf_map__name(map), failed);
+	return success();
 }
 
 /* Whether the rule is for this service. */
@@ -54,10 +54,8 @@ Status Programs::fill(const Setup &setup)
 	config_.draining = TP_DRAINING_PASS;
 	config_.max_connections = setup.max_connections;
 	config_.claims = 1;
-	Status done = refresh(false);
-
-	if (done)
-		done = fill_namespaces(setup);
+	TP_TRY(refresh(false));
+	TP_TRY(fill_namespaces(setup));
 	for (const Listen &listen : setup.services) {
 		tp_service_key key = {};
 		tp_service service = {};
@@ -73,39 +71,37 @@ Status Programs::fill(const Setup &setup)
 		service.flags = setup.flags;
 		service.max_header = setup.max_header;
 		for (const PolicyRule &rule : setup.policies)
-			if (done && concerns(rule, listen))
-				done = set_policy(policies(), id, rule.network, rule.policy);
+			if (concerns(rule, listen))
+				TP_TRY(set_policy(policies(), id, rule.network, rule.policy));
 		for (uint64_t netns : setup.namespaces) {
 			key.netns = netns;
-			if (done)
-				done = update(skeleton_->maps.tp_services, &key, &service);
+			TP_TRY(update(skeleton_->maps.tp_services, &key, &service));
 		}
 		id++;
 	}
-	return done;
+	return success();
 }
 
 /* The new ones first: where the old namespace still has a server, it is served until then. */
 Status Programs::move_services(uint64_t from, uint64_t to)
 {
 	std::vector<std::pair<tp_service_key, tp_service>> moved;
-	Status done = for_each_entry<tp_service_key, tp_service>(
+
+	TP_TRY(for_each_entry<tp_service_key, tp_service>(
 		services(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			if (key.netns == from && from != to)
 				moved.emplace_back(key, value);
-		});
+		}));
 
 	for (auto &[key, value] : moved) {
 		key.netns = to;
-		if (done)
-			done = update(skeleton_->maps.tp_services, &key, &value);
+		TP_TRY(update(skeleton_->maps.tp_services, &key, &value));
 	}
 	for (auto &[key, value] : moved) {
 		key.netns = from;
-		if (done)
-			bpf_map_delete_elem(services(), &key);
+		bpf_map_delete_elem(services(), &key);
 	}
-	return done;
+	return success();
 }
 
 Status Programs::tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state)
@@ -131,18 +127,16 @@ uint32_t Programs::service_keys(const Setup &setup)
 
 Status Programs::fill_namespaces(const Setup &setup)
 {
-	Status done = success();
-
-	for (uint32_t i = 0; i < setup.names.size() && done; i++) {
+	for (uint32_t i = 0; i < setup.names.size(); i++) {
 		tp_namespace about = {};
 
 		about.cookie = i < setup.namespaces.size() ? setup.namespaces[i] : 0;
 		about.since_ns = boot_time_ns();
 		about.entered = 1;
 		setup.names[i].copy(about.name, sizeof(about.name) - 1);
-		done = update(skeleton_->maps.tp_namespaces, &i, &about);
+		TP_TRY(update(skeleton_->maps.tp_namespaces, &i, &about));
 	}
-	return done;
+	return success();
 }
 
 Status Programs::attach(int cgroup)

@@ -108,12 +108,10 @@ static std::vector<std::string> maps_to_share(const Programs::Predecessor &prede
 static Status share_maps(tp_truepeer *skeleton, const Programs::Predecessor &predecessor)
 {
 	for (const std::string &name : maps_to_share(predecessor)) {
-		Result<Fd> map = open_map(predecessor.dir, name, Access::write);
-
-		if (!map)
-			return map.error();
+		Fd map = TP_TRY(open_map(predecessor.dir, name, Access::write));
 		int failed = bpf_map__reuse_fd(
-			bpf_object__find_map_by_name(skeleton->obj, name.c_str()), map->get());
+			bpf_object__find_map_by_name(skeleton->obj, name.c_str()), map.get());
+
 		if (failed)
 			return system_error("share map", predecessor.dir + "/" + name, failed);
 	}
@@ -150,12 +148,8 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	skeleton->rodata->tp_original_dst = setup.original_dst;
 	/* of those whose services this host's own sockets may connect to */
 	skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
-	Status set = set_tc_programs(skeleton, setup, setup.namespaces.front());
-	if (!set)
-		return set.error();
-	Status shared = share_maps(skeleton, predecessor);
-	if (!shared)
-		return shared.error();
+	TP_TRY(set_tc_programs(skeleton, setup, setup.namespaces.front()));
+	TP_TRY(share_maps(skeleton, predecessor));
 	int failed = tp_truepeer__load(skeleton);
 	if (failed) {
 		Error error = system_error("load BPF programs", "truepeer.bpf.o", failed);
@@ -223,29 +217,17 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 		copy_text(setup.engines.why_not(*engine), engine->why_not(programs.config_));
 	programs.config_.scope = setup.scope;
 	copy_text(setup.pin_dir, programs.config_.pin_dir);
-	Status done = success();
-	for (size_t i = 1; i < setup.namespaces.size() && done; i++) {
-		Result<Skeleton> copy = programs.load_more(setup, setup.namespaces[i]);
-
-		if (copy)
-			programs.more_.push_back(std::move(*copy));
-		else
-			done = copy.error();
-	}
-	if (done)
-		done = programs.fill(setup);
-	if (!done)
-		return done.error();
+	for (size_t i = 1; i < setup.namespaces.size(); i++)
+		programs.more_.push_back(TP_TRY(programs.load_more(setup, setup.namespaces[i])));
+	TP_TRY(programs.fill(setup));
 	return programs;
 }
 
 Status Programs::enter(const Setup &setup, size_t space)
 {
-	Result<Skeleton> copy = load_more(setup, setup.namespaces[space]);
+	Skeleton copy = TP_TRY(load_more(setup, setup.namespaces[space]));
 
-	if (!copy)
-		return copy.error();
-	more_[space - 1] = std::move(*copy);
+	more_[space - 1] = std::move(copy);
 	return success();
 }
 
@@ -270,9 +252,7 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(own)))
 			return system_error("share map", bpf_map__name(map));
 	}
-	Status set = set_tc_programs(copy.get(), setup, netns);
-	if (!set)
-		return set.error();
+	TP_TRY(set_tc_programs(copy.get(), setup, netns));
 	set_common(copy.get(), setup);
 	int failed = tp_truepeer__load(copy.get());
 	if (failed)

@@ -46,23 +46,17 @@ Status Programs::pin(const std::string &dir, std::optional<uint32_t> group)
 
 	if (mkdir(dir.c_str(), 0700))
 		return system_error("create", dir);
-	Result<Fd> held = hold_pins(dir);
-	Status done = held ? success() : Status(held.error());
-
-	if (done)
-		held_ = std::move(*held);
+	held_ = TP_TRY(hold_pins(dir));
 	bpf_object__for_each_map(
-		map, skeleton_->obj) if (done &&
-					 !bpf_map__is_internal(map)) /* .rodata: programs hold it */
-		done = pin_map(map, dir, group);
+		map, skeleton_->obj) if (!bpf_map__is_internal(map)) /* .rodata: programs hold it */
+		TP_TRY(pin_map(map, dir, group));
 	for (const auto &[name, fd] : links_)
-		if (done)
-			done = pin_one(fd.get(), dir + "/" + name, 0600, {});
-	if (done && group && chown(dir.c_str(), (uid_t)-1, *group))
-		done = system_error("give to the group", dir);
-	if (done && chmod(dir.c_str(), 0750))
-		done = system_error("set the mode of", dir);
-	return done;
+		TP_TRY(pin_one(fd.get(), dir + "/" + name, 0600, {}));
+	if (group && chown(dir.c_str(), (uid_t)-1, *group))
+		return system_error("give to the group", dir);
+	if (chmod(dir.c_str(), 0750))
+		return system_error("set the mode of", dir);
+	return success();
 }
 
 } // namespace tp

@@ -10,59 +10,40 @@ namespace tp
 
 Status set_draining(const std::string &dir, tp_draining how)
 {
-	Result<Fd> map = open_map(dir, "tp_config", Access::write);
-	tp_config config = {};
+	tp_config config = TP_TRY(read_config(dir));
+	Fd map = TP_TRY(open_map(dir, "tp_config", Access::write));
 	uint32_t zero = 0;
 
-	if (!map)
-		return map.error();
-	int failed = bpf_map_lookup_elem(map->get(), &zero, &config);
 	config.draining = how;
 	config.alive_ns = 0;
 	config.claims = how == TP_DRAINING_NOT || how == TP_DRAINING_HOLD;
-	if (!failed)
-		failed = bpf_map_update_elem(map->get(), &zero, &config, BPF_ANY);
-	return failed ? Status(system_error("write map", dir + "/tp_config", failed)) : success();
+	if (int failed = bpf_map_update_elem(map.get(), &zero, &config, BPF_ANY))
+		return system_error("write map", dir + "/tp_config", failed);
+	return success();
 }
 
 /* The translate engine's programs stay for their live connections, unless others translate. */
 static Status retire_translate(const std::string &dir, bool succeeded)
 {
-	if (!succeeded) {
-		Result<uint64_t> live = live_connections(dir, TP_ENGINE_TRANSLATE);
-
-		if (!live)
-			return live.error();
-		if (*live)
-			return success();
-	}
-	Status dropped = drop_links(dir, "link_translate_");
-	return dropped ? drop_filters(dir) : dropped;
+	if (!succeeded && TP_TRY(live_connections(dir, TP_ENGINE_TRANSLATE)) > 0)
+		return success();
+	TP_TRY(drop_links(dir, "link_translate_"));
+	return drop_filters(dir);
 }
 
 Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession to)
 {
-	Status done = check_version(dir);
-
-	if (done)
-		done = set_draining(dir, TP_DRAINING_PASS);
-	if (!done)
-		return done.error();
-	Result<Fd> pending = open_map(dir, "tp_pending", Access::write);
-	if (!pending)
-		return pending.error();
+	TP_TRY(check_version(dir));
+	TP_TRY(set_draining(dir, TP_DRAINING_PASS));
+	Fd pending = TP_TRY(open_map(dir, "tp_pending", Access::write));
 	/* twice: a program that is running now may still be about to add an entry */
 	if (!to.pending)
-		enforcer.end_undecided(pending->get());
-	done = drop_links(dir, "link_tcx_");
-	if (done)
-		done = retire_translate(dir, to.translations);
-	if (done)
-		done = drop_link(dir, "link_gate");
-	if (!done)
-		return done.error();
+		enforcer.end_undecided(pending.get());
+	TP_TRY(drop_links(dir, "link_tcx_"));
+	TP_TRY(retire_translate(dir, to.translations));
+	TP_TRY(drop_link(dir, "link_gate"));
 	if (!to.pending)
-		enforcer.end_undecided(pending->get());
+		enforcer.end_undecided(pending.get());
 	return live_connections(dir);
 }
 

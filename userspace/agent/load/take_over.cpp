@@ -55,7 +55,7 @@ using ServiceTable = std::map<ServiceKey, std::string>;
 static Result<ServiceTable> read_services(int fd)
 {
 	ServiceTable table;
-	Status read = for_each_entry<tp_service_key, tp_service>(
+	TP_TRY(for_each_entry<tp_service_key, tp_service>(
 		fd, "tp_services", [&](const tp_service_key &key, tp_service service) {
 			std::string address((const char *)key.address, sizeof(key.address));
 
@@ -64,26 +64,18 @@ static Result<ServiceTable> read_services(int fd)
 			service.served_since = 0;
 			table[{ key.netns, address, key.port }] =
 				std::string((const char *)&service, sizeof(service));
-		});
+		}));
 
-	if (!read)
-		return read.error();
 	return table;
 }
 
 static Result<bool> has_same_services(const std::string &dir, const Programs &programs)
 {
-	Result<Fd> map = open_map(dir, "tp_services", Access::read);
+	Fd map = TP_TRY(open_map(dir, "tp_services", Access::read));
 
-	if (!map)
-		return map.error();
-	Result<ServiceTable> theirs = read_services(map->get());
-	if (!theirs)
-		return theirs.error();
-	Result<ServiceTable> ours = read_services(programs.services());
-	if (!ours)
-		return ours.error();
-	return *theirs == *ours;
+	ServiceTable theirs = TP_TRY(read_services(map.get()));
+	ServiceTable ours = TP_TRY(read_services(programs.services()));
+	return theirs == ours;
 }
 
 Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, int cgroup)
@@ -92,13 +84,10 @@ Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, i
 		return Programs::load(setup, {});
 	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir + "/link_sockops", cgroup))
 		return Programs::load(setup, { pin_dir, false });
-	Result<Programs> programs = Programs::load(setup, { pin_dir, true });
-	if (!programs)
+	Programs programs = TP_TRY(Programs::load(setup, { pin_dir, true }));
+	if (TP_TRY(has_same_services(pin_dir, programs)))
 		return programs;
-	Result<bool> same = has_same_services(pin_dir, *programs);
-	if (!same)
-		return same.error();
-	return *same ? std::move(programs) : Programs::load(setup, { pin_dir, false });
+	return Programs::load(setup, { pin_dir, false });
 }
 
 /* ---- pins --------------------------------------------------------------------- */
@@ -118,12 +107,10 @@ static Result<std::optional<uint32_t>> pin_group(const RunOptions &options,
 {
 	if (options.group.empty())
 		return std::optional<uint32_t>();
-	Result<uint32_t> found = find_group(options.group);
+	uint32_t found = TP_TRY(find_group(options.group));
 
-	if (!found)
-		return found.error();
 	warn_about_search(pin_dir);
-	return std::optional<uint32_t>(*found);
+	return std::optional<uint32_t>(found);
 }
 
 /* Puts `fresh` in the place of what an earlier, killed run may have left there. */
@@ -141,12 +128,10 @@ static Status publish(const std::string &fresh, const std::string &pin_dir, Succ
 		return system_error("publish pins", pin_dir);
 	if (aside.empty())
 		return success();
-	Result<uint64_t> live = retire(aside, enforcer, to);
-	if (!live)
-		return live.error();
-	if (*live) {
+	uint64_t live = TP_TRY(retire(aside, enforcer, to));
+	if (live) {
 		log("still serving {} of an earlier run, with the pins in {}",
-		    count_text(*live, "live connection"), aside);
+		    count_text(live, "live connection"), aside);
 		return success();
 	}
 	return remove_pins(aside);
@@ -161,12 +146,8 @@ static Status publish(const std::string &fresh, const std::string &pin_dir, Succ
  */
 static Status start_beside(Programs &programs, const std::string &pin_dir)
 {
-	Status done = programs.start(TP_DRAINING_SUCCEED);
-
-	if (done)
-		done = set_draining(pin_dir, TP_DRAINING_PASS);
-	if (!done)
-		return done;
+	TP_TRY(programs.start(TP_DRAINING_SUCCEED));
+	TP_TRY(set_draining(pin_dir, TP_DRAINING_PASS));
 	nanosleep(&grace_period, nullptr);
 	return programs.start();
 }
@@ -177,9 +158,25 @@ static Status start_beside(Programs &programs, const std::string &pin_dir)
  */
 static Status start_after(Programs &programs, const std::string &pin_dir)
 {
-	Status done = set_draining(pin_dir, TP_DRAINING_HOLD);
+	TP_TRY(set_draining(pin_dir, TP_DRAINING_HOLD));
+	return programs.start();
+}
 
-	return done ? programs.start() : done;
+/* Up to where connections are taken; their pins are in `fresh`. */
+static Status start(Programs &programs, std::vector<Interfaces> &interfaces,
+		    const std::string &fresh, std::optional<uint32_t> group,
+		    const std::string &predecessor, bool may_send,
+		    const std::function<Status()> &last_check)
+{
+	TP_TRY(programs.pin(fresh, group));
+	for (Interfaces &one : interfaces)
+		TP_TRY(one.pin_in(fresh));
+	TP_TRY(last_check());
+	TP_TRY(programs.refresh(may_send));
+	if (predecessor.empty())
+		return programs.start();
+	return programs.shares() ? start_beside(programs, predecessor) :
+				   start_after(programs, predecessor);
 }
 
 Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
@@ -187,26 +184,13 @@ Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const 
 		 const std::function<Status()> &last_check)
 {
 	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
-	Result<std::optional<uint32_t>> group = pin_group(options, pin_dir);
-	bool predecessor = pins_exist(pin_dir);
+	std::string predecessor = pins_exist(pin_dir) ? pin_dir : "";
+	std::optional<uint32_t> group = TP_TRY(pin_group(options, pin_dir));
+	Status done = start(programs, interfaces, fresh, group, predecessor, enforcer.may_send(),
+			    last_check);
 
-	if (!group)
-		return group.error();
-	Status done = programs.pin(fresh, *group);
-	for (Interfaces &one : interfaces)
-		if (done)
-			done = one.pin_in(fresh);
-	if (done)
-		done = last_check();
-	if (done)
-		done = programs.refresh(enforcer.may_send());
-	if (done && !predecessor)
-		done = programs.start();
-	else if (done)
-		done = programs.shares() ? start_beside(programs, pin_dir) :
-					   start_after(programs, pin_dir);
-	if (!done && predecessor)
-		(void)bool(set_draining(pin_dir, TP_DRAINING_NOT));
+	if (!done && !predecessor.empty())
+		(void)bool(set_draining(predecessor, TP_DRAINING_NOT));
 	if (done)
 		done = publish(fresh, pin_dir, { programs.shares(), true }, enforcer);
 	for (Interfaces &one : interfaces)

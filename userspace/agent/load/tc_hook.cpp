@@ -197,9 +197,7 @@ Result<TcHook> TcHook::attach(const Namespace &space, int program, uint32_t inte
 	}
 	if (link != -EINVAL) /* not: no tcx */
 		return system_error("attach to", std::to_string(interface), link);
-	Status attached = hook.attach_filter(interface, way);
-	if (!attached)
-		return attached.error();
+	TP_TRY(hook.attach_filter(interface, way));
 	return hook;
 }
 

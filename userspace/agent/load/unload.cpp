@@ -21,13 +21,9 @@ static Status reset_connections(const std::string &pin_dir, Enforcer &enforcer)
 	if (pins_exist(pin_dir))
 		dirs.push_back(pin_dir);
 	for (const std::string &dir : dirs) {
-		Result<Fd> origins = open_map(dir, "tp_origins", Access::write);
+		Fd origins = TP_TRY(open_map(dir, "tp_origins", Access::write));
 
-		if (!origins)
-			return origins.error();
-		Status reset = enforcer.reset_all(origins->get());
-		if (!reset)
-			return reset;
+		TP_TRY(enforcer.reset_all(origins.get()));
 	}
 	return success();
 }
@@ -37,61 +33,39 @@ static Result<uint64_t> unload_current(const std::string &pin_dir, Enforcer &enf
 {
 	if (!pins_exist(pin_dir))
 		return (uint64_t)0;
-	Result<uint64_t> live = retire(pin_dir, enforcer);
+	uint64_t live = TP_TRY(retire(pin_dir, enforcer));
 
-	if (live && *live == 0) {
-		Status removed = remove_pins(pin_dir);
-
-		if (!removed)
-			return removed.error();
-	}
+	if (live == 0)
+		TP_TRY(remove_pins(pin_dir));
 	return live;
 }
 
 Status unload(const UnloadOptions &options)
 {
-	Result<std::string> pin_dir = check_pin_dir(options.pin_dir);
+	std::string pin_dir = TP_TRY(check_pin_dir(options.pin_dir));
+	Privileges privileges = TP_TRY(check_privileges());
 
-	if (!pin_dir)
-		return pin_dir.error();
-	Result<Privileges> privileges = check_privileges();
-	if (!privileges)
-		return privileges.error();
-	if (!pins_exist(*pin_dir) && !pins_exist(*pin_dir + "-lock") &&
-	    draining_dirs(*pin_dir).empty() && unfinished_dirs(*pin_dir).empty())
-		return Error{ ErrorCode::not_running, "unload", *pin_dir,
-			      "nothing is pinned here" };
-	Result<PinLock> lock = PinLock::take(*pin_dir);
-	if (!lock)
-		return lock.error();
-	Result<std::vector<Namespace>> spaces = open_namespaces({});
-	if (!spaces)
-		return spaces.error();
+	if (!pins_exist(pin_dir) && !pins_exist(pin_dir + "-lock") &&
+	    draining_dirs(pin_dir).empty() && unfinished_dirs(pin_dir).empty())
+		return Error{ ErrorCode::not_running, "unload", pin_dir, "nothing is pinned here" };
+	PinLock lock = TP_TRY(PinLock::take(pin_dir));
+	std::vector<Namespace> spaces = TP_TRY(open_namespaces({}));
 	if (options.reset)
-		for (Namespace &space : served_namespaces(*pin_dir))
-			spaces->push_back(std::move(space));
-	restore_way_back(spaces->front());
-	Result<Enforcer> enforcer = Enforcer::open(*spaces, privileges->raw);
-	if (!enforcer)
-		return enforcer.error();
-	Status done = clean_up(*pin_dir);
-	if (done && options.reset)
-		done = reset_connections(*pin_dir, *enforcer);
-	if (!done)
-		return done;
-	Result<uint64_t> current = unload_current(*pin_dir, *enforcer);
-	if (!current)
-		return current.error();
-	Result<Remaining> older = sweep_draining(*pin_dir);
-	if (!older)
-		return older.error();
-	uint64_t connections = *current + older->connections;
+		for (Namespace &space : served_namespaces(pin_dir))
+			spaces.push_back(std::move(space));
+	restore_way_back(spaces.front());
+	Enforcer enforcer = TP_TRY(Enforcer::open(spaces, privileges.raw));
+	TP_TRY(clean_up(pin_dir));
+	if (options.reset)
+		TP_TRY(reset_connections(pin_dir, enforcer));
+	uint64_t connections = TP_TRY(unload_current(pin_dir, enforcer));
+	connections += TP_TRY(sweep_draining(pin_dir)).connections;
 	if (connections == 0) {
-		lock->remove();
+		lock.remove();
 		return success();
 	}
 	return Error{
-		ErrorCode::busy, "unload", *pin_dir,
+		ErrorCode::busy, "unload", pin_dir,
 		"still needed by " + count_text(connections, "live connection"),
 		"try again when they have ended; truepeer connections lists them, --reset ends them"
 	};

@@ -19,11 +19,9 @@ static constexpr int pause_factor = 9;
 
 Status Followed::load()
 {
-	Result<Progress> progress = read_some(Clock::time_point::max());
+	Progress progress = TP_TRY(read_some(Clock::time_point::max()));
 
-	if (!progress)
-		return progress.error();
-	changed_ = *progress == Progress::uncertain;
+	changed_ = progress == Progress::uncertain;
 	next_ = Clock::now() + shortest_pause;
 	times_read_++;
 	return success();

@@ -20,14 +20,9 @@ Result<Interfaces> Interfaces::open(const Namespace &space, std::vector<TcProgra
 				    std::vector<std::string> only)
 {
 	Interfaces interfaces(space);
-	Result<Inside> inside = Inside::enter(space);
+	Inside inside = TP_TRY(Inside::enter(space));
 
-	if (!inside)
-		return inside.error();
-	Result<Fd> events = open_rtnetlink(RTMGRP_LINK, SOCK_NONBLOCK);
-	if (!events)
-		return events.error();
-	interfaces.events_ = std::move(*events);
+	interfaces.events_ = TP_TRY(open_rtnetlink(RTMGRP_LINK, SOCK_NONBLOCK));
 	interfaces.cookie_ = space.cookie;
 	interfaces.programs_ = std::move(programs);
 	interfaces.only_ = std::move(only);
@@ -94,12 +89,9 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 
 		found.push_back({ (uint32_t)link->ifi_index, attributes.name, usable, header });
 	};
-	Result<bool> done =
-		dump(RTM_GETLINK, &request, sizeof(request), { [&] { found.clear(); }, each });
+	certain = TP_TRY(
+		dump(RTM_GETLINK, &request, sizeof(request), { [&] { found.clear(); }, each }));
 
-	if (!done)
-		return done.error();
-	certain = *done;
 	return found;
 }
 
@@ -149,10 +141,7 @@ Status Interfaces::attach_one(const Interface &interface, const TcPrograms &prog
 	}
 	std::string pin = pin_name(interface.index, programs, way);
 	if (!dir_.empty()) {
-		Status pinned = hook->pin(dir_, pin);
-
-		if (!pinned)
-			return pinned;
+		TP_TRY(hook->pin(dir_, pin));
 	}
 	hooks_[interface.index].push_back({ std::move(pin), std::move(*hook) });
 	return success();
@@ -191,25 +180,21 @@ Status Interfaces::attach(bool first)
 {
 	if (!first)
 		return load();
-	Result<Progress> done = attach_to_all(true);
-	return done ? success() : Status(done.error());
+	TP_TRY(attach_to_all(true));
+	return success();
 }
 
 Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 {
-	Result<Inside> inside = Inside::enter(*space_);
+	Inside inside = TP_TRY(Inside::enter(*space_));
 	bool certain = true;
 
-	if (!inside)
-		return inside.error();
-	Result<std::vector<Interface>> all = list(certain);
-	if (!all)
-		return all.error();
+	std::vector<Interface> all = TP_TRY(list(certain));
 	for (const std::string &name : only_) {
 		auto same = [&](const Interface &i) { return i.name == name; };
-		auto found = std::find_if(all->begin(), all->end(), same);
+		auto found = std::find_if(all.begin(), all.end(), same);
 
-		if (first && found == all->end())
+		if (first && found == all.end())
 			return Error{ ErrorCode::usage, "--interface", name, "no such interface" };
 		if (first && !found->usable)
 			return Error{ ErrorCode::usage, "--interface", name,
@@ -218,13 +203,13 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 	}
 	std::vector<uint32_t> gone;
 	for (const auto &[index, hooks] : hooks_)
-		if (std::none_of(all->begin(), all->end(), [i = index](const Interface &one) {
+		if (std::none_of(all.begin(), all.end(), [i = index](const Interface &one) {
 			    return one.index == i && one.usable;
 		    }))
 			gone.push_back(index);
 	for (uint32_t index : gone)
 		drop(index);
-	for (const Interface &one : *all) {
+	for (const Interface &one : all) {
 		if (!one.usable || hooks_.contains(one.index))
 			continue;
 		Status done = attach_to(one);
@@ -240,10 +225,8 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 Result<size_t> Interfaces::put_back()
 {
 	std::vector<uint32_t> without;
-	Result<Inside> inside = Inside::enter(*space_);
+	Inside inside = TP_TRY(Inside::enter(*space_));
 
-	if (!inside)
-		return inside.error();
 	for (const auto &[index, hooks] : hooks_)
 		if (!std::all_of(hooks.begin(), hooks.end(),
 				 [](const Attached &one) { return one.hook.is_attached(); }))
@@ -252,9 +235,7 @@ Result<size_t> Interfaces::put_back()
 		drop(index);
 	if (without.empty())
 		return (size_t)0;
-	Result<Progress> done = attach_to_all(false);
-	if (!done)
-		return done.error();
+	TP_TRY(attach_to_all(false));
 	return (size_t)std::count_if(without.begin(), without.end(),
 				     [this](uint32_t index) { return hooks_.contains(index); });
 }
@@ -264,10 +245,7 @@ Status Interfaces::pin_in(const std::string &dir)
 	dir_ = dir;
 	for (auto &[index, hooks] : hooks_)
 		for (Attached &one : hooks) {
-			Status pinned = one.hook.pin(dir, one.pin);
-
-			if (!pinned)
-				return pinned;
+			TP_TRY(one.hook.pin(dir, one.pin));
 		}
 	return success();
 }

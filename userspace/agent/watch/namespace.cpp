@@ -79,9 +79,7 @@ Result<Namespace> open_namespace(const std::string &path)
 	if (fstatfs(space.fd.get(), &about) || about.f_type != NSFS_MAGIC)
 		return Error{ ErrorCode::usage, "open network namespace", path,
 			      "not a network namespace" };
-	Result<Inside> inside = Inside::enter(space);
-	if (!inside)
-		return inside.error();
+	Inside inside = TP_TRY(Inside::enter(space));
 	space.cookie = own_netns_cookie();
 	return space;
 }
@@ -95,17 +93,15 @@ Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &p
 		return system_error("open network namespace", own_path);
 	spaces.push_back(std::move(own));
 	for (const std::string &path : paths) {
-		Result<Namespace> space = open_namespace(path);
+		Namespace space = TP_TRY(open_namespace(path));
 
-		if (!space)
-			return space.error();
 		for (const Namespace &other : spaces)
-			if (other.cookie == space->cookie)
+			if (other.cookie == space.cookie)
 				return Error{ ErrorCode::usage, "--netns", path,
 					      other.name.empty() ? "is the agent's own, which is "
 								   "always served" :
 								   "given twice" };
-		spaces.push_back(std::move(*space));
+		spaces.push_back(std::move(space));
 	}
 	return spaces;
 }

@@ -15,14 +15,10 @@ namespace tp
 Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map)
 {
 	OwnAddresses addresses(space, netns, map);
-	Result<Inside> inside = Inside::enter(space);
+	Inside inside = TP_TRY(Inside::enter(space));
 
-	if (!inside)
-		return inside.error();
-	Result<Fd> events = open_rtnetlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK);
-	if (!events)
-		return events.error();
-	addresses.events_ = std::move(*events);
+	addresses.events_ =
+		TP_TRY(open_rtnetlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK));
 	return addresses;
 }
 
@@ -47,13 +43,11 @@ void OwnAddresses::clear()
 
 Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 {
-	Result<Inside> inside = Inside::enter(*space_);
+	Inside inside = TP_TRY(Inside::enter(*space_));
 	ifaddrmsg request = {};
 	std::set<Bytes> fresh;
 	uint32_t one = 1;
 
-	if (!inside)
-		return inside.error();
 	auto each = [&](const nlmsghdr *message) {
 		auto *about = (const ifaddrmsg *)NLMSG_DATA(message);
 		bool ipv4 = about->ifa_family == AF_INET;
@@ -74,10 +68,8 @@ Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 			fresh.insert(address);
 		}
 	};
-	Result<bool> certain =
-		dump(RTM_GETADDR, &request, sizeof(request), { [&] { fresh.clear(); }, each });
-	if (!certain)
-		return certain.error();
+	bool certain = TP_TRY(
+		dump(RTM_GETADDR, &request, sizeof(request), { [&] { fresh.clear(); }, each }));
 	for (const Bytes &address : fresh) {
 		tp_own_key key = key_of(address);
 
@@ -91,7 +83,7 @@ Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 			bpf_map_delete_elem(map_, &key);
 	}
 	entries_ = std::move(fresh);
-	return *certain ? Progress::end : Progress::uncertain;
+	return certain ? Progress::end : Progress::uncertain;
 }
 
 Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, const Setup &setup,
@@ -101,15 +93,11 @@ Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, c
 
 	/* without CAP_PERFMON flows carry no namespace: the agent's own counts for all */
 	for (size_t i = 0; i < setup.namespaces.size(); i++) {
-		Result<OwnAddresses> one = OwnAddresses::open(spaces[i], setup.namespaces[i],
-							      programs.own_addresses());
+		OwnAddresses one = TP_TRY(OwnAddresses::open(spaces[i], setup.namespaces[i],
+							     programs.own_addresses()));
 
-		if (!one)
-			return one.error();
-		Status loaded = one->load();
-		if (!loaded)
-			return loaded.error();
-		all.push_back(std::move(*one));
+		TP_TRY(one.load());
+		all.push_back(std::move(one));
 	}
 	return all;
 }

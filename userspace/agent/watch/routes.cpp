@@ -21,14 +21,10 @@ bool Routes::KeyLess::operator()(const tp_route_key &a, const tp_route_key &b) c
 Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map)
 {
 	Routes routes(space, netns, map);
-	Result<Inside> inside = Inside::enter(space);
+	Inside inside = TP_TRY(Inside::enter(space));
 
-	if (!inside)
-		return inside.error();
-	Result<Fd> events = open_rtnetlink(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, SOCK_NONBLOCK);
-	if (!events)
-		return events.error();
-	routes.events_ = std::move(*events);
+	routes.events_ =
+		TP_TRY(open_rtnetlink(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, SOCK_NONBLOCK));
 	return routes;
 }
 
@@ -130,11 +126,7 @@ Result<bool> Routes::read_phase(Clock::time_point deadline)
 
 	request.rtm_family = (unsigned char)family();
 	if (!dump_) {
-		Result<Dump> started = Dump::start(RTM_GETROUTE, &request, sizeof(request));
-
-		if (!started)
-			return started.error();
-		dump_ = std::move(*started);
+		dump_ = TP_TRY(Dump::start(RTM_GETROUTE, &request, sizeof(request)));
 	}
 	Result<bool> end = dump_->read({ [this] { of_family_.clear(); },
 					 [this](const nlmsghdr *message) { take(message); } },
@@ -173,27 +165,27 @@ Status Routes::write()
 	return success();
 }
 
+/* True: to the end. */
+Result<bool> Routes::read_phases(Clock::time_point deadline)
+{
+	Inside inside = TP_TRY(Inside::enter(*space_));
+
+	for (; phase_ != Phase::write; next_phase())
+		if (!TP_TRY(read_phase(deadline)))
+			return false;
+	TP_TRY(write());
+	return true;
+}
+
 Result<Followed::Progress> Routes::read_some(Clock::time_point deadline)
 {
-	Result<Inside> inside = Inside::enter(*space_);
-	Status done = inside ? success() : Status(inside.error());
+	Result<bool> end = read_phases(deadline);
 
-	while (done && phase_ != Phase::write) {
-		Result<bool> end = read_phase(deadline);
-
-		if (end && !*end)
-			return Progress::more;
-		if (end)
-			next_phase();
-		else
-			done = end.error();
-	}
-	if (done)
-		done = write();
+	if (end && !*end)
+		return Progress::more;
 	bool certain = certain_;
 	start_again();
-	if (!done)
-		return done.error();
+	TP_TRY(std::move(end));
 	return certain ? Progress::end : Progress::uncertain;
 }
 

@@ -58,6 +58,7 @@ private:
 	int family() const;
 	void take(const nlmsghdr *message);
 	Result<bool> read_phase(Clock::time_point deadline);
+	Result<bool> read_phases(Clock::time_point deadline);
 	void next_phase();
 	void start_again();
 	Status write();

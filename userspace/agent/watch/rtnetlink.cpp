@@ -68,9 +68,7 @@ Result<Dump> Dump::start(uint16_t type, const void *body, size_t size)
 	header->nlmsg_type = type;
 	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	std::memcpy(NLMSG_DATA(header), body, size);
-	Status asked = dump.ask();
-	if (!asked)
-		return asked.error();
+	TP_TRY(dump.ask());
 	return dump;
 }
 
@@ -78,11 +76,7 @@ Result<Dump> Dump::start(uint16_t type, const void *body, size_t size)
 Status Dump::ask()
 {
 	auto *header = (nlmsghdr *)request_.data();
-	Result<Fd> fd = open_rtnetlink(0, 0);
-
-	if (!fd)
-		return fd.error();
-	fd_ = std::move(*fd);
+	fd_ = TP_TRY(open_rtnetlink(0, 0));
 	asked_ = spoilt_ = false;
 	tries_++;
 	header->nlmsg_seq = ++sequence_;
@@ -120,21 +114,14 @@ Result<bool> Dump::read(const Reader &reader, Clock::time_point deadline)
 		if (!asked_)
 			reader.begin();
 		asked_ = true;
-		Result<size_t> got = receive_netlink(fd_.get(), buffer_);
-		if (!got)
-			return got.error();
-		if (*got == 0)
+		size_t got = TP_TRY(receive_netlink(fd_.get(), buffer_));
+		if (got == 0)
 			spoilt_ = true;
-		Result<bool> end = *got ? take(reader, *got) : Result<bool>(false);
-		if (!end)
-			return end.error();
-		if (*end && (!spoilt_ || tries_ >= most_dumps))
+		bool end = TP_TRY(got ? take(reader, got) : Result<bool>(false));
+		if (end && (!spoilt_ || tries_ >= most_dumps))
 			return true;
-		if (*end || (spoilt_ && tries_ < most_dumps)) {
-			Status again = ask();
-
-			if (!again)
-				return again.error();
+		if (end || (spoilt_ && tries_ < most_dumps)) {
+			TP_TRY(ask());
 		}
 	} while (Clock::now() < deadline);
 	return false;
@@ -142,14 +129,10 @@ Result<bool> Dump::read(const Reader &reader, Clock::time_point deadline)
 
 Result<bool> dump(uint16_t type, const void *body, size_t size, const Dump::Reader &reader)
 {
-	Result<Dump> dump = Dump::start(type, body, size);
+	Dump dump = TP_TRY(Dump::start(type, body, size));
 
-	if (!dump)
-		return dump.error();
-	Result<bool> end = dump->read(reader, Dump::Clock::time_point::max());
-	if (!end)
-		return end.error();
-	return !dump->uncertain();
+	TP_TRY(dump.read(reader, Dump::Clock::time_point::max()));
+	return !dump.uncertain();
 }
 
 } // namespace tp

@@ -42,32 +42,28 @@ static constexpr const char *without_own = "own addresses may be out of date";
 
 Status ServedNamespaces::watch_tables(size_t space)
 {
-	Status done = success();
-
 	if (space < parts_.interfaces.size())
-		done = parts_.loop.watch(parts_.interfaces[space].fd(), [this, space] {
+		TP_TRY(parts_.loop.watch(parts_.interfaces[space].fd(), [this, space] {
 			log_failure(parts_.interfaces[space].handle(), without_interface);
-		});
-	if (done && space < parts_.routes.size())
-		done = parts_.loop.watch(parts_.routes[space].fd(), [this, space] {
+		}));
+	if (space < parts_.routes.size())
+		TP_TRY(parts_.loop.watch(parts_.routes[space].fd(), [this, space] {
 			Status handled = parts_.routes[space].handle();
 
 			log_failure(handled ? set_routes() : handled, without_routes);
-		});
-	if (done && space < parts_.own.size())
-		done = parts_.loop.watch(parts_.own[space].fd(), [this, space] {
+		}));
+	if (space < parts_.own.size())
+		TP_TRY(parts_.loop.watch(parts_.own[space].fd(), [this, space] {
 			log_failure(parts_.own[space].handle(), without_own);
-		});
-	return done;
+		}));
+	return success();
 }
 
 Status ServedNamespaces::watch()
 {
-	Status done = success();
-
-	for (size_t i = 0; i < parts_.spaces.size() && done; i++)
-		done = watch_tables(i);
-	return done && parts_.spaces.size() > 1 ? watch_names() : done;
+	for (size_t i = 0; i < parts_.spaces.size(); i++)
+		TP_TRY(watch_tables(i));
+	return parts_.spaces.size() > 1 ? watch_names() : success();
 }
 
 void ServedNamespaces::put_back_hooks(Interfaces &interfaces)
@@ -121,16 +117,14 @@ Status ServedNamespaces::watch_names()
 		return system_error("watch", "network namespaces");
 	for (size_t i = 1; i < parts_.spaces.size(); i++)
 		watch_directory(i);
-	Status done = parts_.loop.watch(names_.get(), [this] {
+	TP_TRY(parts_.loop.watch(names_.get(), [this] {
 		char events[4096];
 
 		while (read(names_.get(), events, sizeof(events)) > 0)
 			;
 		look_often();
 		check_names();
-	});
-	if (!done)
-		return done;
+	}));
 	return parts_.loop.watch(often_.get(), [this] {
 		uint64_t expirations;
 
@@ -220,31 +214,24 @@ Status ServedNamespaces::enter(size_t space, Namespace fresh)
 {
 	Setup &setup = parts_.setup;
 	Namespace &held = parts_.spaces[space];
-	Status done = success();
 
-	done = parts_.programs.move_services(setup.namespaces[space], fresh.cookie);
-	if (!done)
-		return done;
+	TP_TRY(parts_.programs.move_services(setup.namespaces[space], fresh.cookie));
 	setup.namespaces[space] = fresh.cookie;
 	held = std::move(fresh);
 	/* the sender engine looks there, too */
-	done = parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_GONE);
-	if (done)
-		done = parts_.enforcer.enter(space, held);
-	if (done && space < parts_.own.size()) {
-		parts_.own[space].clear();
-		Result<OwnAddresses> own = OwnAddresses::open(held, setup.namespaces[space],
-							      parts_.programs.own_addresses());
-		done = own ? own->load() : Status(own.error());
-		if (own)
-			parts_.own[space] = std::move(*own);
+	TP_TRY(parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_GONE));
+	TP_TRY(parts_.enforcer.enter(space, held));
+	if (space < parts_.own.size()) {
+		OwnAddresses &own = parts_.own[space];
+
+		own.clear();
+		own = TP_TRY(
+			OwnAddresses::open(held, held.cookie, parts_.programs.own_addresses()));
+		TP_TRY(own.load());
 	}
-	if (done)
-		done = enter_interfaces(space);
-	if (done)
-		done = watch_tables(space);
-	return done ? parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_ENTERED) :
-		      done;
+	TP_TRY(enter_interfaces(space));
+	TP_TRY(watch_tables(space));
+	return parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_ENTERED);
 }
 
 /* What the handshake engine has to know of a namespace. */
@@ -254,15 +241,12 @@ Status ServedNamespaces::enter_routes(size_t space)
 
 	if (space >= parts_.routes.size())
 		return success();
+	Routes &routes = parts_.routes[space];
 	log_failure(WayBack::enter(held), "another engine serves its connections");
-	parts_.routes[space].clear();
-	Result<Routes> routes =
-		Routes::open(held, parts_.setup.namespaces[space], parts_.programs.routes());
-	if (!routes)
-		return routes.error();
-	Status done = routes->load();
-	parts_.routes[space] = std::move(*routes);
-	return done ? set_routes() : done;
+	routes.clear();
+	routes = TP_TRY(Routes::open(held, held.cookie, parts_.programs.routes()));
+	TP_TRY(routes.load());
+	return set_routes();
 }
 
 /* The tc programs go to its interfaces. */
@@ -272,19 +256,14 @@ Status ServedNamespaces::enter_interfaces(size_t space)
 
 	if (space >= parts_.interfaces.size())
 		return success();
-	Status done = enter_routes(space);
-	parts_.interfaces[space].detach();
-	if (done)
-		done = parts_.programs.enter(parts_.setup, space);
-	if (!done)
-		return done;
-	Result<Interfaces> interfaces =
-		Interfaces::open(held, parts_.programs.tc_programs(space), parts_.only);
-	if (!interfaces)
-		return interfaces.error();
-	parts_.interfaces[space] = std::move(*interfaces);
-	done = parts_.interfaces[space].pin_in(parts_.pin_dir);
-	return done ? parts_.interfaces[space].attach(false) : done;
+	Interfaces &interfaces = parts_.interfaces[space];
+	interfaces.detach();
+	TP_TRY(enter_routes(space));
+	TP_TRY(parts_.programs.enter(parts_.setup, space));
+	interfaces =
+		TP_TRY(Interfaces::open(held, parts_.programs.tc_programs(space), parts_.only));
+	TP_TRY(interfaces.pin_in(parts_.pin_dir));
+	return interfaces.attach(false);
 }
 
 } // namespace tp

@@ -73,10 +73,8 @@ Status WayBack::enter(const Namespace &space)
 
 Status WayBack::open(const Namespace &space)
 {
-	Result<Inside> inside = Inside::enter(space);
+	Inside inside = TP_TRY(Inside::enter(space));
 
-	if (!inside)
-		return inside.error();
 	spaces_.push_back(&space);
 	return set_forwarding();
 }
