@@ -28,21 +28,13 @@ TEST_GO := $(BUILD)/examples/go-server
 TEST_BPF   := $(basename $(basename $(notdir $(wildcard tests/bpf/*.bpf.c))))
 TEST_SKELS := $(TEST_BPF:%=$(BUILD)/gen/%.skel.h)
 
-# linked statically as well: they run in virtual machines that have nothing else
-VM_PROGRAMS := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs | sort -u)
-VM_FULL     := $(shell awk '/^[a-z]/ { print $$1 }' tests/vm/programs.full | sort -u)
+.PHONY: tests test-kernels test-kernels-full
+tests: fuzzers $(TESTS) $(TEST_PRELOAD) $(TEST_GO) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
 
-.PHONY: tests vm-full test-kernels test-kernels-full
-VM_FULL_TESTS := $(addprefix $(BUILD)/vm/,$(VM_FULL) truepeer)
-VM_TESTS := $(addprefix $(BUILD)/vm/,$(VM_PROGRAMS) truepeer)
-tests: fuzzers $(TESTS) $(TEST_PRELOAD) $(TEST_GO) $(VM_TESTS) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
-
-vm-full: $(VM_FULL_TESTS)
-
-test-kernels-full: vm-full ## run all live rows on Debian's kernels: an hour or more
+test-kernels-full: all tests ## run all live rows on Debian's kernels: an hour or more
 	$(Q)tests/vm/run --full
 
-test-kernels: tests ## run the tests of tests/vm/programs on Debian's kernels (qemu)
+test-kernels: all tests ## run the tests of tests/vm/programs on Debian's kernels (qemu)
 	$(Q)tests/vm/run
 
 # ---- the same with sanitizers ------------------------------------------------
@@ -120,26 +112,15 @@ endif
 SUPPORT_OF_net  := net/support
 SUPPORT_OF_apps := net/support
 
-TEST_LINK = -lgtest -lgtest_main $(LIBBPF)
+TEST_LINK = -lgtest -lgtest_main $(LIBBPF) $(AGENT_LIBS)
 
 define test_program # $(1): folder, $(2): name
-$(BUILD)/tests/$(2) $(BUILD)/vm/$(2): $(BUILD)/tests/obj/$(1)/$(2).o \
+$(BUILD)/tests/$(2): $(BUILD)/tests/obj/$(1)/$(2).o \
 		$(sort $(call test_support,$(1)) $(call test_support,unit)) $(TEST_LIBRARIES)
-$(BUILD)/tests/$(2):
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CXX) $$(TEST_CXXFLAGS) -pthread -o $$@ $$^ $$(TEST_LINK)
-$(BUILD)/vm/$(2):
-	$$(call say,LINK,$$@)
-	@mkdir -p $$(@D)
-	$$(Q)$$(CXX) -pthread -static -o $$@ $$^ $$(TEST_LINK)
 endef
 $(foreach s,$(TEST_SOURCES),$(eval $(call \
 	test_program,$(patsubst tests/%/,%,$(dir $(s))),$(basename $(notdir $(s))))))
-
-# the command, for live tests there
-$(BUILD)/vm/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CXX) -pthread -static -o $@ $^ $(LIBBPF)
 
 -include $(TEST_OBJECTS:.o=.d) $(TEST_BPF:%=$(BUILD)/tests/bpf/%.bpf.d)

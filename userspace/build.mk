@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The command and the library.  STATIC=1 links the command without any shared
-# library, for machines (and virtual machines) that have none.
-
-STATIC ?= 0
+# The command and the library.
 
 TP_BASE  := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard userspace/base/*.cpp))
 TP_FMT   := $(BUILD)/userspace/base/format.o
@@ -17,14 +14,6 @@ $(eval $(call in_one,$(BUILD)/unity/cli,$(TP_CLI_SOURCES)))
 else
 TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_AGENT_SOURCES))
 TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_CLI_SOURCES))
-endif
-
-ifeq ($(STATIC),1)
-TP_LINK := -static
-TP_LIBS := $(LIBBPF)
-else
-TP_LINK :=
-TP_LIBS := $(LIBBPF_STATIC)
 endif
 
 ALL += $(BUILD)/truepeer
@@ -44,7 +33,7 @@ $(BUILD)/userspace/agent/load/programs_pin.o $(BUILD)/unity/agent.o: $(BUILD)/ge
 
 $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
 	$(call say,LINK,$@)
-	$(Q)$(CXX) $(CXXFLAGS) -pthread $(TP_LINK) $^ -o $@ $(TP_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ $(LIBBPF_STATIC) $(AGENT_LIBS)
 
 -include $(patsubst %.o,%.d,$(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI))
 
@@ -92,12 +81,12 @@ abi: $(BUILD)/$(TP_LIB_SONAME) ## write down the library's ABI (tests/data), whi
 $(BUILD)/examples/%: $(BUILD)/userspace/lib/examples/%.o $(BUILD)/libtruepeer.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(TP_LINK) $^ -o $@ $(TP_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) $^ -o $@ $(LIBBPF_STATIC)
 
 $(BUILD)/examples/epoll_server: $(BUILD)/userspace/examples/epoll/epoll_server.o $(BUILD)/libtruepeer.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(TP_LINK) $^ -o $@ $(TP_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) $^ -o $@ $(LIBBPF_STATIC)
 
 -include $(BUILD)/userspace/examples/epoll/epoll_server.d $(TP_LIB_OBJ:.o=.d) $(wildcard $(BUILD)/userspace/lib/examples/*.d)
 

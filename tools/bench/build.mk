@@ -15,6 +15,6 @@ $(BUILD)/tools/bench/%.o: tools/bench/%.cpp
 
 $(BUILD)/bench: $(TP_BENCH) $(TP_FMT)
 	$(call say,LINK,$@)
-	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ $(TP_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ $(LIBBPF_STATIC)
 
 -include $(TP_BENCH:.o=.d)

@@ -15,6 +15,6 @@ $(BUILD)/tools/lookups/%.o: tools/lookups/%.cpp
 $(BUILD)/lookups: $(BUILD)/tools/lookups/lookups.o $(patsubst %,$(BUILD)/tools/bench/%.o,place process) \
 		$(BUILD)/libtruepeer.a $(TP_FMT)
 	$(call say,LINK,$@)
-	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ -lbenchmark $(TP_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ -lbenchmark $(LIBBPF_STATIC)
 
 -include $(BUILD)/tools/lookups/lookups.d

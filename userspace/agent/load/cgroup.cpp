@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "agent/load/mounts.h"
 #include "base/log.h"
 
 namespace tp
@@ -29,43 +28,6 @@ static constexpr const char *way_out =
 	"cgroup with --cgroup";
 
 /* ---- finding it ----------------------------------------------------------------- */
-
-/* mountinfo writes blanks and backslashes as \ and three octal digits. */
-static std::string unescape(const std::string &text)
-{
-	std::string out;
-
-	for (size_t i = 0; i < text.size(); i++) {
-		if (text[i] == '\\' && i + 3 < text.size()) {
-			out += (char)std::stoi(text.substr(i + 1, 3), nullptr, 8);
-			i += 3;
-		} else {
-			out += text[i];
-		}
-	}
-	return out;
-}
-
-/* Where the unified hierarchy, or a part of it, is mounted. */
-static std::vector<std::string> cgroup_mounts()
-{
-	std::ifstream file("/proc/self/mountinfo");
-	std::vector<std::string> mounts;
-
-	for (std::string line; std::getline(file, line);) {
-		std::istringstream fields(line);
-		std::string field, mount_point, type;
-
-		for (int i = 0; i < 5 && fields >> field; i++)
-			mount_point = field;
-		while (fields >> field && field != "-")
-			;
-		fields >> type;
-		if (type == "cgroup2")
-			mounts.push_back(unescape(mount_point));
-	}
-	return mounts;
-}
 
 static bool in_own_namespace()
 {
@@ -87,7 +49,7 @@ static bool is_root(int cgroup)
 
 static Result<Cgroup> find_cgroup()
 {
-	std::vector<std::string> mounts = cgroup_mounts();
+	std::vector<std::string> mounts = mount_points("cgroup2");
 
 	if (mounts.empty())
 		return Error{

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/load/host.h"
 
+#include <cap-ng.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,27 +26,25 @@ namespace tp
 
 static constexpr const char *usual_bpffs = "/sys/fs/bpf";
 
-static bool has_capability(const __user_cap_data_struct *sets, unsigned capability)
+static bool has(unsigned capability)
 {
-	return sets[capability / 32].effective >> capability % 32 & 1;
+	return capng_have_capability(CAPNG_EFFECTIVE, capability);
 }
 
 Result<Privileges> check_privileges()
 {
-	__user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	__user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
 	std::string missing;
+	auto need = [&](bool there, const char *name) {
+		if (!there)
+			missing += (missing.empty() ? "" : " and ") + std::string(name);
+	};
 
-	if (syscall(SYS_capget, &header, sets) < 0)
+	if (capng_get_caps_process())
 		return system_error("read privileges", "capget");
-	bool admin = has_capability(sets, CAP_SYS_ADMIN);
-
-	if (!admin && !has_capability(sets, CAP_BPF))
-		missing = "CAP_BPF";
-	if (!has_capability(sets, CAP_NET_ADMIN))
-		missing += missing.empty() ? "CAP_NET_ADMIN" : " and CAP_NET_ADMIN";
-	if (!admin && !has_capability(sets, CAP_PERFMON)) /* to read kernel structs */
-		missing += missing.empty() ? "CAP_PERFMON" : " and CAP_PERFMON";
+	bool admin = has(CAP_SYS_ADMIN);
+	need(admin || has(CAP_BPF), "CAP_BPF");
+	need(has(CAP_NET_ADMIN), "CAP_NET_ADMIN");
+	need(admin || has(CAP_PERFMON), "CAP_PERFMON"); /* to read kernel structs */
 	if (!missing.empty())
 		return Error{ ErrorCode::permission,
 			      "check privileges",
@@ -55,7 +52,7 @@ Result<Privileges> check_privileges()
 			      "missing " + missing,
 			      "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
 			      EPERM };
-	return Privileges{ has_capability(sets, CAP_NET_RAW) };
+	return Privileges{ has(CAP_NET_RAW) };
 }
 
 static bool is_on(const std::string &path, unsigned magic)

@@ -12,12 +12,12 @@
 #include <fstream>
 #include <functional>
 #include <set>
-#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "agent/load/cgroup.h"
+#include "agent/load/mounts.h"
 #include "agent/load/pins.h"
 #include "base/log.h"
 #include "base/maps.h"
@@ -107,22 +107,6 @@ static bool find_by_number(std::vector<Rival> &rivals)
 	return failed == -ENOENT;
 }
 
-/* Where a bpf file system is mounted here. */
-static std::vector<std::string> bpf_mounts()
-{
-	std::ifstream file("/proc/self/mounts");
-	std::vector<std::string> mounts;
-
-	for (std::string line; std::getline(file, line);) {
-		std::istringstream fields(line);
-		std::string device, mount_point, type;
-
-		if (fields >> device >> mount_point >> type && type == "bpf")
-			mounts.push_back(mount_point);
-	}
-	return mounts;
-}
-
 /* False where a directory was renamed or removed meanwhile: what follows it has not been read. */
 static bool find_pinned(const std::string &root, std::vector<Rival> &rivals)
 {
@@ -162,7 +146,7 @@ static std::vector<Rival> find_rivals(bool first)
 	if (first)
 		log("without CAP_SYS_ADMIN another agent on the same services is noticed only "
 		    "where its pins can be seen");
-	for (const std::string &root : bpf_mounts())
+	for (const std::string &root : mount_points("bpf"))
 		for (int i = 0; i < attempts && !find_pinned(root, rivals); i++)
 			std::this_thread::sleep_for(rival_poll);
 	return rivals;

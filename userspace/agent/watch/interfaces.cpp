@@ -39,22 +39,18 @@ struct LinkAttributes {
 static LinkAttributes read_attributes(const nlmsghdr *message)
 {
 	LinkAttributes out;
-	int left = (int)IFLA_PAYLOAD(message);
 
-	for (auto *a = IFLA_RTA(NLMSG_DATA(message)); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == IFLA_IFNAME) {
-			out.name = (const char *)RTA_DATA(a);
-		} else if (a->rta_type == IFLA_MASTER) {
+	for_each_attribute<ifinfomsg>(message, [&](const nlattr *a) {
+		if (mnl_attr_get_type(a) == IFLA_IFNAME)
+			out.name = mnl_attr_get_str(a);
+		else if (mnl_attr_get_type(a) == IFLA_MASTER)
 			out.has_master = true;
-		} else if (a->rta_type == IFLA_LINKINFO) {
-			int inner = (int)RTA_PAYLOAD(a);
-
-			for (auto *b = (rtattr *)RTA_DATA(a); RTA_OK(b, inner);
-			     b = RTA_NEXT(b, inner))
-				if (b->rta_type == IFLA_INFO_SLAVE_KIND)
-					out.master_kind = (const char *)RTA_DATA(b);
-		}
-	}
+		else if (mnl_attr_get_type(a) == IFLA_LINKINFO)
+			for_each_nested(a, [&](const nlattr *b) {
+				if (mnl_attr_get_type(b) == IFLA_INFO_SLAVE_KIND)
+					out.master_kind = mnl_attr_get_str(b);
+			});
+	});
 	return out;
 }
 
@@ -77,9 +73,9 @@ Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 				    [](const TcPrograms &one) { return one.in_ip >= 0; });
 	ifinfomsg request = {};
 	auto each = [&](const nlmsghdr *m) {
-		auto *link = (const ifinfomsg *)NLMSG_DATA(m);
+		const ifinfomsg *link = header_of<ifinfomsg>(m);
 
-		if (m->nlmsg_type != RTM_NEWLINK)
+		if (m->nlmsg_type != RTM_NEWLINK || !link)
 			return;
 		LinkAttributes attributes = read_attributes(m);
 		bool header = link->ifi_type == ARPHRD_ETHER || link->ifi_type == ARPHRD_LOOPBACK;

@@ -49,24 +49,26 @@ Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 	uint32_t one = 1;
 
 	auto each = [&](const nlmsghdr *message) {
-		auto *about = (const ifaddrmsg *)NLMSG_DATA(message);
-		bool ipv4 = about->ifa_family == AF_INET;
-		int left = (int)IFA_PAYLOAD(message);
+		const ifaddrmsg *about = header_of<ifaddrmsg>(message);
 
-		if (message->nlmsg_type != RTM_NEWADDR || (!ipv4 && about->ifa_family != AF_INET6))
+		if (message->nlmsg_type != RTM_NEWADDR || !about ||
+		    (about->ifa_family != AF_INET && about->ifa_family != AF_INET6))
 			return;
-		for (auto *a = IFA_RTA(about); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		bool ipv4 = about->ifa_family == AF_INET;
+		size_t size = ipv4 ? 4 : 16;
+		for_each_attribute<ifaddrmsg>(message, [&](const nlattr *a) {
+			uint16_t type = mnl_attr_get_type(a);
 			Bytes address = {};
 
 			/* of a point-to-point link IFA_ADDRESS is the other end's */
-			if (a->rta_type != (ipv4 ? IFA_LOCAL : IFA_ADDRESS) &&
-			    !(!ipv4 && a->rta_type == IFA_LOCAL))
-				continue;
+			if ((type != IFA_LOCAL && (ipv4 || type != IFA_ADDRESS)) ||
+			    mnl_attr_get_payload_len(a) < size)
+				return;
 			if (ipv4)
 				address[10] = address[11] = 0xff;
-			std::memcpy(address.data() + (ipv4 ? 12 : 0), RTA_DATA(a), ipv4 ? 4 : 16);
+			std::memcpy(address.data() + 16 - size, mnl_attr_get_payload(a), size);
 			fresh.insert(address);
-		}
+		});
 	};
 	bool certain = TP_TRY(
 		dump(RTM_GETADDR, &request, sizeof(request), { [&] { fresh.clear(); }, each }));

@@ -28,16 +28,14 @@ Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map)
 	return routes;
 }
 
-static tp_route read_metrics(const rtattr *metrics)
+static tp_route read_metrics(const nlattr *metrics)
 {
-	int left = (int)RTA_PAYLOAD(metrics);
 	tp_route route = {};
 
-	for (auto *a = (rtattr *)RTA_DATA(metrics); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		uint32_t value = 0;
+	for_each_nested(metrics, [&](const nlattr *a) {
+		uint32_t value = mnl_attr_validate(a, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(a);
 
-		std::memcpy(&value, RTA_DATA(a), std::min<size_t>(RTA_PAYLOAD(a), sizeof(value)));
-		switch (a->rta_type) {
+		switch (mnl_attr_get_type(a)) {
 		case RTAX_MTU:
 			route.mtu = value;
 			break;
@@ -57,7 +55,7 @@ static tp_route read_metrics(const rtattr *metrics)
 			route.ecn = value & RTAX_FEATURE_ECN;
 			break;
 		}
-	}
+	});
 	return route;
 }
 
@@ -92,27 +90,27 @@ int Routes::family() const
 void Routes::take(const nlmsghdr *message)
 {
 	static const tp_route plain = {};
-	auto *about = (const rtmsg *)NLMSG_DATA(message);
-	int left = (int)RTM_PAYLOAD(message);
+	const rtmsg *about = header_of<rtmsg>(message);
 	tp_route_key key = {};
 	tp_route route = {};
-	bool ipv4 = about->rtm_family == AF_INET;
 
-	if (message->nlmsg_type != RTM_NEWROUTE || about->rtm_type != RTN_UNICAST ||
+	if (message->nlmsg_type != RTM_NEWROUTE || !about || about->rtm_type != RTN_UNICAST ||
 	    (about->rtm_table != RT_TABLE_MAIN && about->rtm_table != RT_TABLE_DEFAULT) ||
 	    about->rtm_flags & RTM_F_CLONED)
 		return;
+	bool ipv4 = about->rtm_family == AF_INET;
+	size_t size = ipv4 ? 4 : 16;
 	key.prefixlen = 96 + (ipv4 ? 96u : 0u) + about->rtm_dst_len;
 	key.family = ipv4 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
 	std::memcpy(key.netns, &netns_, sizeof(key.netns));
 	if (ipv4)
 		key.address[10] = key.address[11] = 0xff;
-	for (auto *a = RTM_RTA(about); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == RTA_DST)
-			std::memcpy(key.address + (ipv4 ? 12 : 0), RTA_DATA(a), ipv4 ? 4 : 16);
-		else if (a->rta_type == RTA_METRICS)
+	for_each_attribute<rtmsg>(message, [&](const nlattr *a) {
+		if (mnl_attr_get_type(a) == RTA_DST && mnl_attr_get_payload_len(a) >= size)
+			std::memcpy(key.address + 16 - size, mnl_attr_get_payload(a), size);
+		else if (mnl_attr_get_type(a) == RTA_METRICS)
 			route = read_metrics(a);
-	}
+	});
 	if (looks())
 		metrics_ |= std::memcmp(&route, &plain, sizeof(plain)) != 0;
 	else

@@ -3,9 +3,8 @@
 
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
-#include <cstring>
+#include <cerrno>
 
 namespace tp
 {
@@ -18,16 +17,7 @@ static constexpr unsigned most_drained = 4096;
 
 Result<Fd> open_rtnetlink(uint32_t groups, int flags)
 {
-	Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE));
-	sockaddr_nl address = {};
-	timeval patience = { 2, 0 };
-
-	address.nl_family = AF_NETLINK;
-	address.nl_groups = groups;
-	if (!fd || bind(fd.get(), (sockaddr *)&address, sizeof(address)))
-		return system_error("open", "rtnetlink socket");
-	setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	return fd;
+	return open_netlink(NETLINK_ROUTE, groups, flags, 2);
 }
 
 /* ENOBUFS: some were lost.  Which they were does not matter, for all is read again. */
@@ -40,34 +30,11 @@ void drain(int fd)
 			return;
 }
 
-Result<size_t> receive_netlink(int fd, std::vector<char> &buffer)
-{
-	for (;;) {
-		ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_TRUNC);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && errno == ENOBUFS)
-			return (size_t)0;
-		if (got < 0)
-			return system_error("read", "netlink socket");
-		if ((size_t)got <= buffer.size())
-			return (size_t)got;
-		buffer.resize((size_t)got);
-		return (size_t)0;
-	}
-}
-
 Result<Dump> Dump::start(uint16_t type, const void *body, size_t size)
 {
 	Dump dump;
 
-	dump.request_.resize(NLMSG_SPACE(size));
-	auto *header = (nlmsghdr *)dump.request_.data();
-	header->nlmsg_len = (uint32_t)NLMSG_LENGTH(size);
-	header->nlmsg_type = type;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	std::memcpy(NLMSG_DATA(header), body, size);
+	dump.request_ = make_request(type, NLM_F_DUMP, body, size);
 	TP_TRY(dump.ask());
 	return dump;
 }
@@ -76,6 +43,7 @@ Result<Dump> Dump::start(uint16_t type, const void *body, size_t size)
 Status Dump::ask()
 {
 	auto *header = (nlmsghdr *)request_.data();
+
 	fd_ = TP_TRY(open_rtnetlink(0, 0));
 	asked_ = spoilt_ = false;
 	tries_++;
@@ -88,24 +56,31 @@ Status Dump::ask()
 /* True: that was the last of it. */
 Result<bool> Dump::take(const Reader &reader, size_t length)
 {
-	for (auto *m = (nlmsghdr *)buffer_.data(); NLMSG_OK(m, length); m = NLMSG_NEXT(m, length)) {
-		if (m->nlmsg_seq != sequence_)
-			continue;
-		spoilt_ |= (m->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-		if (m->nlmsg_type == NLMSG_ERROR)
-			return system_error("ask", "rtnetlink", ((nlmsgerr *)NLMSG_DATA(m))->error);
-		if (m->nlmsg_type == NLMSG_DONE) {
-			int number = 0; /* why it ends so early, if it does */
+	Result<bool> end = false;
 
-			if (NLMSG_PAYLOAD(m, 0) >= (int)sizeof(number))
-				std::memcpy(&number, NLMSG_DATA(m), sizeof(number));
-			if (number < 0)
-				return system_error("read", "rtnetlink", number);
+	for_each_message(buffer_, length, [&](const nlmsghdr *m) {
+		if (m->nlmsg_seq != sequence_)
 			return true;
+		spoilt_ |= (m->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+		if (m->nlmsg_type == NLMSG_ERROR) {
+			const nlmsgerr *error = header_of<nlmsgerr>(m);
+
+			end = system_error("ask", "rtnetlink", error ? error->error : EBADMSG);
+			return false;
+		}
+		if (m->nlmsg_type == NLMSG_DONE) {
+			const int *number =
+				header_of<int>(m); /* why it ends so early, if it does */
+
+			end = true;
+			if (number && *number < 0)
+				end = system_error("read", "rtnetlink", *number);
+			return false;
 		}
 		reader.each(m);
-	}
-	return false;
+		return true;
+	});
+	return end;
 }
 
 Result<bool> Dump::read(const Reader &reader, Clock::time_point deadline)

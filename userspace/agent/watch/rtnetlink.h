@@ -3,14 +3,13 @@
 #ifndef TP_AGENT_RTNETLINK_H
 #define TP_AGENT_RTNETLINK_H
 
-#include <linux/netlink.h>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
 
+#include "agent/netlink.h"
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -22,12 +21,6 @@ Result<Fd> open_rtnetlink(uint32_t groups, int flags);
 
 /* Throws away what is queued, or much of it. */
 void drain(int fd);
-
-/*
- * One datagram of a netlink socket, into a buffer that grows where it is too small.  0 bytes:
- * something was lost, and the request has to be made again.
- */
-Result<size_t> receive_netlink(int fd, std::vector<char> &buffer);
 
 /*
  * A dump that is read bit by bit.  While it is, the kernel's tables may change: then it is read

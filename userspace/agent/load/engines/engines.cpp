@@ -10,8 +10,10 @@ namespace tp
 {
 
 /* One line for each engine; the file of that name defines the function. */
-#define TP_ENGINE_FILES(engine)                                                                    \
-	engine(handshake_engine) engine(sender_engine) engine(translate_engine)
+#define TP_ENGINE_FILES(X)                                                                         \
+	X(handshake_engine)                                                                        \
+	X(sender_engine)                                                                           \
+	X(translate_engine)
 
 #define DECLARE(function) const Engine &function();
 #define POINT_TO(function) &function(),
