@@ -2,7 +2,6 @@
 #include "agent/setup.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -10,15 +9,6 @@
 
 namespace tp
 {
-
-static bool is_service(const PolicyRule &rule, const std::vector<Listen> &services)
-{
-	return !rule.service ||
-	       std::any_of(services.begin(), services.end(), [&](const Listen &listen) {
-		       return listen.port == rule.service->port &&
-			      !std::memcmp(&listen.address, &rule.service->address, 16);
-	       });
-}
 
 /* Longest prefix first is the map's business; of two for the same network the last one counts. */
 static Status read_policies(const RunOptions &options, Setup &setup)
@@ -33,7 +23,9 @@ static Status read_policies(const RunOptions &options, Setup &setup)
 	for (const std::string &text : options.policies) {
 		PolicyRule rule = TP_TRY(parse_policy_rule(text));
 
-		if (!is_service(rule, setup.services))
+		if (std::ranges::none_of(setup.services, [&](const Listen &service) {
+			    return rule.concerns(service);
+		    }))
 			return Error{ ErrorCode::usage, "--policy", text,
 				      "no service listens there", "name one as --listen does" };
 		setup.policies.push_back(rule);
@@ -55,10 +47,8 @@ Result<Setup> read_setup(const RunOptions &options)
 	for (const std::string &text : options.listen) {
 		Listen listen = TP_TRY(parse_listen(text));
 
-		for (const Listen &other : setup.services)
-			if (other.port == listen.port &&
-			    std::memcmp(&other.address, &listen.address, 16) == 0)
-				return Error{ ErrorCode::usage, "--listen", text, "given twice" };
+		if (std::ranges::find(setup.services, listen) != setup.services.end())
+			return Error{ ErrorCode::usage, "--listen", text, "given twice" };
 		setup.services.push_back(listen);
 	}
 	if (setup.services.empty() || setup.services.size() > TP_MAX_SERVICES)

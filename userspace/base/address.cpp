@@ -20,6 +20,16 @@ bool Address::is_ipv4() const
 	return std::memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
+Address make_address(const void *bytes, size_t size)
+{
+	Address address;
+
+	if (size == 4)
+		std::memcpy(address.bytes, mapped_prefix, sizeof(mapped_prefix));
+	std::memcpy(address.bytes + sizeof(address.bytes) - size, bytes, size);
+	return address;
+}
+
 uint32_t family_of(const Network &network)
 {
 	bool ipv4 = network.bits >= 8 * sizeof(mapped_prefix) && network.address.is_ipv4();

@@ -3,6 +3,7 @@
 #ifndef TP_BASE_ADDRESS_H
 #define TP_BASE_ADDRESS_H
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,7 +19,11 @@ struct Address {
 	uint8_t bytes[16] = {};
 
 	bool is_ipv4() const;
+	bool operator==(const Address &) const = default;
 };
+
+/* Of 4 or 16 bytes, as netlink has them. */
+Address make_address(const void *bytes, size_t size);
 
 struct Network {
 	Address address; /* the bits behind the prefix are zero */
@@ -34,6 +39,8 @@ uint32_t family_of(const Network &network);
 struct Listen {
 	Address address;
 	uint16_t port;
+
+	bool operator==(const Listen &) const = default;
 };
 
 /*

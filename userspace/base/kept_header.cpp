@@ -7,18 +7,6 @@
 namespace tp
 {
 
-tp_flow flow_of(const tp_peer &peer)
-{
-	tp_flow flow = {};
-
-	flow.netns = peer.netns;
-	std::memcpy(flow.remote, peer.proxy.address, 16);
-	std::memcpy(flow.local, peer.local.address, 16);
-	flow.remote_port = peer.proxy.port;
-	flow.local_port = peer.local.port;
-	return flow;
-}
-
 Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size,
 					uint64_t kept_ns)
 {

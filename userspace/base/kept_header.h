@@ -9,13 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "base/flow.h"
 #include "base/maps.h"
 
 namespace tp
 {
-
-/* The connection's flow, the key of both maps. */
-tp_flow flow_of(const tp_peer &peer);
 
 /*
  * Returns the first `size` bytes of what the map keeps in parts. The result is empty if the map

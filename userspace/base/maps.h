@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,17 @@ Result<tp_counters> read_counters(int fd, uint32_t service);
 void add_counters(tp_counters &sum, const tp_counters &more);
 
 uint64_t boot_time_ns();
+
+/* What the kernel tells of a program, a map or a link; nothing where it does not. */
+template <typename Info> std::optional<Info> info_of(int fd)
+{
+	Info info = {};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return {};
+	return info;
+}
 
 /* Calls `each(key, value)` for the entries of a small map. */
 template <typename Key, typename Value, typename Each>

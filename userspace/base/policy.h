@@ -17,6 +17,8 @@ struct PolicyRule {
 	std::optional<Listen> service; /* no value means all services */
 	Network network;
 	uint32_t policy; /* enum tp_policy */
+
+	bool concerns(const Listen &one) const { return !service || *service == one; }
 };
 
 /* CIDR=POLICY or CIDR=POLICY@ADDRESS:PORT. */

@@ -81,12 +81,9 @@ static void print_line(const Json &event)
 static uint32_t current_ring(const std::string &pin_dir)
 {
 	Result<Fd> map = open_map(pin_dir, "tp_events", Access::read);
-	bpf_map_info about = {};
-	uint32_t size = sizeof(about);
+	auto about = map ? info_of<bpf_map_info>(map->get()) : std::nullopt;
 
-	if (!map || bpf_obj_get_info_by_fd(map->get(), &about, &size))
-		return 0;
-	return about.id;
+	return about ? about->id : 0;
 }
 
 /*

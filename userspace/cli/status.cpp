@@ -124,32 +124,30 @@ static Json link_json(const std::string &dir, const char *name)
 {
 	Json out = { { "link", name } };
 	Fd link(bpf_obj_get((dir + "/" + name).c_str()));
-	bpf_link_info about = {};
-	bpf_prog_info program = {};
-	uint32_t size = sizeof(about), program_size = sizeof(program);
 
 	if (!link) {
 		out["attached"] = errno == ENOENT ? Json(false) : Json();
 		return out;
 	}
-	if (bpf_obj_get_info_by_fd(link.get(), &about, &size))
+	auto about = info_of<bpf_link_info>(link.get());
+	if (!about)
 		return out;
 	if (std::string_view(name).starts_with("link_tcx_") ||
 	    std::string_view(name).starts_with("link_translate_")) {
 		/* the first word of bpf_link_info's tcx, which libbpf 1.1's headers do not have */
-		uint32_t interface = (uint32_t)about.cgroup.cgroup_id;
+		uint32_t interface = (uint32_t)about->cgroup.cgroup_id;
 
 		out["attached"] = interface != 0; /* 0: the interface has gone */
 		out["interface"] = interface;
 	} else {
-		out["attached"] = about.cgroup.cgroup_id != 0; /* 0: the cgroup has been removed */
-		out["cgroup_id"] = about.cgroup.cgroup_id;
+		out["attached"] = about->cgroup.cgroup_id != 0; /* 0: the cgroup has been removed */
+		out["cgroup_id"] = about->cgroup.cgroup_id;
 	}
-	out["program_id"] = about.prog_id;
-	Fd fd(bpf_prog_get_fd_by_id(about.prog_id));
-	if (fd && bpf_obj_get_info_by_fd(fd.get(), &program, &program_size) == 0) {
-		out["program"] = program.name;
-		out["instructions"] = program.verified_insns;
+	out["program_id"] = about->prog_id;
+	Fd fd(bpf_prog_get_fd_by_id(about->prog_id));
+	if (auto program = info_of<bpf_prog_info>(fd.get())) {
+		out["program"] = program->name;
+		out["instructions"] = program->verified_insns;
 	}
 	return out;
 }

@@ -192,13 +192,11 @@ static Json explain_one(uint8_t number, Bytes value, bool in_ssl)
 static Json explain(Bytes bytes, bool in_ssl)
 {
 	Json list = Json::array();
+	size_t at = 0;
+	Tlv tlv;
 
-	while (bytes.size() >= 3) {
-		size_t length = (size_t)bytes[1] << 8 | bytes[2];
-
-		list.push_back(explain_one(bytes[0], bytes.subspan(3, length), in_ssl));
-		bytes = bytes.subspan(3 + length);
-	}
+	while (next_tlv(bytes.data(), bytes.size(), at, tlv) > 0)
+		list.push_back(explain_one(tlv.number, { tlv.value, tlv.length }, in_ssl));
 	return list;
 }
 

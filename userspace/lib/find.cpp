@@ -15,18 +15,6 @@ static size_t lesser(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-static tp_flow flow_of(const tp_peer &peer)
-{
-	tp_flow flow = {};
-
-	flow.netns = peer.netns;
-	memcpy(flow.remote, peer.proxy.address, sizeof(flow.remote));
-	memcpy(flow.local, peer.local.address, sizeof(flow.local));
-	flow.remote_port = peer.proxy.port;
-	flow.local_port = peer.local.port;
-	return flow;
-}
-
 /*
  * The time at which the header was kept tells whether it belongs to this connection. If this one
  * has ended meanwhile, another connection may have got its flow.

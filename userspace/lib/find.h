@@ -3,6 +3,7 @@
 #ifndef TP_LIB_FIND_H
 #define TP_LIB_FIND_H
 
+#include "base/flow.h"
 #include "bpf/abi.h"
 #include "lib/handle.h"
 

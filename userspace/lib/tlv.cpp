@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The TLVs of a header. */
 #include "lib/handle.h"
+#include "lib/tlv_types.h"
 
 #include <cstring>
 
@@ -12,15 +13,14 @@ static size_t be16(const uint8_t *bytes)
 /* Reads the TLV at *position, among those that end at `end`. Returns 0 if there is none. */
 static int next_tlv(const uint8_t *bytes, size_t end, size_t *position, truepeer_tlv *tlv)
 {
-	size_t at = *position;
+	tp::Tlv found;
+	int result = tp::next_tlv(bytes, end, *position, found);
 
-	if (at == end)
-		return 0;
-	if (at > end || end - at < 3 || be16(bytes + at + 1) > end - at - 3)
+	if (result < 0)
 		return TRUEPEER_ERROR_INVALID;
-	*tlv = { bytes[at], 0, (uint16_t)be16(bytes + at + 1), bytes + at + 3 };
-	*position = at + 3 + tlv->length;
-	return 1;
+	if (result)
+		*tlv = { found.number, 0, found.length, found.value };
+	return result;
 }
 
 TP_EXPORT int truepeer_next_tlv(const void *header, size_t size, size_t *position,
@@ -45,7 +45,7 @@ TP_EXPORT int truepeer_next_tlv(const void *header, size_t size, size_t *positio
 
 TP_EXPORT int truepeer_next_ssl_tlv(const truepeer_tlv *ssl, size_t *position, truepeer_tlv *tlv)
 {
-	static constexpr size_t first = 5; /* client, verify */
+	static constexpr size_t first = tp::ssl_fixed;
 
 	if (!ssl || !position || !tlv || ssl->type != TRUEPEER_TLV_SSL || !ssl->value ||
 	    ssl->length < first)

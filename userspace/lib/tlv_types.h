@@ -34,6 +34,30 @@ bool read_ssl(const uint8_t *value, size_t length, uint8_t &client, uint32_t &ve
 bool read_azure_link_id(const uint8_t *value, size_t length, uint32_t &link_id);
 bool read_gcp_psc_connection_id(const uint8_t *value, size_t length, uint64_t &connection_id);
 
+struct Tlv {
+	uint8_t number;
+	uint16_t length;
+	const uint8_t *value;
+};
+
+/*
+ * Reads the TLV at `at`, of those that end at `end`. Returns 1, and `at` is behind it; 0 if there is
+ * none left; -1 if it is not whole.
+ */
+inline int next_tlv(const uint8_t *bytes, size_t end, size_t &at, Tlv &tlv)
+{
+	if (at == end)
+		return 0;
+	if (at > end || end - at < 3)
+		return -1;
+	uint16_t length = (uint16_t)(bytes[at + 1] << 8 | bytes[at + 2]);
+	if (length > end - at - 3)
+		return -1;
+	tlv = { bytes[at], length, bytes + at + 3 };
+	at += 3u + length;
+	return 1;
+}
+
 /* For AWS and Azure, the first byte says what the value is about. Only this one is known. */
 inline constexpr uint8_t cloud_subtype = 1;
 

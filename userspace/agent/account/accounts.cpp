@@ -18,9 +18,9 @@ Accounts::Accounts(const Programs &programs, size_t services, EventRing events, 
     : reporter_(programs.reporter()),
       evictions_({ programs.pending(), programs.counters() }, services),
       kept_(programs.headers(), programs.large_headers()),
-      pieces_(programs.pieces(), programs.pending()),
+      orphans_(
+	      { programs.pending(), programs.pieces(), programs.translations(), programs.wires() }),
       ended_(programs.translations(), programs.ended(), programs.wires()),
-      wires_(programs.wires(), programs.pending(), programs.translations()),
       events_(std::move(events)), early_events_(std::move(early))
 {
 }
@@ -29,9 +29,8 @@ void Accounts::tick()
 {
 	evictions_.tick(reporter_);
 	kept_.tick();
-	pieces_.tick();
+	orphans_.tick();
 	ended_.tick();
-	wires_.tick();
 	events_.trim();
 	early_events_.trim();
 }

@@ -8,8 +8,7 @@
 #include "agent/account/ended.h"
 #include "agent/account/evictions.h"
 #include "agent/account/kept_headers.h"
-#include "agent/account/orphan_pieces.h"
-#include "agent/account/orphan_wires.h"
+#include "agent/account/orphans.h"
 #include "agent/account/reporter.h"
 #include "agent/load/programs.h"
 #include "base/event_ring.h"
@@ -36,9 +35,8 @@ private:
 	Reporter reporter_;
 	Evictions evictions_;
 	KeptHeaders kept_;
-	OrphanPieces pieces_;
+	Orphans orphans_;
 	EndedTranslations ended_;
-	OrphanWires wires_;
 	EventRing events_, early_events_;
 };
 

@@ -9,7 +9,6 @@
 #include <netinet/tcp.h>
 
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <span>
@@ -19,6 +18,7 @@
 #include "agent/account/reporter.h"
 #include "agent/enforce/segments.h"
 #include "agent/enforce/sock_diag.h"
+#include "base/flow.h"
 #include "base/maps.h"
 #include "base/result.h"
 
@@ -80,12 +80,6 @@ private:
 	}
 	static Result<Place> open_place(const Namespace &space, bool may_send);
 
-	struct FlowLess {
-		bool operator()(const tp_flow &a, const tp_flow &b) const
-		{
-			return std::memcmp(&a, &b, sizeof(a)) < 0;
-		}
-	};
 	struct Refusal {
 		uint64_t seen_ns; /* when it was asked for or first met in the map */
 		bool done;        /* the client has been told */
@@ -114,7 +108,7 @@ private:
 	HashScan<tp_flow, tp_pending> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;
 	unsigned ticks_ = 0;
-	std::map<tp_flow, Refusal, FlowLess> refusals_;
+	std::map<tp_flow, Refusal, KeyLess<tp_flow>> refusals_;
 	std::vector<int> reported_; /* errno values that have been logged */
 };
 

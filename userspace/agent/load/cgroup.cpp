@@ -16,6 +16,7 @@
 
 #include "agent/load/mounts.h"
 #include "base/log.h"
+#include "base/maps.h"
 
 namespace tp
 {
@@ -149,12 +150,11 @@ static std::string path_of(int fd)
 static std::string describe(uint32_t id)
 {
 	Fd fd(bpf_prog_get_fd_by_id(id));
-	bpf_prog_info info = {};
-	uint32_t size = sizeof(info);
+	auto info = info_of<bpf_prog_info>(fd.get());
 
-	if (!fd || bpf_obj_get_info_by_fd(fd.get(), &info, &size) || !info.name[0])
+	if (!info || !info->name[0])
 		return fmt::format("program {}", id);
-	return fmt::format("program {} ({})", id, info.name);
+	return fmt::format("program {} ({})", id, info->name);
 }
 
 struct Attached {

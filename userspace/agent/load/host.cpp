@@ -85,12 +85,20 @@ Status ensure_bpffs(const std::string &pin_dir)
 		      "the default is /sys/fs/bpf/truepeer" };
 }
 
+std::optional<uint32_t> read_sysctl(const char *path)
+{
+	std::ifstream file(path);
+	uint32_t number = 0;
+
+	if (!(file >> number))
+		return {};
+	return number;
+}
+
 double request_lifetime()
 {
-	std::ifstream file("/proc/sys/net/ipv4/tcp_synack_retries");
-	unsigned retries = 5;
+	uint32_t retries = read_sysctl("/proc/sys/net/ipv4/tcp_synack_retries").value_or(5);
 
-	file >> retries;
 	return (double)((1ull << (std::min(retries, 31u) + 1)) - 1);
 }
 

@@ -4,6 +4,7 @@
 #define TP_AGENT_HOST_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -21,6 +22,9 @@ Result<Privileges> check_privileges();
 
 /* Sees to it that `pin_dir` lies on a bpf file system, mounting the usual one. */
 Status ensure_bpffs(const std::string &pin_dir);
+
+/* The number in a file of /proc/sys; nothing where there is none, or not in this namespace. */
+std::optional<uint32_t> read_sysctl(const char *path);
 
 /*
  * How long, in seconds, TCP here keeps a connection that has no socket yet: until its last

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 
 #include "agent/load/cgroup.h"
+#include "agent/load/host.h"
 #include "base/log.h"
 #include "base/maps.h"
 #include "truepeer.skel.h"
@@ -39,13 +39,6 @@ static Status update(const bpf_map *map, const void *key, const void *value)
 	return success();
 }
 
-/* Whether the rule is for this service. */
-static bool concerns(const PolicyRule &rule, const Listen &listen)
-{
-	return !rule.service || (rule.service->port == listen.port &&
-				 !std::memcmp(&rule.service->address, &listen.address, 16));
-}
-
 Status Programs::fill(const Setup &setup)
 {
 	uint32_t id = 0;
@@ -71,7 +64,7 @@ Status Programs::fill(const Setup &setup)
 		service.flags = setup.flags;
 		service.max_header = setup.max_header;
 		for (const PolicyRule &rule : setup.policies)
-			if (concerns(rule, listen))
+			if (rule.concerns(listen))
 				TP_TRY(set_policy(policies(), id, rule.network, rule.policy));
 		for (uint64_t netns : setup.namespaces) {
 			key.netns = netns;
@@ -181,12 +174,10 @@ Status Programs::attach_getsockopt(int cgroup)
 
 uint32_t Programs::link_id() const
 {
-	bpf_link_info info = {};
-	uint32_t size = sizeof(info);
-
-	if (links_.empty() || bpf_obj_get_info_by_fd(links_.front().second.get(), &info, &size))
+	if (links_.empty())
 		return 0;
-	return info.id;
+	auto info = info_of<bpf_link_info>(links_.front().second.get());
+	return info ? info->id : 0;
 }
 
 Status Programs::write_config() const
@@ -202,15 +193,6 @@ Status Programs::start(tp_draining how)
 	return write_config();
 }
 
-static uint32_t read_rmem_max()
-{
-	std::ifstream file("/proc/sys/net/core/rmem_max");
-	uint32_t value = 0;
-
-	file >> value; /* another network namespace than the first may not see it: then 0 */
-	return value;
-}
-
 Status Programs::set_routes(bool any)
 {
 	if (config_.routes == any)
@@ -221,10 +203,8 @@ Status Programs::set_routes(bool any)
 
 Status Programs::refresh(bool may_send)
 {
-	uint32_t rmem_max = read_rmem_max();
-
-	if (rmem_max)
-		config_.rmem_max = rmem_max;
+	/* another network namespace than the first may not see it */
+	config_.rmem_max = read_sysctl("/proc/sys/net/core/rmem_max").value_or(config_.rmem_max);
 	if (may_send)
 		config_.alive_ns = boot_time_ns();
 	return write_config();
@@ -318,11 +298,8 @@ int Programs::actions() const
 /* The kernel's number of a program or a map, if it tells. */
 template <typename Info> static void add_id(std::vector<uint32_t> &ids, int fd)
 {
-	Info info = {};
-	uint32_t size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-		ids.push_back(info.id);
+	if (auto info = info_of<Info>(fd))
+		ids.push_back(info->id);
 }
 
 Remains Programs::remains() const

@@ -42,13 +42,15 @@ struct Rival {
 
 /* ---- finding them ------------------------------------------------------------------ */
 
-static bool read_link(int fd, bpf_link_info &info)
+static std::optional<bpf_link_info> read_link(int fd)
 {
-	uint32_t size = sizeof(info);
+	auto info = info_of<bpf_link_info>(fd);
 
 	/* the cgroup's number is 0 when it is gone, and with it the programs' work */
-	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == BPF_LINK_TYPE_CGROUP &&
-	       info.cgroup.attach_type == BPF_CGROUP_SOCK_OPS && info.cgroup.cgroup_id;
+	if (info && info->type == BPF_LINK_TYPE_CGROUP &&
+	    info->cgroup.attach_type == BPF_CGROUP_SOCK_OPS && info->cgroup.cgroup_id)
+		return info;
+	return {};
 }
 
 /* The maps of the program, if it is a truepeer's. */
@@ -65,14 +67,11 @@ static void read_program(uint32_t id, Rival &rival)
 		return;
 	for (uint32_t i = 0; i < std::min<uint32_t>(program.nr_map_ids, std::size(maps)); i++) {
 		Fd map(bpf_map_get_fd_by_id(maps[i]));
-		bpf_map_info info = {};
+		auto info = info_of<bpf_map_info>(map.get());
 
-		size = sizeof(info);
-		if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size))
-			continue;
-		if (!std::strcmp(info.name, "tp_services"))
+		if (info && !std::strcmp(info->name, "tp_services"))
 			rival.services = std::move(map);
-		else if (!std::strcmp(info.name, "tp_config"))
+		else if (info && !std::strcmp(info->name, "tp_config"))
 			rival.config = std::move(map);
 	}
 }
@@ -93,15 +92,15 @@ static bool find_by_number(std::vector<Rival> &rivals)
 
 	for (uint32_t id = 0; !(failed = bpf_link_get_next_id(id, &id));) {
 		Fd fd(bpf_link_get_fd_by_id(id));
-		bpf_link_info info = {};
+		auto info = read_link(fd.get());
 		Rival rival;
 
-		if (!fd || !read_link(fd.get(), info))
+		if (!info)
 			continue;
-		rival.link = info.id;
-		rival.program = info.prog_id;
-		rival.cgroup = info.cgroup.cgroup_id;
-		read_program(info.prog_id, rival);
+		rival.link = info->id;
+		rival.program = info->prog_id;
+		rival.cgroup = info->cgroup.cgroup_id;
+		read_program(info->prog_id, rival);
 		add_rival(rivals, std::move(rival));
 	}
 	return failed == -ENOENT;
@@ -117,20 +116,19 @@ static bool find_pinned(const std::string &root, std::vector<Rival> &rivals)
 		end;
 
 	for (; !failed && at != end; at.increment(failed)) {
-		bpf_link_info info = {};
-
 		if (at.depth() >= deepest)
 			at.disable_recursion_pending();
 		if (at->path().filename() != link_name)
 			continue;
 		Fd fd(bpf_obj_get(at->path().c_str()));
-		if (!fd || !read_link(fd.get(), info))
+		auto info = read_link(fd.get());
+		if (!info)
 			continue;
 		std::string dir = at->path().parent_path();
 		Result<Fd> services = open_map(dir, "tp_services", Access::read);
 		Result<Fd> config = open_map(dir, "tp_config", Access::read);
 		if (services && config)
-			add_rival(rivals, { info.id, info.prog_id, info.cgroup.cgroup_id,
+			add_rival(rivals, { info->id, info->prog_id, info->cgroup.cgroup_id,
 					    std::move(*services), std::move(*config) });
 	}
 	return !failed;
@@ -155,9 +153,9 @@ static std::vector<Rival> find_rivals(bool first)
 static uint32_t pinned_link(const std::string &dir)
 {
 	Fd fd(bpf_obj_get((dir + "/" + link_name).c_str()));
-	bpf_link_info info = {};
+	auto info = read_link(fd.get());
 
-	return fd && read_link(fd.get(), info) ? info.id : 0;
+	return info ? info->id : 0;
 }
 
 /* What the predecessor in the same directory has left is taken over. */
@@ -172,15 +170,15 @@ static std::set<uint32_t> own_links(const std::string &pin_dir)
 
 /* ---- whether they are in the way ------------------------------------------------------ */
 
-static tp_config read_config(const Rival &rival)
+static tp_config config_of(const Rival &rival)
 {
-	bpf_map_info info = {};
-	uint32_t size = sizeof(info), zero = 0;
+	auto info = info_of<bpf_map_info>(rival.config.get());
 	tp_config config = {};
+	uint32_t zero = 0;
 
-	if (bpf_obj_get_info_by_fd(rival.config.get(), &info, &size))
+	if (!info)
 		return config;
-	std::vector<char> value(std::max<size_t>(info.value_size, sizeof(config)));
+	std::vector<char> value(std::max<size_t>(info->value_size, sizeof(config)));
 	if (bpf_map_lookup_elem(rival.config.get(), &zero, value.data()))
 		return config;
 	std::memcpy(&config, value.data(), sizeof(config));
@@ -272,13 +270,12 @@ static bool has_map(const fs::path &process, const std::string &wanted)
 /* The process that has the map open; 0: none that can be seen. */
 static pid_t find_process(const Rival &rival)
 {
-	bpf_map_info info = {};
-	uint32_t size = sizeof(info);
+	auto info = info_of<bpf_map_info>(rival.config.get());
 	std::error_code failed;
 
-	if (bpf_obj_get_info_by_fd(rival.config.get(), &info, &size))
+	if (!info)
 		return 0;
-	std::string wanted = fmt::format("map_id:\t{}", info.id);
+	std::string wanted = fmt::format("map_id:\t{}", info->id);
 	for (fs::directory_iterator at("/proc", failed), end; !failed && at != end;
 	     at.increment(failed)) {
 		pid_t pid = std::atoi(at->path().filename().c_str());
@@ -325,7 +322,7 @@ static Status look_for_rivals(const Setup &setup, int cgroup, uint32_t link, boo
 	for (const Rival &rival : find_rivals(link == 0)) {
 		if (own.count(rival.link) || rival.link == link)
 			continue;
-		tp_config config = read_config(rival);
+		tp_config config = config_of(rival);
 		const Listen *shared =
 			config.claims ? shared_service(setup, rival, cgroup) : nullptr;
 

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/load/cgroup.h"
 #include "agent/load/host.h"
 #include "agent/load/pins.h"
 #include "agent/load/retire.h"
@@ -30,23 +31,18 @@ static constexpr timespec grace_period = { 0, 5'000'000 };
 static bool is_attached_to(const std::string &link, int cgroup)
 {
 	Fd fd(bpf_obj_get(link.c_str()));
-	bpf_link_info info = {};
-	uint32_t size = sizeof(info);
-	struct stat about;
+	auto info = info_of<bpf_link_info>(fd.get());
 
-	return fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 &&
-	       fstat(cgroup, &about) == 0 && info.cgroup.cgroup_id == about.st_ino;
+	return info && info->cgroup.cgroup_id == cgroup_id(cgroup);
 }
 
 static bool has_room(const std::string &dir, const Setup &setup)
 {
 	Result<Fd> map = open_map(dir, "tp_pending", Access::read);
-	bpf_map_info info = {};
-	uint32_t size = sizeof(info);
+	auto info = map ? info_of<bpf_map_info>(map->get()) : std::nullopt;
 
-	return map && bpf_obj_get_info_by_fd(map->get(), &info, &size) == 0 &&
-	       info.max_entries == lru_room(setup.max_pending) &&
-	       info.value_size == sizeof(tp_pending);
+	return info && info->max_entries == lru_room(setup.max_pending) &&
+	       info->value_size == sizeof(tp_pending);
 }
 
 using ServiceKey = std::tuple<uint64_t, std::string, uint16_t>;

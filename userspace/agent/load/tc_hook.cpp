@@ -17,6 +17,7 @@
 
 #include "agent/load/pins.h"
 #include "agent/watch/rtnetlink.h"
+#include "base/maps.h"
 
 namespace tp
 {
@@ -153,10 +154,9 @@ static void take_off(const Filter &filter, uint32_t program_id)
 
 static uint32_t program_id(int program)
 {
-	bpf_prog_info about = {};
-	uint32_t size = sizeof(about);
+	auto about = info_of<bpf_prog_info>(program);
 
-	return bpf_obj_get_info_by_fd(program, &about, &size) ? 0 : about.id;
+	return about ? about->id : 0;
 }
 
 Status TcHook::attach_filter(uint32_t interface, TcWay way)
@@ -236,12 +236,10 @@ Status TcHook::pin(const std::string &dir, const std::string &name)
 bool TcHook::is_attached() const
 {
 	if (filter_.empty()) {
-		bpf_link_info about = {};
-		uint32_t size = sizeof(about);
+		auto about = info_of<bpf_link_info>(link_.get());
 
 		/* of bpf_link_info's tcx, which libbpf 1.1's headers do not have: the first word */
-		return bpf_obj_get_info_by_fd(link_.get(), &about, &size) == 0 &&
-		       (uint32_t)about.cgroup.cgroup_id != 0;
+		return about && (uint32_t)about->cgroup.cgroup_id != 0;
 	}
 	Quiet quiet_here;
 	std::optional<Filter> filter = parse_filter(filter_);

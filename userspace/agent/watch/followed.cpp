@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/watch/followed.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "agent/watch/rtnetlink.h"
@@ -16,6 +18,14 @@ static constexpr auto shortest_pause = std::chrono::milliseconds(200);
 
 /* ... and so many times what reading has taken. */
 static constexpr int pause_factor = 9;
+
+Status Followed::listen(const Namespace &space, uint32_t groups)
+{
+	Inside inside = TP_TRY(Inside::enter(space));
+
+	events_ = TP_TRY(open_rtnetlink(groups, SOCK_NONBLOCK));
+	return success();
+}
 
 Status Followed::load()
 {

@@ -9,7 +9,9 @@
 #define TP_AGENT_FOLLOWED_H
 
 #include <chrono>
+#include <cstdint>
 
+#include "agent/watch/namespace.h"
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -48,6 +50,9 @@ protected:
 		uncertain, /* at the end; it was changing, and has to be read once more */
 	};
 	virtual Result<Progress> read_some(Clock::time_point deadline) = 0;
+
+	/* The kernel tells of changes there, in these groups (RTMGRP_*). */
+	Status listen(const Namespace &space, uint32_t groups);
 
 	Fd events_;
 

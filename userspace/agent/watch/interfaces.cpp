@@ -20,9 +20,8 @@ Result<Interfaces> Interfaces::open(const Namespace &space, std::vector<TcProgra
 				    std::vector<std::string> only)
 {
 	Interfaces interfaces(space);
-	Inside inside = TP_TRY(Inside::enter(space));
 
-	interfaces.events_ = TP_TRY(open_rtnetlink(RTMGRP_LINK, SOCK_NONBLOCK));
+	TP_TRY(interfaces.listen(space, RTMGRP_LINK));
 	interfaces.cookie_ = space.cookie;
 	interfaces.programs_ = std::move(programs);
 	interfaces.only_ = std::move(only);

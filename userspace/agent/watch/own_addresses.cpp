@@ -15,25 +15,23 @@ namespace tp
 Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map)
 {
 	OwnAddresses addresses(space, netns, map);
-	Inside inside = TP_TRY(Inside::enter(space));
 
-	addresses.events_ =
-		TP_TRY(open_rtnetlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK));
+	TP_TRY(addresses.listen(space, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR));
 	return addresses;
 }
 
-tp_own_key OwnAddresses::key_of(const Bytes &address) const
+tp_own_key OwnAddresses::key_of(const Address &address) const
 {
 	tp_own_key key = {};
 
 	key.netns = netns_;
-	std::memcpy(key.address, address.data(), 16);
+	std::memcpy(key.address, address.bytes, 16);
 	return key;
 }
 
 void OwnAddresses::clear()
 {
-	for (const Bytes &address : entries_) {
+	for (const Address &address : entries_) {
 		tp_own_key key = key_of(address);
 
 		bpf_map_delete_elem(map_, &key);
@@ -45,7 +43,7 @@ Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 {
 	Inside inside = TP_TRY(Inside::enter(*space_));
 	ifaddrmsg request = {};
-	std::set<Bytes> fresh;
+	std::set<Address, KeyLess<Address>> fresh;
 	uint32_t one = 1;
 
 	auto each = [&](const nlmsghdr *message) {
@@ -58,27 +56,22 @@ Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 		size_t size = ipv4 ? 4 : 16;
 		for_each_attribute<ifaddrmsg>(message, [&](const nlattr *a) {
 			uint16_t type = mnl_attr_get_type(a);
-			Bytes address = {};
-
 			/* of a point-to-point link IFA_ADDRESS is the other end's */
 			if ((type != IFA_LOCAL && (ipv4 || type != IFA_ADDRESS)) ||
 			    mnl_attr_get_payload_len(a) < size)
 				return;
-			if (ipv4)
-				address[10] = address[11] = 0xff;
-			std::memcpy(address.data() + 16 - size, mnl_attr_get_payload(a), size);
-			fresh.insert(address);
+			fresh.insert(make_address(mnl_attr_get_payload(a), size));
 		});
 	};
 	bool certain = TP_TRY(
 		dump(RTM_GETADDR, &request, sizeof(request), { [&] { fresh.clear(); }, each }));
-	for (const Bytes &address : fresh) {
+	for (const Address &address : fresh) {
 		tp_own_key key = key_of(address);
 
 		if (int failed = bpf_map_update_elem(map_, &key, &one, BPF_ANY))
 			return system_error("fill map", "tp_own_addresses", failed);
 	}
-	for (const Bytes &address : entries_) {
+	for (const Address &address : entries_) {
 		tp_own_key key = key_of(address);
 
 		if (!fresh.contains(address))

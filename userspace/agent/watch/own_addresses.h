@@ -6,14 +6,15 @@
 #ifndef TP_AGENT_OWN_ADDRESSES_H
 #define TP_AGENT_OWN_ADDRESSES_H
 
-#include <array>
 #include <set>
 #include <vector>
 
 #include "agent/watch/followed.h"
 #include "agent/watch/namespace.h"
 #include "agent/load/programs.h"
+#include "base/address.h"
 #include "base/fd.h"
+#include "base/flow.h"
 #include "base/result.h"
 
 namespace tp
@@ -33,9 +34,7 @@ private:
 	/* Brings the map up to date. */
 	Result<Progress> read_some(Clock::time_point deadline) override;
 
-	using Bytes = std::array<uint8_t, 16>;
-
-	tp_own_key key_of(const Bytes &address) const;
+	tp_own_key key_of(const Address &address) const;
 
 	OwnAddresses(const Namespace &space, uint64_t netns, int map)
 	    : space_(&space), netns_(netns), map_(map)
@@ -45,7 +44,7 @@ private:
 	const Namespace *space_;
 	uint64_t netns_;
 	int map_;
-	std::set<Bytes> entries_; /* what is in the map */
+	std::set<Address, KeyLess<Address>> entries_; /* what is in the map */
 };
 
 /* Of all namespaces; empty where no service asks for them. */

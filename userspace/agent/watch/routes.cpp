@@ -13,18 +13,11 @@
 namespace tp
 {
 
-bool Routes::KeyLess::operator()(const tp_route_key &a, const tp_route_key &b) const
-{
-	return std::memcmp(&a, &b, sizeof(a)) < 0;
-}
-
 Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map)
 {
 	Routes routes(space, netns, map);
-	Inside inside = TP_TRY(Inside::enter(space));
 
-	routes.events_ =
-		TP_TRY(open_rtnetlink(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, SOCK_NONBLOCK));
+	TP_TRY(routes.listen(space, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE));
 	return routes;
 }
 
@@ -89,6 +82,7 @@ int Routes::family() const
 /* A later route to the same network has a higher priority value: the first one counts. */
 void Routes::take(const nlmsghdr *message)
 {
+	static constexpr uint8_t anywhere[16] = {};
 	static const tp_route plain = {};
 	const rtmsg *about = header_of<rtmsg>(message);
 	tp_route_key key = {};
@@ -100,17 +94,17 @@ void Routes::take(const nlmsghdr *message)
 		return;
 	bool ipv4 = about->rtm_family == AF_INET;
 	size_t size = ipv4 ? 4 : 16;
+	Address to = make_address(anywhere, size); /* without RTA_DST */
 	key.prefixlen = 96 + (ipv4 ? 96u : 0u) + about->rtm_dst_len;
 	key.family = ipv4 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
 	std::memcpy(key.netns, &netns_, sizeof(key.netns));
-	if (ipv4)
-		key.address[10] = key.address[11] = 0xff;
 	for_each_attribute<rtmsg>(message, [&](const nlattr *a) {
 		if (mnl_attr_get_type(a) == RTA_DST && mnl_attr_get_payload_len(a) >= size)
-			std::memcpy(key.address + 16 - size, mnl_attr_get_payload(a), size);
+			to = make_address(mnl_attr_get_payload(a), size);
 		else if (mnl_attr_get_type(a) == RTA_METRICS)
 			route = read_metrics(a);
 	});
+	std::memcpy(key.address, to.bytes, sizeof(key.address));
 	if (looks())
 		metrics_ |= std::memcmp(&route, &plain, sizeof(plain)) != 0;
 	else
@@ -123,9 +117,8 @@ Result<bool> Routes::read_phase(Clock::time_point deadline)
 	rtmsg request = {};
 
 	request.rtm_family = (unsigned char)family();
-	if (!dump_) {
+	if (!dump_)
 		dump_ = TP_TRY(Dump::start(RTM_GETROUTE, &request, sizeof(request)));
-	}
 	Result<bool> end = dump_->read({ [this] { of_family_.clear(); },
 					 [this](const nlmsghdr *message) { take(message); } },
 				       deadline);

@@ -15,6 +15,7 @@
 #include "agent/watch/namespace.h"
 #include "agent/watch/rtnetlink.h"
 #include "base/fd.h"
+#include "base/flow.h"
 #include "base/result.h"
 #include "bpf/abi.h"
 
@@ -39,10 +40,7 @@ private:
 	/* Brings the map up to date. */
 	Result<Progress> read_some(Clock::time_point deadline) override;
 
-	struct KeyLess {
-		bool operator()(const tp_route_key &a, const tp_route_key &b) const;
-	};
-	using Entries = std::map<tp_route_key, tp_route, KeyLess>;
+	using Entries = std::map<tp_route_key, tp_route, KeyLess<tp_route_key>>;
 
 	Routes(const Namespace &space, uint64_t netns, int map)
 	    : space_(&space), netns_(netns), map_(map)

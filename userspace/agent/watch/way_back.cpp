@@ -5,8 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
+
+#include "agent/load/host.h"
 
 namespace tp
 {
@@ -15,22 +16,12 @@ static constexpr const char *paths[] = { "/proc/sys/net/ipv4/conf/lo/forwarding"
 					 "/proc/sys/net/ipv6/conf/lo/forwarding" };
 
 /* Any number but 0 means yes; this one also says who has set it, for whoever sets it back. */
-static constexpr int ours = 0x7470;
+static constexpr uint32_t ours = 0x7470;
 
 /* Of the calls of tick(), those that look. */
 static constexpr unsigned looks_every = 25;
 
-static int read_number(const char *path)
-{
-	Fd file(open(path, O_RDONLY | O_CLOEXEC));
-	char text[16] = {};
-
-	if (!file || read(file.get(), text, sizeof(text) - 1) <= 0)
-		return -1;
-	return std::atoi(text);
-}
-
-static Status write_number(const char *path, int number)
+static Status write_number(const char *path, uint32_t number)
 {
 	Fd file(open(path, O_WRONLY | O_CLOEXEC));
 	std::string text = std::to_string(number);
@@ -48,7 +39,7 @@ static Status set_forwarding()
 	Status done = success();
 
 	for (const char *path : paths)
-		if (done && read_number(path) == 0)
+		if (done && read_sysctl(path) == 0u)
 			done = write_number(path, ours);
 	return done;
 }
@@ -60,7 +51,7 @@ void restore_way_back(const Namespace &space)
 	if (!inside)
 		return;
 	for (const char *path : paths)
-		if (read_number(path) == ours)
+		if (read_sysctl(path) == ours)
 			(void)bool(write_number(path, 0));
 }
 

@@ -2,20 +2,11 @@
 /* The handshake engine: the connection is born after its header (Linux 6.9). */
 #include <bpf/btf.h>
 
-#include <fstream>
-
 #include "agent/load/engines/engine.h"
+#include "agent/load/host.h"
 
 namespace tp
 {
-
-static bool syncookies_are_off()
-{
-	std::ifstream file("/proc/sys/net/ipv4/tcp_syncookies");
-	int value = 1;
-
-	return file >> value && value == 0;
-}
 
 /* Whether the running kernel has this function for programs, as far as its BTF tells. */
 static bool kernel_lacks(const char *function)
@@ -40,7 +31,7 @@ public:
 		if (!cgroup.level)
 			return "the cgroup hierarchy's root is out of sight, so servers outside "
 			       "the cgroup could not be told apart";
-		if (syncookies_are_off())
+		if (read_sysctl("/proc/sys/net/ipv4/tcp_syncookies") == 0u)
 			return "net.ipv4.tcp_syncookies is 0, and then the kernel takes no "
 			       "connection from it";
 		return {};

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/account/orphans.h"
+
+#include <cerrno>
+
+namespace tp
+{
+
+/* A piece is 2 KiB, which are copied. */
+static constexpr size_t pieces_per_look = 2048;
+static constexpr size_t wires_per_look = 4096;
+
+Orphans::Orphans(const Maps &maps)
+    : maps_(maps), pieces_(maps.pieces, "tp_pieces", pieces_per_look),
+      wires_(maps.wires, "tp_wires", wires_per_look)
+{
+}
+
+bool Orphans::is_waiting(tp_flow socket) const
+{
+	tp_pending entry;
+
+	socket.part = 0;
+	return bpf_map_lookup_elem(maps_.pending, &socket, &entry) != -ENOENT;
+}
+
+bool Orphans::is_translated(tp_flow socket) const
+{
+	tp_translation entry;
+
+	socket.part = 0;
+	return bpf_map_lookup_elem(maps_.translations, &socket, &entry) != -ENOENT;
+}
+
+void Orphans::tick()
+{
+	/* the parts of one header differ in their keys' last field */
+	pieces_.tick(
+		[this](const tp_flow &key, const tp_header_part &) { return !is_waiting(key); });
+	wires_.tick([this](const tp_flow &key, const tp_flow &value) {
+		const tp_flow &socket = key.part == TP_WIRE_OF_SOCKET ? key : value;
+
+		return !is_waiting(socket) && !is_translated(socket);
+	});
+}
+
+} // namespace tp
