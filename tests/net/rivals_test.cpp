@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Two agents on one host: never on one service. */
+#include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
+
+#include "agent/load/mounts.h"
 
 #include "support/live.h"
 
@@ -196,6 +200,20 @@ TEST_F(Rivals, of_two_that_start_at_once_one_is_refused)
 				}
 			}
 		});
+}
+
+/* Where they pin is looked through without the privilege to ask the kernel for all programs. */
+TEST_F(Rivals, a_bpf_file_system_is_found_whatever_its_mount_point_is_called)
+{
+	in_sandbox([](Sandbox &box) {
+		std::string dir = box.dir() + "/a b\\c";
+
+		ASSERT_EQ(mkdir(dir.c_str(), 0700), 0);
+		ASSERT_EQ(mount("bpf", dir.c_str(), "bpf", 0, nullptr), 0);
+		std::vector<std::string> found = tp::mount_points("bpf");
+		EXPECT_NE(std::find(found.begin(), found.end(), dir), found.end());
+		EXPECT_EQ(umount(dir.c_str()), 0);
+	});
 }
 
 } // namespace live
