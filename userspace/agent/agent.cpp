@@ -98,10 +98,10 @@ Status Agent::begin()
 	TP_TRY(take_over(*programs_, interfaces_, options_, setup_.pin_dir, *enforcer_,
 			 [&] { return check_rivals(setup_, cgroup, programs_->link_id()); }));
 	TP_TRY(served_->watch());
-	warn_of_short_requests();
-	say_ready();
 	accounts_.emplace(TP_TRY(Accounts::open(*programs_, setup_.services.size())));
 	enforcer_->set_wires(programs_->wires());
+	warn_of_short_requests();
+	say_ready();
 	return success();
 }
 
@@ -224,8 +224,7 @@ Result<Remains> Agent::stop()
 	if (options_.persist) {
 		way_back_.keep();
 		log("the programs stay at work, with the pins in {}; truepeer run goes on with "
-		    "them, "
-		    "truepeer unload removes them",
+		    "them, truepeer unload removes them",
 		    pin_dir);
 		return Remains{};
 	}

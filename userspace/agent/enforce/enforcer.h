@@ -14,10 +14,10 @@
 #include <span>
 #include <vector>
 
-#include "agent/watch/namespace.h"
 #include "agent/account/reporter.h"
 #include "agent/enforce/segments.h"
 #include "agent/enforce/sock_diag.h"
+#include "agent/watch/namespace.h"
 #include "base/flow.h"
 #include "base/maps.h"
 #include "base/result.h"

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "agent/enforce/enforcer.h"
-#include "bpf/abi.h"
 #include "base/result.h"
+#include "bpf/abi.h"
 
 namespace tp
 {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/options.h"
 #include "agent/enforce/enforcer.h"
-#include "agent/watch/interfaces.h"
 #include "agent/load/programs.h"
+#include "agent/options.h"
+#include "agent/watch/interfaces.h"
 
 namespace tp
 {

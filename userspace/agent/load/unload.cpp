@@ -4,10 +4,11 @@
 
 #include "agent/enforce/enforcer.h"
 #include "agent/load/host.h"
-#include "agent/watch/namespace.h"
 #include "agent/load/pins.h"
 #include "agent/load/retire.h"
+#include "agent/watch/namespace.h"
 #include "agent/watch/way_back.h"
+#include "base/log.h"
 #include "base/maps.h"
 
 namespace tp

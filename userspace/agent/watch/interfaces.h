@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/load/tc_hook.h"
 #include "agent/watch/followed.h"
 #include "agent/watch/namespace.h"
-#include "agent/load/tc_hook.h"
 #include "base/fd.h"
 #include "base/result.h"
 

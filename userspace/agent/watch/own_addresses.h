@@ -9,9 +9,9 @@
 #include <set>
 #include <vector>
 
+#include "agent/load/programs.h"
 #include "agent/watch/followed.h"
 #include "agent/watch/namespace.h"
-#include "agent/load/programs.h"
 #include "base/address.h"
 #include "base/fd.h"
 #include "base/flow.h"

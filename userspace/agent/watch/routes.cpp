@@ -5,10 +5,10 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "agent/watch/rtnetlink.h"
+#include "base/address.h"
 
 namespace tp
 {

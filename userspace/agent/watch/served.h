@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "agent/enforce/enforcer.h"
-#include "agent/watch/interfaces.h"
+#include "agent/load/programs.h"
 #include "agent/loop.h"
+#include "agent/watch/interfaces.h"
 #include "agent/watch/namespace.h"
 #include "agent/watch/own_addresses.h"
-#include "agent/load/programs.h"
 #include "agent/watch/routes.h"
 #include "base/fd.h"
 #include "base/result.h"
