@@ -33,7 +33,7 @@ TP_ASSERT(sizeof(struct tp_route_key) == 32);
 TP_ASSERT(sizeof(struct tp_route) == 24);
 TP_ASSERT(sizeof(struct tp_flow) == 48);
 TP_ASSERT(sizeof(struct tp_peer) == 120);
-TP_ASSERT(sizeof(struct tp_pending) == 184);
+TP_ASSERT(sizeof(struct tp_pending_entry) == 184);
 TP_ASSERT(sizeof(struct tp_translation) == 24);
 TP_ASSERT(sizeof(struct tp_ended) == 56);
 TP_ASSERT(sizeof(struct tp_action) == 72);

@@ -17,8 +17,9 @@
 /* How much is looked at first. Most headers are not longer. */
 #define TP_FIRST_LOOK 256
 
-static __always_inline int tp_sender_refuse(struct tp_sender *sender, struct tp_pending *pending,
-					    struct bpf_sock *sk, __u8 reason)
+static __always_inline int tp_sender_refuse(struct tp_sender *sender,
+					    struct tp_pending_entry *pending, struct bpf_sock *sk,
+					    __u8 reason)
 {
 	struct tcp_sock *connection = bpf_skc_to_tcp_sock(sk);
 
@@ -59,7 +60,7 @@ static __always_inline int tp_sender_judge(struct sk_msg_md *msg, struct tp_coll
 }
 
 /* The header is incomplete: cork the message until the rest arrives. */
-static __always_inline int tp_sender_hold(struct sk_msg_md *msg, struct tp_pending *pending)
+static __always_inline int tp_sender_hold(struct sk_msg_md *msg, struct tp_pending_entry *pending)
 {
 	__u32 size = msg->size;
 
@@ -78,7 +79,7 @@ static __always_inline int tp_sender_done(struct sk_msg_md *msg, struct tp_sende
 static __always_inline int tp_sender_message(struct sk_msg_md *msg, struct bpf_sock *sk,
 					     struct tp_sender *sender, struct tp_collected *work)
 {
-	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, &sender->flow);
+	struct tp_pending_entry *pending = bpf_map_lookup_elem(&tp_pending, &sender->flow);
 	const struct tp_header *header = &work->parser.header;
 	__u32 refused, size = msg->size;
 

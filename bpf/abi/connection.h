@@ -95,7 +95,7 @@ enum tp_option {
 };
 
 /* tp_pending: one entry for each connection that has no socket yet. */
-struct tp_pending {
+struct tp_pending_entry {
 	struct tp_peer peer;
 	__u32 start; /* sequence number of the client's first byte */
 	__u32 ack;   /* what the client acknowledges: this host's next sequence number */

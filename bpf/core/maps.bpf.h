@@ -36,7 +36,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct tp_flow);
-	__type(value, struct tp_pending);
+	__type(value, struct tp_pending_entry);
 } tp_pending __weak SEC(".maps");
 
 struct {

@@ -6,7 +6,8 @@
 #include "bpf/core/origin.bpf.h"
 
 /* Begins a connection whose SYN has come, with what the SYN tells. */
-static __always_inline void tp_set_pending(struct tp_pending *pending, const struct tp_flow *flow,
+static __always_inline void tp_set_pending(struct tp_pending_entry *pending,
+					   const struct tp_flow *flow,
 					   const struct tp_service *service, __u32 policy,
 					   __u32 start, __u32 listener_family)
 {
@@ -24,19 +25,19 @@ static __always_inline void tp_set_pending(struct tp_pending *pending, const str
 }
 
 /* Ends a connection that the client has given up, because its port begins another one. */
-static __always_inline void tp_report_replaced(const struct tp_pending *old)
+static __always_inline void tp_report_replaced(const struct tp_pending_entry *old)
 {
 	if (old->state != TP_PENDING_REFUSED)
 		tp_report(&old->peer, old->seen ? TP_OUT_TRUNCATED : TP_OUT_EMPTY, 0);
 	tp_forget_kept(&old->peer);
 }
 
-static __always_inline int tp_expired(const struct tp_pending *pending)
+static __always_inline int tp_expired(const struct tp_pending_entry *pending)
 {
 	return bpf_ktime_get_boot_ns() - pending->peer.syn_ns > pending->header_timeout_ns;
 }
 
-static __always_inline int tp_optional(const struct tp_pending *pending)
+static __always_inline int tp_optional(const struct tp_pending_entry *pending)
 {
 	return pending->policy == TP_POLICY_USE || pending->policy == TP_POLICY_IGNORE;
 }

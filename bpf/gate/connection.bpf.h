@@ -32,7 +32,7 @@ static __always_inline int tp_gate_unread(struct bpf_sock *sk)
  */
 static __attribute__((noinline)) int tp_gate_live(struct __sk_buff *skb, __u64 netns)
 {
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct tp_segment s = {};
 
 	if (tp_read_segment(skb, 0, &s))
@@ -60,7 +60,7 @@ static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct
  * them and, once its header is decided, all segments that have been translated.
  */
 static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct tp_segment *s,
-					   struct tp_pending *pending)
+					   struct tp_pending_entry *pending)
 {
 	__u32 zero = 0, length = s->length, end = s->seq + length + !!(s->flags & TP_FIN);
 	int translated = tp_is_translated(skb);
@@ -122,7 +122,7 @@ static __always_inline int tp_takes_cookies(struct bpf_sock *sk)
  */
 static __attribute__((noinline)) int tp_gate_other_syn(const struct tp_segment *s)
 {
-	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
+	struct tp_pending_entry *pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
 	__u32 now = (__u32)(bpf_ktime_get_boot_ns() / 1000000);
 
 	if (!pending || pending->peer.engine != TP_ENGINE_TRANSLATE || pending->has_request ||
@@ -166,7 +166,7 @@ static __always_inline int tp_gate_stray(struct __sk_buff *skb, const struct tp_
  * Data that its program has not seen was made the translate engine's by the tc programs.
  */
 static __always_inline int tp_gate_sent(struct __sk_buff *skb, const struct tp_segment *s,
-					struct tp_pending *pending)
+					struct tp_pending_entry *pending)
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
@@ -196,7 +196,7 @@ static __attribute__((noinline)) int tp_gate_translate(struct __sk_buff *skb,
 						       const struct tp_segment *s,
 						       const struct tp_service *service)
 {
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct tp_translation *t;
 
 	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);

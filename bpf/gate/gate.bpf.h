@@ -13,8 +13,8 @@
 #define TP_GATE_PASS 1
 #define TP_GATE_DROP 0
 
-static __always_inline int tp_gate_refuse(const struct tp_segment *s, struct tp_pending *pending,
-					  __u8 type, __u8 reason)
+static __always_inline int tp_gate_refuse(const struct tp_segment *s,
+					  struct tp_pending_entry *pending, __u8 type, __u8 reason)
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
@@ -26,7 +26,7 @@ static __always_inline int tp_gate_refuse(const struct tp_segment *s, struct tp_
 }
 
 /* Lets a connection without a header pass, where headers are optional. */
-static __always_inline int tp_let_pass(const struct tp_segment *s, struct tp_pending *pending)
+static __always_inline int tp_let_pass(const struct tp_segment *s, struct tp_pending_entry *pending)
 {
 	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
 
@@ -76,7 +76,8 @@ static __always_inline void tp_send_again(const struct tp_segment *s, __u32 serv
 }
 
 /* An ACK or FIN without data, of a connection of the sender engine whose header is outstanding. */
-static __always_inline int tp_gate_bare(const struct tp_segment *s, struct tp_pending *pending)
+static __always_inline int tp_gate_bare(const struct tp_segment *s,
+					struct tp_pending_entry *pending)
 {
 	if (!(s->flags & TP_FIN)) {
 		/* the client waits for the server to speak, and no header is needed */
@@ -145,7 +146,8 @@ static __always_inline int tp_offers_fast_open(struct bpf_sock *sk)
  * Whether this is the segment that the handshake engine has given a request socket, on the same
  * CPU.
  */
-static __always_inline int tp_is_birth(const struct tp_segment *s, const struct tp_pending *pending)
+static __always_inline int tp_is_birth(const struct tp_segment *s,
+				       const struct tp_pending_entry *pending)
 {
 	__u32 first = pending->start + (pending->state == TP_PENDING_DECIDED ? pending->seen : 0);
 
@@ -161,7 +163,7 @@ static __always_inline int tp_is_birth(const struct tp_segment *s, const struct 
  * made.
  */
 static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct tp_segment *s,
-					     struct tp_pending *pending)
+					     struct tp_pending_entry *pending)
 {
 	__u32 zero = 0, length = s->length;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
@@ -186,7 +188,7 @@ static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct
 
 /* A reset for a connection of the sender engine. */
 static __always_inline int tp_gate_sent_reset(const struct tp_segment *s,
-					      struct tp_pending *pending)
+					      struct tp_pending_entry *pending)
 {
 	if (pending->state == TP_PENDING_DECIDED) {
 		/* its socket may be about to be made; the agent looks after it */

@@ -19,15 +19,15 @@ const volatile __u32 tp_namespace_count SEC(".rodata") = 0;
  * here. The sequence number says that it is the same connection, whatever namespace the SYN was
  * seen in.
  */
-static __always_inline struct tp_pending *tp_find_own(struct bpf_sock_ops *ctx,
-						      struct tp_flow *flow)
+static __always_inline struct tp_pending_entry *tp_find_own(struct bpf_sock_ops *ctx,
+							    struct tp_flow *flow)
 {
 	__u32 start = ctx->snd_nxt;
 
 	for (__u64 i = 0; i < TP_MAX_NAMESPACES && i < tp_namespace_count; i++) {
 		__u32 index = (__u32)i;
 		struct tp_namespace *space;
-		struct tp_pending *pending;
+		struct tp_pending_entry *pending;
 
 		/*
 		 * if they were counted on the stack alone, the rounds would look alike to verifiers
@@ -51,7 +51,7 @@ static __always_inline void tp_opened(struct bpf_sock_ops *ctx)
 	struct bpf_sock *sk = ctx->sk;
 	struct tcp_sock *connection;
 	struct tp_flow seen = {}, flow = {};
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct tp_sender *sender;
 	__u64 cookie;
 

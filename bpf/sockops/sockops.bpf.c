@@ -53,7 +53,7 @@ struct tp_waited {
 static __always_inline int tp_copy_pending(const struct tp_flow *flow, struct tp_peer *peer,
 					   struct tp_waited *waited)
 {
-	struct tp_pending *pending = bpf_map_lookup_elem(&tp_pending, flow);
+	struct tp_pending_entry *pending = bpf_map_lookup_elem(&tp_pending, flow);
 
 	if (!pending)
 		return -1;

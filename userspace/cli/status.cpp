@@ -167,12 +167,13 @@ static Json programs_json(const std::string &dir)
 static Result<uint64_t> count_pending(const std::string &dir)
 {
 	Fd map = TP_TRY(open_map(dir, "tp_pending", Access::read));
-	HashScan<tp_flow, tp_pending> scan;
+	HashScan<tp_flow, tp_pending_entry> scan;
 	uint64_t count = 0;
 
-	TP_TRY(scan.all(map.get(), "tp_pending", [&](const tp_flow &, const tp_pending &entry) {
-		count += entry.state != TP_PENDING_REFUSED;
-	}));
+	TP_TRY(scan.all(map.get(), "tp_pending",
+			[&](const tp_flow &, const tp_pending_entry &entry) {
+				count += entry.state != TP_PENDING_REFUSED;
+			}));
 	return count;
 }
 

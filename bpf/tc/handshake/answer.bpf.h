@@ -22,7 +22,7 @@ static __always_inline __u32 tp_now_ms(void)
 
 /* An answer without payload, in the place of the segment. */
 static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segment *s,
-				     const struct tp_pending *pending, __u32 ack, __u8 flags)
+				     const struct tp_pending_entry *pending, __u32 ack, __u8 flags)
 {
 	struct tp_writing *w = tp_new_writing();
 
@@ -45,8 +45,8 @@ static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segm
 }
 
 /* What the agent is to answer, instead; not inline, for the stack's sake. */
-TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s, const struct tp_pending *pending,
-				      __u32 type, __u32 ack)
+TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s,
+				      const struct tp_pending_entry *pending, __u32 type, __u32 ack)
 {
 	if (tp_missing(s) || tp_missing(pending))
 		return TP_TC_DROP;
@@ -56,7 +56,7 @@ TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s, const struct t
 }
 
 static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp_segment *s,
-					  const struct tp_pending *pending)
+					  const struct tp_pending_entry *pending)
 {
 	if (skb->mark == tp_mark_sent_in)
 		return tp_ask_to_answer(s, pending, TP_ACTION_ACKNOWLEDGE,
@@ -68,7 +68,8 @@ static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp
 
 /* The end of a connection that never became one, told to the client at once. */
 static __always_inline int tp_handshake_refuse(struct __sk_buff *skb, const struct tp_segment *s,
-					       struct tp_pending *pending, __u8 flags, __u8 reason)
+					       struct tp_pending_entry *pending, __u8 flags,
+					       __u8 reason)
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
@@ -90,7 +91,7 @@ static __always_inline int tp_handshake_refuse_syn(struct __sk_buff *skb,
 {
 	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_writing *w = tp_new_writing();
-	struct tp_pending *fresh;
+	struct tp_pending_entry *fresh;
 
 	if (!scratch || !w)
 		return TP_TC_DROP;

@@ -76,7 +76,7 @@ static __always_inline int tp_pull_headers(struct __sk_buff *skb)
 
 /* A connection without a header, where that is optional. */
 static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp_segment *s,
-					  struct tp_pending *pending)
+					  struct tp_pending_entry *pending)
 {
 	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags);
 
@@ -88,8 +88,8 @@ static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp
 
 /* Bytes up to `end`, which are in `work`: kept, acknowledged. */
 static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segment *s,
-				   struct tp_pending *pending, struct tp_collected *work, __u32 end,
-				   __u8 state)
+				   struct tp_pending_entry *pending, struct tp_collected *work,
+				   __u32 end, __u8 state)
 {
 	int failed = tp_store_pieces(&s->flow, work, pending->seen, end);
 
@@ -104,7 +104,8 @@ static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segmen
 
 /* A part of a header. */
 static __always_inline int tp_wait(struct __sk_buff *skb, const struct tp_segment *s,
-				   struct tp_pending *pending, struct tp_collected *work, __u32 end)
+				   struct tp_pending_entry *pending, struct tp_collected *work,
+				   __u32 end)
 {
 	if (s->flags & TP_FIN && tp_optional(pending) && pending->seen == 0)
 		return tp_let_through(skb, s, pending);
@@ -115,7 +116,7 @@ static __always_inline int tp_wait(struct __sk_buff *skb, const struct tp_segmen
 
 /* Behind what has been acknowledged, which no later copy can change. */
 static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp_segment *s,
-					  struct tp_pending *pending)
+					  struct tp_pending_entry *pending)
 {
 	__u32 offset = s->seq - pending->start, seen = pending->seen, zero = 0;
 	__u32 skip = seen - offset, length = s->length - skip, end, refused, header_bytes;
@@ -158,7 +159,7 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 }
 
 TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
-			     struct tp_pending *pending)
+			     struct tp_pending_entry *pending)
 {
 	__u32 offset, end;
 
@@ -185,7 +186,7 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 /* ---- ACK and FIN without data -------------------------------------------------------- */
 
 static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segment *s,
-				   struct tp_pending *pending)
+				   struct tp_pending_entry *pending)
 {
 	__u32 offset = s->seq - pending->start;
 
@@ -210,7 +211,7 @@ static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segmen
 
 /* A segment of a connection that is under way. */
 static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_segment *s,
-					 struct tp_pending *pending)
+					 struct tp_pending_entry *pending)
 {
 	__u32 timestamp;
 
@@ -280,7 +281,7 @@ SEC("tc")
 int tp_handshake(struct __sk_buff *skb)
 {
 	struct tp_handshake_area *scratch = tp_get_scratch();
-	struct tp_pending *pending = NULL;
+	struct tp_pending_entry *pending = NULL;
 	struct tp_segment *s;
 	int is_syn;
 

@@ -247,7 +247,7 @@ TP_VERIFIED_ONCE int tp_select_window(void)
 	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
 	const struct tp_route *route;
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct tp_offer *offer;
 
 	if (!scratch)
@@ -315,7 +315,7 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 	int is_ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	__u32 allowed = 0, user_mss = listener->rx_opt.user_mss, mss;
 	struct tp_handshake_area *syn = tp_get_scratch();
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct tp_offer *offer;
 	struct tp_route *route;
 
@@ -366,8 +366,8 @@ TP_VERIFIED_ONCE __u64 tp_connection_hash(const struct tp_flow *flow)
 	return tp_siphash(tp_isn_key[0], tp_isn_key[1], message, 5);
 }
 
-static __always_inline void tp_write_options(const struct tp_pending *pending, __u32 offered_mss,
-					     __u32 now_ms, struct tp_writing *w)
+static __always_inline void tp_write_options(const struct tp_pending_entry *pending,
+					     __u32 offered_mss, __u32 now_ms, struct tp_writing *w)
 {
 	__u32 n = 0;
 

@@ -100,7 +100,8 @@ static __always_inline int tp_send_on_way(struct __sk_buff *skb, struct tp_way *
 }
 
 /* ... in the place of a later segment, wherever that came from: the kernel finds the next hop, too. */
-static __always_inline int tp_send_back(struct __sk_buff *skb, const struct tp_pending *pending)
+static __always_inline int tp_send_back(struct __sk_buff *skb,
+					const struct tp_pending_entry *pending)
 {
 	if (pending->interface != TP_LOOPBACK)
 		return (int)bpf_redirect_neigh(pending->interface, NULL, 0, 0);

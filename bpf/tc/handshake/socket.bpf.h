@@ -67,7 +67,7 @@ static __always_inline void tp_count_queue_full(__u32 service)
 }
 
 static __always_inline int tp_assign(struct __sk_buff *skb, struct tcp_sock *listener,
-				     const struct tp_pending *pending, __u32 now)
+				     const struct tp_pending_entry *pending, __u32 now)
 {
 	struct bpf_tcp_req_attrs attrs = {
 		.rcv_tsval = pending->client_timestamp,
@@ -92,7 +92,8 @@ static __always_inline int tp_assign(struct __sk_buff *skb, struct tcp_sock *lis
  * bare ACK.
  */
 static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_segment *s,
-					const struct tp_pending *pending, __u32 cut, __u32 now)
+					const struct tp_pending_entry *pending, __u32 cut,
+					__u32 now)
 {
 	__u32 payload = s->length - cut;
 	struct tp_writing *w = tp_new_writing();
@@ -134,7 +135,7 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 
 /* Gives the connection its socket, which begins `cut` bytes into this segment, at `now_ns`. */
 TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *s,
-				struct tp_pending *pending, __u32 cut, __u64 now_ns)
+				struct tp_pending_entry *pending, __u32 cut, __u64 now_ns)
 {
 	int verdict = TP_TC_DROP;
 	struct tcp_sock *listener;

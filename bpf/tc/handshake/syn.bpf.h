@@ -19,7 +19,7 @@
  * connection's numbers then begin above the old one's: `isn`.
  */
 static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_segment *s,
-					  const struct tp_pending *pending, __u32 *isn,
+					  const struct tp_pending_entry *pending, __u32 *isn,
 					  __u32 *rcv_nxt)
 {
 	struct tcp_timewait_sock *tw = bpf_skc_to_tcp_timewait_sock(sk);
@@ -48,7 +48,7 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
  * client's data comes: a copy goes out, and the segment itself becomes the RST that ends it.
  */
 static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_segment *s,
-					 const struct tp_pending *pending, int replace,
+					 const struct tp_pending_entry *pending, int replace,
 					 __u32 rcv_nxt)
 {
 	struct tp_handshake_area *scratch = tp_get_scratch();
@@ -122,7 +122,7 @@ static __always_inline int tp_pass_on(struct tp_service *service, __u32 why)
  * blind one (RFC 5961, section 4), or one of a client that has lost the connection, and resets it when it
  * gets the challenge ACK.  Only an old one that nobody has ended gives way.
  */
-static __always_inline int tp_is_under_way(const struct tp_pending *pending)
+static __always_inline int tp_is_under_way(const struct tp_pending_entry *pending)
 {
 	return pending->state != TP_PENDING_REFUSED && !tp_expired(pending);
 }
@@ -148,7 +148,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
 	struct tp_handshake_area *scratch = tp_get_scratch();
 	__u32 isn, special, rcv_nxt = 0, tw_isn = 0;
-	struct tp_pending *old, *gone = NULL, *fresh;
+	struct tp_pending_entry *old, *gone = NULL, *fresh;
 	struct tp_translation *last;
 	struct tp_offer *offer;
 	int replace = 0;

@@ -92,7 +92,7 @@ struct tp_handshake_area {
 	struct tp_path probe; /* to be sent: its numbers */
 	__u32 probing;
 	__u8 kept[TP_MAX_KEPT]; /* a SYN, while a probe stands in its place */
-	struct tp_pending fresh;
+	struct tp_pending_entry fresh;
 };
 
 struct {

@@ -21,7 +21,7 @@
  * A step of the connection: (seen, state) change together and once only, whatever other CPUs do
  * with its segments meanwhile.  0: it was ours.
  */
-static __always_inline int tp_step(struct tp_pending *pending, __u32 seen, __u8 state,
+static __always_inline int tp_step(struct tp_pending_entry *pending, __u32 seen, __u8 state,
 				   __u32 next_seen, __u8 next_state)
 {
 	__u64 *word = (__u64 *)&pending->seen; /* seen, state, and what does not change */
@@ -36,8 +36,8 @@ static __always_inline int tp_step(struct tp_pending *pending, __u32 seen, __u8 
 
 /* Ends what never became a connection; the agent tells client and TCP. */
 static __attribute__((noinline)) int tp_translate_refuse(const struct tp_segment *s,
-							 struct tp_pending *pending, __u8 state,
-							 __u32 type, __u32 reason)
+							 struct tp_pending_entry *pending,
+							 __u8 state, __u32 type, __u32 reason)
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
@@ -52,7 +52,7 @@ static __attribute__((noinline)) int tp_translate_refuse(const struct tp_segment
 
 /* The functions here that are not inline would otherwise leave others too little of the stack. */
 static __attribute__((noinline)) int tp_ask_for_ack(const struct tp_segment *s,
-						    const struct tp_pending *pending)
+						    const struct tp_pending_entry *pending)
 {
 	tp_ask(&s->flow, pending->peer.service, TP_ACTION_ACKNOWLEDGE, 0, pending->ack,
 	       pending->start, 0);
@@ -64,7 +64,7 @@ static __attribute__((noinline)) int tp_ask_for_ack(const struct tp_segment *s,
  * socket nobody would answer: then the agent does, in TCP's numbers.
  */
 static __always_inline int tp_pass_as_old(struct __sk_buff *skb, const struct tp_segment *s,
-					  const struct tp_pending *pending, __u32 before)
+					  const struct tp_pending_entry *pending, __u32 before)
 {
 	if (!pending->has_request)
 		return tp_ask_for_ack(s, pending);
@@ -79,7 +79,7 @@ static __always_inline int tp_pass_as_old(struct __sk_buff *skb, const struct tp
  * for TCP to acknowledge it and for what is behind the header; this one becomes a bare ACK.
  */
 static __always_inline int tp_split(struct __sk_buff *skb, const struct tp_segment *s,
-				    const struct tp_pending *pending, __u32 ip)
+				    const struct tp_pending_entry *pending, __u32 ip)
 {
 	__u32 again = s->seq - pending->seen, tc_index = skb->tc_index;
 
@@ -99,7 +99,7 @@ static __always_inline int tp_split(struct __sk_buff *skb, const struct tp_segme
 
 /* The header is whole, and there is no socket yet. */
 static __always_inline int tp_decided(struct __sk_buff *skb, const struct tp_segment *s,
-				      const struct tp_pending *pending, __u32 ip)
+				      const struct tp_pending_entry *pending, __u32 ip)
 {
 	__u32 from = s->seq - pending->seen, end = from + s->length;
 
@@ -119,7 +119,7 @@ static __always_inline int tp_decided(struct __sk_buff *skb, const struct tp_seg
  * acknowledged, the agent sends in again first.
  */
 static __always_inline int tp_let_in(struct __sk_buff *skb, const struct tp_segment *s,
-				     struct tp_pending *pending)
+				     struct tp_pending_entry *pending)
 {
 	__u32 refused = tp_check_origin(&pending->peer, 0, pending->flags), seen = pending->seen;
 
@@ -133,7 +133,7 @@ static __always_inline int tp_let_in(struct __sk_buff *skb, const struct tp_segm
 
 /* Writes down what the header in `work` says, and delivers the segment. */
 static __always_inline int tp_decide(struct __sk_buff *skb, const struct tp_segment *s,
-				     struct tp_pending *pending, struct tp_collected *work,
+				     struct tp_pending_entry *pending, struct tp_collected *work,
 				     __u32 seen, __u32 ip)
 {
 	__u32 refused = tp_has_room() ? TP_OUT_NONE : TP_OUT_MAP_FULL;
@@ -161,8 +161,8 @@ static __always_inline int tp_decide(struct __sk_buff *skb, const struct tp_segm
 /* ---- in pieces ------------------------------------------------------------------------- */
 
 static __always_inline int tp_keep_piece(struct __sk_buff *skb, const struct tp_segment *s,
-					 struct tp_pending *pending, struct tp_collected *work,
-					 __u32 seen, __u32 end)
+					 struct tp_pending_entry *pending,
+					 struct tp_collected *work, __u32 seen, __u32 end)
 {
 	int failed;
 
@@ -184,7 +184,7 @@ static __always_inline int tp_keep_piece(struct __sk_buff *skb, const struct tp_
 
 /* New bytes of the header; what has been acknowledged no later copy can change. */
 static __always_inline int tp_judge(struct __sk_buff *skb, const struct tp_segment *s,
-				    struct tp_pending *pending, __u32 seen, __u32 ip)
+				    struct tp_pending_entry *pending, __u32 seen, __u32 ip)
 {
 	__u32 skip = seen - (s->seq - pending->start), length = s->length - skip, zero = 0;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
@@ -215,7 +215,7 @@ static __always_inline int tp_judge(struct __sk_buff *skb, const struct tp_segme
 
 /* ACK or FIN without data. */
 static __always_inline int tp_hold(struct __sk_buff *skb, const struct tp_segment *s,
-				   struct tp_pending *pending)
+				   struct tp_pending_entry *pending)
 {
 	__u32 seen = pending->seen, offset = s->seq - pending->start;
 
@@ -238,7 +238,7 @@ static __always_inline int tp_hold(struct __sk_buff *skb, const struct tp_segmen
 }
 
 static __always_inline int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
-				   struct tp_pending *pending, __u32 ip)
+				   struct tp_pending_entry *pending, __u32 ip)
 {
 	__u32 seen = pending->seen, offset = s->seq - pending->start, end = offset + s->length;
 
@@ -257,7 +257,7 @@ static __always_inline int tp_data(struct __sk_buff *skb, const struct tp_segmen
 
 /* A reset before there is a socket: TCP takes one that is in the window, and so does this. */
 static __always_inline int tp_reset(struct __sk_buff *skb, const struct tp_segment *s,
-				    struct tp_pending *pending)
+				    struct tp_pending_entry *pending)
 {
 	__u32 seen = pending->seen;
 
@@ -302,7 +302,7 @@ TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 {
 	struct tp_translate_area *w = tp_get_translating();
 	struct bpf_sock_tuple tuple = {};
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct bpf_sock *listener;
 	struct tp_segment *s;
 	__u32 size, ip_size;
@@ -342,7 +342,7 @@ TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 
 /* A segment of a connection that has no socket; `ip`: where its IP header is. */
 static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_segment *s,
-				      struct tp_pending *pending, __u32 ip)
+				      struct tp_pending_entry *pending, __u32 ip)
 {
 	struct tp_translate_area *w = tp_get_translating();
 

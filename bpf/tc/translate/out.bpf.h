@@ -106,7 +106,7 @@ static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_t
 
 /* What TCP says for a connection without a socket: that it has got what has been seen. */
 static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp_segment *s,
-					  const struct tp_pending *pending)
+					  const struct tp_pending_entry *pending)
 {
 	__be32 words[2];
 
@@ -137,7 +137,7 @@ TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip, enum tp_kind 
 {
 	struct tp_translate_area *w = tp_get_translating();
 	struct tp_translation *t;
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct tp_segment *s;
 	int part;
 
@@ -199,7 +199,7 @@ static __always_inline int tp_has_connection(struct __sk_buff *skb)
 static __always_inline int tp_is_handshakes(struct __sk_buff *skb, const struct tp_flow *flow,
 					    __u32 seq)
 {
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 
 	if (skb->sk)
 		return 0;

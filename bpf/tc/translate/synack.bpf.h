@@ -110,8 +110,9 @@ static __always_inline int tp_is_signed(struct __sk_buff *skb, const struct tp_s
 	return 0;
 }
 
-static __attribute__((noinline)) int
-tp_refuse_signed(const struct tp_segment *s, struct tp_service *service, struct tp_pending *fresh)
+static __attribute__((noinline)) int tp_refuse_signed(const struct tp_segment *s,
+						      struct tp_service *service,
+						      struct tp_pending_entry *fresh)
 {
 	service->passed_on = TP_PASSED_MD5;
 	tp_count_connection(service->id);
@@ -122,7 +123,8 @@ tp_refuse_signed(const struct tp_segment *s, struct tp_service *service, struct 
 }
 
 /* Whether the socket has the wire's flow; if not, from here on tc finds it. */
-static __always_inline int tp_begin_wire(struct tp_translate_area *w, struct tp_pending *fresh)
+static __always_inline int tp_begin_wire(struct tp_translate_area *w,
+					 struct tp_pending_entry *fresh)
 {
 	struct tp_flow *socket = &w->segment.flow;
 
@@ -141,7 +143,8 @@ static __always_inline int tp_begin_wire(struct tp_translate_area *w, struct tp_
  * client acknowledges decides between them (tp_take_cookie()).  Where it is known to have taken the first
  * one, that stays (0): without an agent, who would challenge it, the gate lets the other SYN pass.
  */
-static __always_inline int tp_keep_cookie(struct tp_pending *old, struct tp_pending *fresh)
+static __always_inline int tp_keep_cookie(struct tp_pending_entry *old,
+					  struct tp_pending_entry *fresh)
 {
 	if (old->peer.engine != TP_ENGINE_TRANSLATE || old->has_request ||
 	    old->state == TP_PENDING_REFUSED)
@@ -158,7 +161,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 					    struct tp_service *service, __u32 policy,
 					    enum tp_synack kind, __u32 family)
 {
-	struct tp_pending *old = bpf_map_lookup_elem(&tp_pending, &s->flow), *fresh;
+	struct tp_pending_entry *old = bpf_map_lookup_elem(&tp_pending, &s->flow), *fresh;
 	struct tp_translate_area *w = tp_get_translating();
 	struct tp_translation *last;
 

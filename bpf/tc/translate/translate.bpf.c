@@ -21,7 +21,8 @@
 #include "bpf/tc/translate/syn.bpf.h"
 
 /* The sender engine has not seen what begins the connection: it is this engine's then. */
-static __always_inline void tp_take_unsent(const struct tp_segment *s, struct tp_pending *pending)
+static __always_inline void tp_take_unsent(const struct tp_segment *s,
+					   struct tp_pending_entry *pending)
 {
 	if (pending->state != TP_PENDING_WAITING || s->length == 0 || s->seq != pending->start ||
 	    s->ack != pending->ack)
@@ -31,7 +32,8 @@ static __always_inline void tp_take_unsent(const struct tp_segment *s, struct tp
 }
 
 /* A keep-alive probe before anything has come. */
-static __always_inline int tp_is_probe(const struct tp_segment *s, const struct tp_pending *pending)
+static __always_inline int tp_is_probe(const struct tp_segment *s,
+				       const struct tp_pending_entry *pending)
 {
 	return pending->state == TP_PENDING_WAITING && s->seq == pending->start - 1 &&
 	       s->length <= 1 && s->ack == pending->ack && !(s->flags & (TP_FIN | TP_RST));
@@ -45,7 +47,7 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind k
 {
 	struct tp_translate_area *w = tp_get_translating();
 	struct tp_translation *t;
-	struct tp_pending *pending;
+	struct tp_pending_entry *pending;
 	struct tp_segment *s;
 	int part;
 

@@ -27,7 +27,7 @@
 struct tp_translate_area {
 	struct tp_segment segment; /* its flow: the socket's, once that is known */
 	struct tp_flow wire;       /* the packet's own */
-	struct tp_pending fresh;
+	struct tp_pending_entry fresh;
 	struct tp_peer peer;
 	__u32 at, end; /* of the walk through the options: the verifier does not follow them here */
 	__u32 blank;

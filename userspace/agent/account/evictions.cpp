@@ -31,7 +31,7 @@ bool Evictions::any_open()
 bool Evictions::scan_pending()
 {
 	Result<bool> end = pending_scan_.next(maps_.pending, "tp_pending", entries_per_tick,
-					      [&](const tp_flow &, const tp_pending &entry) {
+					      [&](const tp_flow &, const tp_pending_entry &entry) {
 						      if (entry.state != TP_PENDING_REFUSED &&
 							  entry.peer.service < waiting_.size())
 							      waiting_[entry.peer.service]++;

@@ -44,7 +44,7 @@ private:
 	Maps maps_;
 	Phase phase_ = Phase::begin;
 	std::vector<uint64_t> begun_, waiting_; /* by service */
-	HashScan<tp_flow, tp_pending> pending_scan_;
+	HashScan<tp_flow, tp_pending_entry> pending_scan_;
 };
 
 } // namespace tp

@@ -18,7 +18,7 @@ Orphans::Orphans(const Maps &maps)
 
 bool Orphans::is_waiting(tp_flow socket) const
 {
-	tp_pending entry;
+	tp_pending_entry entry;
 
 	socket.part = 0;
 	return bpf_map_lookup_elem(maps_.pending, &socket, &entry) != -ENOENT;

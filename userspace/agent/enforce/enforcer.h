@@ -94,18 +94,18 @@ private:
 	void send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
 		     std::span<const uint8_t> payload);
 	void end_flow(const tp_flow &flow);
-	bool has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now);
-	void end_pending(int map, const tp_flow &flow, const tp_pending &entry);
+	bool has_lost_listener(const tp_flow &flow, const tp_pending_entry &entry, uint64_t now);
+	void end_pending(int map, const tp_flow &flow, const tp_pending_entry &entry);
 	void expire_pending(const Maps &maps, const Reporter &reporter);
-	void finish_refused(int pending, const tp_flow &flow, const tp_pending &entry);
-	void nudge(const Maps &maps, const tp_flow &flow, const tp_pending &entry);
+	void finish_refused(int pending, const tp_flow &flow, const tp_pending_entry &entry);
+	void nudge(const Maps &maps, const tp_flow &flow, const tp_pending_entry &entry);
 	void expire_origins(int origins, const Reporter &reporter);
 
 	Places places_; /* the first is always there */
 	bool may_send_;
 	uint32_t mark_;
 	int wires_ = -1;
-	HashScan<tp_flow, tp_pending> pending_scan_;
+	HashScan<tp_flow, tp_pending_entry> pending_scan_;
 	HashScan<uint64_t, tp_peer> origins_scan_;
 	unsigned ticks_ = 0;
 	std::map<tp_flow, Refusal, KeyLess<tp_flow>> refusals_;

@@ -27,12 +27,12 @@ static constexpr unsigned origins_every = 5;
 static constexpr uint64_t unasked_ns = 10'000'000'000ull;
 
 /* Of the header, as far as it has come. */
-static uint32_t sent_bytes(const tp_pending &entry)
+static uint32_t sent_bytes(const tp_pending_entry &entry)
 {
 	return entry.peer.engine == TP_ENGINE_SENDER ? 0 : entry.seen;
 }
 
-void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry)
+void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry &entry)
 {
 	/*
 	 * no acknowledgement yet: the client does not know of a connection to reset.  Nor can
@@ -47,7 +47,7 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending &entry
 }
 
 /* Whether the entry still waits for a header that it must have. */
-static bool must_have_header(const tp_pending &entry)
+static bool must_have_header(const tp_pending_entry &entry)
 {
 	/* the gate lets it through at its time, but for what the sender holds back of it */
 	if (is_optional(entry) && (entry.peer.engine != TP_ENGINE_SENDER || !entry.seen))
@@ -55,7 +55,7 @@ static bool must_have_header(const tp_pending &entry)
 	return entry.state == TP_PENDING_WAITING;
 }
 
-static uint64_t age(const tp_pending &entry, uint64_t now)
+static uint64_t age(const tp_pending_entry &entry, uint64_t now)
 {
 	return now > entry.peer.syn_ns ? now - entry.peer.syn_ns : 0;
 }
@@ -65,7 +65,7 @@ static uint64_t age(const tp_pending &entry, uint64_t now)
  * the client does nothing for: an optional header that has not come, or a whole one
  * when the accept queue was full.
  */
-static bool needs_nudge(const tp_pending &entry, uint64_t now)
+static bool needs_nudge(const tp_pending_entry &entry, uint64_t now)
 {
 	if ((entry.peer.engine != TP_ENGINE_HANDSHAKE &&
 	     entry.peer.engine != TP_ENGINE_TRANSLATE) ||
@@ -82,7 +82,7 @@ static bool needs_nudge(const tp_pending &entry, uint64_t now)
 }
 
 /* To the local TCP, as the client: what it has sent already, or an acknowledgement. */
-void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending &entry)
+void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending_entry &entry)
 {
 	std::vector<uint8_t> bytes;
 	Place *here = place(flow.netns);
@@ -106,7 +106,7 @@ void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending &en
  * dropped.  Where its request did not come through (the ring buffer was full), the
  * client is told now; the gate has counted it already.
  */
-void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending &entry)
+void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending_entry &entry)
 {
 	uint64_t now = boot_time_ns();
 	auto known = refusals_.try_emplace(flow, Refusal{ now, false }).first;
@@ -121,7 +121,7 @@ void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending
 }
 
 /* Whether TCP has, or had, a request socket for it that was given the header's decision. */
-static bool has_request(const tp_pending &entry)
+static bool has_request(const tp_pending_entry &entry)
 {
 	return entry.state == TP_PENDING_DECIDED &&
 	       (entry.peer.engine == TP_ENGINE_SENDER ||
@@ -132,7 +132,7 @@ static bool has_request(const tp_pending &entry)
  * Connections whose header is decided, and that have no socket for longer than a
  * SYN-ACK's first retransmission takes: where there is no request either, the listener is gone.
  */
-bool Enforcer::has_lost_listener(const tp_flow &flow, const tp_pending &entry, uint64_t now)
+bool Enforcer::has_lost_listener(const tp_flow &flow, const tp_pending_entry &entry, uint64_t now)
 {
 	if (!has_request(entry) || now < entry.peer.established_ns + unborn_ns)
 		return false;
@@ -150,7 +150,7 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 	int pending = maps.pending;
 	Result<bool> scanned = pending_scan_.next(
 		pending, "tp_pending", entries_per_tick,
-		[&](const tp_flow &flow, const tp_pending &entry) {
+		[&](const tp_flow &flow, const tp_pending_entry &entry) {
 			uint64_t limit = entry.state == TP_PENDING_REFUSED ? 0 :
 					 must_have_header(entry) ? entry.header_timeout_ns :
 								   forgotten_ns;
@@ -163,7 +163,7 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 	if (!scanned)
 		report(scanned.error());
 	for (const tp_flow &flow : due) {
-		tp_pending entry; /* as it is now: the header may just have come */
+		tp_pending_entry entry; /* as it is now: the header may just have come */
 
 		if (bpf_map_lookup_elem(pending, &flow, &entry))
 			continue;
@@ -246,10 +246,10 @@ Status Enforcer::reset_all(int origins)
 
 void Enforcer::end_undecided(int pending)
 {
-	std::vector<std::pair<tp_flow, tp_pending>> flows;
+	std::vector<std::pair<tp_flow, tp_pending_entry>> flows;
 
 	report(pending_scan_.all(pending, "tp_pending",
-				 [&](const tp_flow &flow, const tp_pending &entry) {
+				 [&](const tp_flow &flow, const tp_pending_entry &entry) {
 					 flows.emplace_back(flow, entry);
 				 }));
 	for (const auto &[flow, entry] : flows) {

@@ -14,7 +14,7 @@ namespace tp
 inline constexpr size_t entries_per_tick = 16384;
 
 /* Whether the connection may go on without a header. */
-inline bool is_optional(const tp_pending &entry)
+inline bool is_optional(const tp_pending_entry &entry)
 {
 	return entry.policy == TP_POLICY_USE || entry.policy == TP_POLICY_IGNORE;
 }

@@ -42,7 +42,7 @@ static bool has_room(const std::string &dir, const Setup &setup)
 	auto info = map ? info_of<bpf_map_info>(map->get()) : std::nullopt;
 
 	return info && info->max_entries == lru_room(setup.max_pending) &&
-	       info->value_size == sizeof(tp_pending);
+	       info->value_size == sizeof(tp_pending_entry);
 }
 
 using ServiceKey = std::tuple<uint64_t, std::string, uint16_t>;
