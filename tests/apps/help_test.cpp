@@ -2,8 +2,10 @@
 /* What `truepeer --help` lists has a place in the manual and in the completion, and the other way round. */
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "../net/support/live.h"
 
@@ -22,16 +24,21 @@ static Words all(const std::string &text, const std::string &pattern)
 	return found;
 }
 
+static std::vector<std::string> all_words(const std::string &text)
+{
+	std::istringstream in(text);
+	std::vector<std::string> words;
+
+	for (std::string word; in >> word;)
+		words.push_back(word);
+	return words;
+}
+
 static std::string help_of(const std::string &command)
 {
-	std::vector<std::string> arguments = { build_path("truepeer") };
+	std::vector<std::string> arguments = all_words(command);
 
-	for (size_t at = 0; at < command.size();) {
-		size_t end = std::min(command.find(' ', at), command.size());
-
-		arguments.push_back(command.substr(at, end - at));
-		at = end + 1;
-	}
+	arguments.insert(arguments.begin(), build_path("truepeer"));
 	arguments.push_back("--help");
 	return run(arguments).out;
 }
@@ -81,20 +88,64 @@ TEST(Help, every_option_and_command_is_in_the_manual)
 	});
 }
 
+/* What bash offers behind these words; the last one is what has been typed of a word. */
+static Words completed(const std::vector<std::string> &words)
+{
+	std::vector<std::string> command = {
+		"bash", "-c",
+		"source userspace/completion/truepeer && COMP_WORDS=(\"$@\") && "
+		"COMP_CWORD=$(($# - 1)) && _truepeer && printf '%s\\n' \"${COMPREPLY[@]}\"",
+		"bash", build_path("truepeer")
+	};
+
+	command.insert(command.end(), words.begin(), words.end());
+	Finished finished = run(command);
+	EXPECT_EQ(finished.err, "");
+	return all(finished.out, R"(^(.+)$)");
+}
+
 TEST(Help, every_option_and_command_is_completed)
 {
-	std::string completion = read_file("userspace/completion/truepeer");
-
 	in_sandbox([&](Sandbox & /*box*/) {
-		Words in_help = options();
+		Words names = { "--help", "--version" };
 
-		in_help.merge(Words{ "--version", "--help" });
-		EXPECT_EQ(all(completion, R"((--[a-z0-9-]+))"), in_help);
 		for (const std::string &command : commands())
-			EXPECT_TRUE(all(completion,
-					"\\b(" + command.substr(command.find(' ') + 1) + ")\\b")
-					    .size())
-				<< command;
+			names.insert(command.substr(0, command.find(' ')));
+		EXPECT_EQ(completed({ "" }), names);
+		for (const std::string &command : commands()) {
+			std::string help = help_of(command);
+
+			if (help.find("Subcommands:") != std::string::npos)
+				continue;
+			std::vector<std::string> words = all_words(command);
+			words.emplace_back("--");
+			Words expected = all(help, R"(^  (--[a-z0-9-]+))");
+			expected.insert("--help");
+			EXPECT_EQ(completed(words), expected) << command;
+		}
+	});
+}
+
+TEST(Help, values_are_completed)
+{
+	in_sandbox([](Sandbox &box) {
+		std::ofstream(box.dir() + "/list") << "";
+		EXPECT_EQ(completed({ "run", "--engine", "" }),
+			  (Words{ "auto", "handshake", "sender", "translate" }));
+		EXPECT_EQ(completed({ "run", "--header", "u" }), Words{ "use" });
+		EXPECT_EQ(completed({ "run", "--versions", "1," }), Words{ "1,2" });
+		EXPECT_EQ(completed({ "run", "--listen", "" }), Words{});
+		EXPECT_EQ(completed({ "run", "--interface", "l" }), Words{ "lo" });
+		EXPECT_EQ(
+			completed({ "run", "--pin-dir", box.dir().substr(0, box.dir().size() - 1) })
+				.count(box.dir()),
+			1u);
+		EXPECT_EQ(completed({ "deny", "add", "--file", box.dir() + "/l" }),
+			  Words{ box.dir() + "/list" });
+		EXPECT_EQ(completed({ "policy", "" }),
+			  (Words{ "list", "set", "remove", "--help" }));
+		EXPECT_EQ(completed({ "policy", "set", "192.0.2.0/24", "re" }),
+			  (Words{ "require", "reject" }));
 	});
 }
 
