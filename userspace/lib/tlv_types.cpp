@@ -4,27 +4,10 @@
 namespace tp
 {
 
-/* The registry in the specification, section 2.2, and types of cloud providers. */
-static constexpr TlvType types[] = {
-	{ 0x01, false, UINT16_MAX, TlvKind::text, "alpn" },
-	{ 0x02, false, UINT16_MAX, TlvKind::text, "authority" },
-	{ 0x03, false, 4, TlvKind::crc32c, "crc32c" },
-	{ 0x04, false, UINT16_MAX, TlvKind::bytes, "noop" },
-	{ 0x05, false, 128, TlvKind::text, "unique_id" },
-	{ 0x20, false, UINT16_MAX, TlvKind::ssl, "ssl" },
-	{ 0x21, true, UINT16_MAX, TlvKind::text, "ssl_version" },
-	{ 0x22, true, UINT16_MAX, TlvKind::text, "ssl_cn" },
-	{ 0x23, true, UINT16_MAX, TlvKind::text, "ssl_cipher" },
-	{ 0x24, true, UINT16_MAX, TlvKind::text, "ssl_sig_alg" },
-	{ 0x25, true, UINT16_MAX, TlvKind::text, "ssl_key_alg" },
-	{ 0x26, true, UINT16_MAX, TlvKind::text, "ssl_group" },
-	{ 0x27, true, UINT16_MAX, TlvKind::text, "ssl_sig_scheme" },
-	{ 0x28, true, UINT16_MAX, TlvKind::bytes, "ssl_client_cert" },
-	{ 0x30, false, UINT16_MAX, TlvKind::text, "netns" },
-	{ 0xe0, false, 8, TlvKind::gcp, "gcp" },
-	{ 0xea, false, UINT16_MAX, TlvKind::aws, "aws" },
-	{ 0xee, false, UINT16_MAX, TlvKind::azure, "azure" },
-};
+#define TP_TLV_TYPE(name, number, in_ssl, most, kind)                                              \
+	{ number, in_ssl, most, TlvKind::kind, #name },
+
+static constexpr TlvType types[] = { TP_PLAIN_TLVS(TP_TLV_TYPE) TP_OTHER_TLVS(TP_TLV_TYPE) };
 
 const TlvType *find_tlv_type(uint8_t number, bool in_ssl)
 {

@@ -22,6 +22,33 @@ struct TlvType {
 	const char *name;
 };
 
+/*
+ * The types of the registry in the specification, section 2.2, and of cloud providers:
+ * X(name, number, in_ssl, most, kind). From these lists come the table behind find_tlv_type() and,
+ * for types whose value is handed out as it is, the function truepeer_tlv_NAME().
+ */
+#define TP_PLAIN_TLVS(X)                                                                           \
+	X(alpn, 0x01, false, UINT16_MAX, text)                                                     \
+	X(authority, 0x02, false, UINT16_MAX, text)                                                \
+	X(noop, 0x04, false, UINT16_MAX, bytes)                                                    \
+	X(unique_id, 0x05, false, 128, text)                                                       \
+	X(ssl_version, 0x21, true, UINT16_MAX, text)                                               \
+	X(ssl_cn, 0x22, true, UINT16_MAX, text)                                                    \
+	X(ssl_cipher, 0x23, true, UINT16_MAX, text)                                                \
+	X(ssl_sig_alg, 0x24, true, UINT16_MAX, text)                                               \
+	X(ssl_key_alg, 0x25, true, UINT16_MAX, text)                                               \
+	X(ssl_group, 0x26, true, UINT16_MAX, text)                                                 \
+	X(ssl_sig_scheme, 0x27, true, UINT16_MAX, text)                                            \
+	X(ssl_client_cert, 0x28, true, UINT16_MAX, bytes)                                          \
+	X(netns, 0x30, false, UINT16_MAX, text)
+
+#define TP_OTHER_TLVS(X)                                                                           \
+	X(crc32c, 0x03, false, 4, crc32c)                                                          \
+	X(ssl, 0x20, false, UINT16_MAX, ssl)                                                       \
+	X(gcp, 0xe0, false, 8, gcp)                                                                \
+	X(aws, 0xea, false, UINT16_MAX, aws)                                                       \
+	X(azure, 0xee, false, UINT16_MAX, azure)
+
 /* Returns null for a type that is in no registry. */
 const TlvType *find_tlv_type(uint8_t number, bool in_ssl);
 

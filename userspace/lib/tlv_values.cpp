@@ -53,32 +53,13 @@ static int get_tlv(const void *header, size_t size, uint8_t number, bool in_ssl,
 	return 1;
 }
 
-#define PLAIN(name, type)                                                                          \
+#define TP_PLAIN_TLV(name, number, in_ssl, most, kind)                                             \
 	TP_EXPORT int truepeer_tlv_##name(const void *header, size_t size, truepeer_tlv *value)    \
 	{                                                                                          \
-		return get_tlv(header, size, type, false, value);                                  \
+		return get_tlv(header, size, number, in_ssl, value);                               \
 	}
 
-#define IN_SSL(name, type)                                                                         \
-	TP_EXPORT int truepeer_tlv_ssl_##name(const void *header, size_t size,                     \
-					      truepeer_tlv *value)                                 \
-	{                                                                                          \
-		return get_tlv(header, size, type, true, value);                                   \
-	}
-
-PLAIN(alpn, TRUEPEER_TLV_ALPN)
-PLAIN(authority, TRUEPEER_TLV_AUTHORITY)
-PLAIN(noop, TRUEPEER_TLV_NOOP)
-PLAIN(unique_id, TRUEPEER_TLV_UNIQUE_ID)
-PLAIN(netns, TRUEPEER_TLV_NETNS)
-IN_SSL(version, TRUEPEER_TLV_SSL_VERSION)
-IN_SSL(cn, TRUEPEER_TLV_SSL_CN)
-IN_SSL(cipher, TRUEPEER_TLV_SSL_CIPHER)
-IN_SSL(sig_alg, TRUEPEER_TLV_SSL_SIG_ALG)
-IN_SSL(key_alg, TRUEPEER_TLV_SSL_KEY_ALG)
-IN_SSL(group, TRUEPEER_TLV_SSL_GROUP)
-IN_SSL(sig_scheme, TRUEPEER_TLV_SSL_SIG_SCHEME)
-IN_SSL(client_cert, TRUEPEER_TLV_SSL_CLIENT_CERT)
+TP_PLAIN_TLVS(TP_PLAIN_TLV)
 
 TP_EXPORT int truepeer_tlv_crc32c(const void *header, size_t size, uint32_t *checksum)
 {
