@@ -166,7 +166,7 @@ TEST(AttachedExclusively, the_other_tool_is_named)
 	});
 }
 
-/* ---- a program that the kernel does not take -------------------------------------------- */
+/* ---- a program that the kernel refuses ----------------------------------------------- */
 
 class Unloadable : public testing::Test
 {
@@ -191,7 +191,7 @@ TEST_F(Unloadable, handshake_program_is_done_without_and_the_kernel_quoted)
 
 		EXPECT_EQ(service["engine"], "translate");
 		EXPECT_EQ(service["engine_on_this_host"], "sender");
-		EXPECT_EQ(why, "the kernel does not take tp_handshake: Invalid argument: "
+		EXPECT_EQ(why, "the kernel refuses to load tp_handshake: Invalid argument: "
 			       "unreachable insn 1");
 		EXPECT_TRUE(says(agent.process().err(), "not handshake: " + why))
 			<< agent.process().err();
@@ -211,9 +211,9 @@ TEST_F(Unloadable, sender_program_is_done_without_and_the_kernel_quoted)
 		Agent agent(box, { .engine = "auto", .listen = { "127.0.0.1:8080" } });
 		nlohmann::json service = agent.json({ "status" })["services"][0];
 
-		EXPECT_EQ(
-			service.value("why_not_sender", ""),
-			"the kernel does not take tp_sender: Invalid argument: unreachable insn 1");
+		EXPECT_EQ(service.value("why_not_sender", ""),
+			  "the kernel refuses to load tp_sender: Invalid argument: unreachable "
+			  "insn 1");
 		EXPECT_EQ(service.contains("why_not_handshake"), !kernel_has("handshake"));
 		expect_clean_stop(agent);
 	});

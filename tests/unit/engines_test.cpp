@@ -68,10 +68,10 @@ TEST(Engines, one_that_was_asked_for_has_to_serve)
 	EXPECT_TRUE(sender.check());
 	EXPECT_EQ(sender.why_not(engine(TP_ENGINE_HANDSHAKE)), "--engine sender");
 	EXPECT_TRUE(sender.serves(engine(TP_ENGINE_TRANSLATE)));
-	sender.give_up(engine(TP_ENGINE_SENDER), "the kernel does not take it");
+	sender.give_up(engine(TP_ENGINE_SENDER), "the kernel refuses to load it");
 	tp::Status failed = sender.check();
 	ASSERT_FALSE(failed);
-	EXPECT_EQ(failed.error().text(), "start: --engine sender: the kernel does not take it "
+	EXPECT_EQ(failed.error().text(), "start: --engine sender: the kernel refuses to load it "
 					 "(--engine auto uses the best engine that works)");
 	/* with its place in the hierarchy unknown */
 	EXPECT_FALSE(tp::EngineChoice("handshake", {}).check());

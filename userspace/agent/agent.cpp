@@ -39,12 +39,14 @@ Status Agent::start()
 	TP_TRY(look_at_host());
 	TP_TRY(claim_pins());
 	Status done = begin();
-	if (!done && !pins_exist(setup_.pin_dir)) /* nothing is left to be locked */
+	if (!done && !pins_exist(setup_.pin_dir)) /* nothing is left that the lock would protect */
 		lock_->remove();
 	return done;
 }
 
-/* Where getsockopt() is answered, if it is; `servers`: the cgroup of all other programs. */
+/*
+ * Where getsockopt() is answered, if it is answered. `servers` is the cgroup of all other programs.
+ */
 static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cgroup &servers)
 {
 	if (!options.getsockopt && !options.original_dst)
@@ -53,7 +55,7 @@ static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cg
 							       options.getsockopt_cgroup);
 }
 
-/* What can be told before anything is changed. */
+/* Checks everything that can be checked before anything is changed. */
 Status Agent::look_at_host()
 {
 	setup_ = TP_TRY(read_setup(options_));
@@ -76,7 +78,7 @@ Status Agent::look_at_host()
 	return success();
 }
 
-/* The pin directory is this agent's from here on, and clear of what nobody uses. */
+/* From here on the pin directory is this agent's, and what nobody uses is removed from it. */
 Status Agent::claim_pins()
 {
 	lock_ = TP_TRY(PinLock::take(setup_.pin_dir));
@@ -105,7 +107,7 @@ Status Agent::begin()
 	return success();
 }
 
-/* The programs are where they see all packets, and let them pass until they are told to start. */
+/* Attaches the programs. They see all packets, and let them pass until they are told to start. */
 Status Agent::attach()
 {
 	TP_TRY(programs_->attach(cgroup_.fd.get()));
@@ -135,7 +137,7 @@ Status Agent::attach_interfaces()
 	return success();
 }
 
-/* What the programs have to know of the host, now and whenever it changes. */
+/* Follows what the programs have to know of the host, now and whenever it changes. */
 Status Agent::follow_host()
 {
 	if (programs_->engines().answer_clients())
@@ -206,7 +208,7 @@ Status Agent::serve()
 
 void Agent::tick()
 {
-	/* where that fails, the programs do without what the agent sends in */
+	/* if this fails, the programs do without the segments that the agent sends in */
 	(void)bool(programs_->refresh(enforcer_->may_send()));
 	enforcer_->expire({ programs_->pending(), programs_->origins(), programs_->pieces() },
 			  accounts_->reporter());

@@ -29,19 +29,19 @@ class Agent
 {
 public:
 	explicit Agent(RunOptions options) : options_(std::move(options)) {}
-	/* Its parts point at each other: it stays where it is. */
+	/* Its parts point at each other, so it must not be moved. */
 	Agent(const Agent &) = delete;
 	Agent &operator=(const Agent &) = delete;
 
-	/* From here on connections are taken, and "ready..." has been printed. */
+	/* When this returns, connections are taken, and "ready..." has been printed. */
 	Status start();
 
-	/* Serves until a signal says that it is enough. */
+	/* Serves until a signal ends it. */
 	Status serve();
 
 	/*
-	 * Takes no more connections, and removes all that no live connection needs.  Returns what
-	 * the kernel still has to free when this object has gone.
+	 * Takes no more connections, and removes everything that no live connection needs. Returns
+	 * what the kernel still has to free when this object has gone.
 	 */
 	Result<Remains> stop();
 
@@ -57,12 +57,12 @@ private:
 	void warn_of_short_requests() const;
 	void say_ready() const;
 
-	/* In the order in which they come to be: each may point at those before it. */
+	/* In the order in which they are made. Each may point at those before it. */
 	RunOptions options_;
 	Setup setup_;
 	bool may_send_ = false; /* CAP_NET_RAW is there */
 	Cgroup cgroup_;         /* of the servers */
-	Cgroup answering_;      /* where getsockopt() is answered, if it is */
+	Cgroup answering_;      /* where getsockopt() is answered, if it is answered */
 	std::vector<Namespace> spaces_;
 	std::optional<PinLock> lock_;
 	std::optional<Enforcer> enforcer_;
@@ -76,7 +76,7 @@ private:
 	std::optional<Accounts> accounts_;
 };
 
-/* truepeer run: from the start to SIGINT or SIGTERM. */
+/* truepeer run, from the start to SIGINT or SIGTERM. */
 Status run_agent(const RunOptions &options);
 
 } // namespace tp

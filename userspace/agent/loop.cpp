@@ -18,7 +18,7 @@ namespace tp
 
 static constexpr long tick_ns = 200'000'000;
 
-/* In a flood of records the clock and the signals have their turn after so many. */
+/* During a flood of records, the clock and the signals have their turn after this many. */
 static constexpr unsigned most_in_a_row = 256;
 
 void Loop::FreeRing::operator()(ring_buffer *ring) const
@@ -26,7 +26,7 @@ void Loop::FreeRing::operator()(ring_buffer *ring) const
 	ring_buffer__free(ring);
 }
 
-/* Negative: no more of them for now; the one at hand is done with. */
+/* Stops consuming for now by a negative result. The record at hand is done with. */
 int Loop::take(void *context, void *data, size_t size)
 {
 	Intake &intake = *(Intake *)context;
@@ -35,7 +35,7 @@ int Loop::take(void *context, void *data, size_t size)
 	return ++intake.records < most_in_a_row ? 0 : -EAGAIN;
 }
 
-/* Their default would end the agent, and leave its programs as they are. */
+/* The default of these signals would end the agent and leave its programs as they are. */
 static constexpr int ending_signals[] = { SIGINT,  SIGTERM, SIGQUIT, SIGALRM, SIGVTALRM,
 					  SIGPROF, SIGIO,   SIGPWR,  SIGXCPU, SIGSTKFLT };
 static constexpr int other_signals[] = { SIGHUP, SIGUSR1, SIGUSR2 };
@@ -147,13 +147,19 @@ Status Loop::run(const std::function<void()> &tick)
 				if (read(clock_.get(), &expirations, sizeof(expirations)) > 0)
 					tick();
 			} else if (events[i].data.fd != ring_fd()) {
-				/* an earlier handler of this round may have forgotten it, or itself */
+				/*
+				 * an earlier handler of this round may have removed this one, or
+				 * itself
+				 */
 				auto found = watched_.find(events[i].data.fd);
 
 				if (found != watched_.end())
 					std::function<void()>(found->second)();
 			} else {
-				/* level-triggered: what stays in it is ready again at once */
+				/*
+				 * epoll is level-triggered: what stays in the ring is ready again
+				 * at once
+				 */
 				intake_->records = 0;
 				ring_buffer__consume(ring_.get());
 			}

@@ -17,9 +17,9 @@ namespace tp
 {
 
 /*
- * From here on signals wait for the loop: those whose default is to end the process end it in
- * good order, but for SIGHUP, SIGUSR1 and SIGUSR2, which people send for a reload or a report;
- * a log that nobody reads any more (SIGPIPE), or that is full, ends nothing.
+ * From here on signals wait for the loop. Those whose default is to end the process end it in good
+ * order, except SIGHUP, SIGUSR1 and SIGUSR2, which people send for a reload or a report. A log that
+ * nobody reads any more (SIGPIPE), or that is full, does not end the agent.
  */
 void hold_signals();
 
@@ -31,10 +31,10 @@ public:
 	/* Calls `handle` whenever `fd` is readable. */
 	Status watch(int fd, std::function<void()> handle);
 
-	/* No more; before the descriptor is closed. */
+	/* Stops watching. Must be called before the descriptor is closed. */
 	void forget(int fd);
 
-	/* Calls `tick` five times a second, until a signal that ends. */
+	/* Calls `tick` five times a second, until a signal ends the loop. */
 	Status run(const std::function<void()> &tick);
 
 private:
@@ -43,7 +43,7 @@ private:
 	};
 	struct Intake {
 		Enforcer &enforcer;
-		unsigned records = 0; /* in a row */
+		unsigned records = 0; /* records handled in a row */
 	};
 	Loop() = default;
 	int ring_fd() const;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Netlink messages, as libmnl builds and reads them. */
+/* Netlink messages, which libmnl builds and reads. */
 #ifndef TP_AGENT_NETLINK_H
 #define TP_AGENT_NETLINK_H
 
@@ -15,15 +15,18 @@
 namespace tp
 {
 
-/* A socket of the family `bus` (NETLINK_*); `flags` as for socket().  In this thread's namespace. */
+/*
+ * Opens a socket of the family `bus` (NETLINK_*). `flags` are as for socket(). Works in this
+ * thread's namespace.
+ */
 Result<Fd> open_netlink(int bus, uint32_t groups, int flags, time_t patience_seconds);
 
-/* A request with this body, which the kernel's header of the type (ifinfomsg, ...) is. */
+/* Makes a request with this body, which is the kernel's header of the type (ifinfomsg, ...). */
 std::vector<char> make_request(uint16_t type, uint16_t flags, const void *body, size_t size);
 
 /*
- * One datagram of a netlink socket, into a buffer that grows where it is too small.  0 bytes:
- * something was lost, and the request has to be made again.
+ * Reads one datagram of a netlink socket into a buffer that grows if it is too small. 0 bytes mean
+ * that something was lost, and the request has to be made again.
  */
 Result<size_t> receive_netlink(int fd, std::vector<char> &buffer);
 
@@ -39,7 +42,7 @@ void for_each_message(const std::vector<char> &datagram, size_t size, Each each)
 			return;
 }
 
-/* The header of its type that a message begins with; nullptr: it is shorter. */
+/* The type's header at the beginning of a message, or nullptr if the message is shorter. */
 template <typename Header> const Header *header_of(const nlmsghdr *message)
 {
 	return mnl_nlmsg_get_payload_len(message) < sizeof(Header) ?
@@ -47,7 +50,7 @@ template <typename Header> const Header *header_of(const nlmsghdr *message)
 		       (const Header *)mnl_nlmsg_get_payload(message);
 }
 
-/* Calls `each(attribute)` for what follows a header of that type. */
+/* Calls `each(attribute)` for the attributes behind a header of that type. */
 template <typename Header, typename Each>
 void for_each_attribute(const nlmsghdr *message, Each each)
 {
@@ -59,7 +62,7 @@ void for_each_attribute(const nlmsghdr *message, Each each)
 	mnl_attr_parse(message, sizeof(Header), call, &each);
 }
 
-/* The same for what an attribute has in it. */
+/* Calls `each(attribute)` for the attributes inside an attribute. */
 template <typename Each> void for_each_nested(const nlattr *attribute, Each each)
 {
 	auto call = [](const nlattr *inner, void *context) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the command line says to the agent. */
+/* What the command line tells the agent. */
 #ifndef TP_AGENT_OPTIONS_H
 #define TP_AGENT_OPTIONS_H
 
@@ -27,21 +27,21 @@ struct RunOptions {
 	uint32_t max_connections = 245760;
 	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
 	std::vector<std::string> interfaces;    /* empty: all */
-	std::vector<std::string> namespaces;    /* beside the agent's own */
+	std::vector<std::string> namespaces;    /* besides the agent's own */
 	std::string cgroup;
-	bool getsockopt = false;       /* answer it */
-	std::string getsockopt_cgroup; /* ... where; empty: as `cgroup` */
+	bool getsockopt = false;       /* whether to answer getsockopt() */
+	std::string getsockopt_cgroup; /* where to answer it; if empty, as `cgroup` */
 	bool original_dst = false;
 	std::string pin_dir = default_pin_dir;
 	std::string group;
-	uint32_t mark = TP_DEFAULT_MARK; /* of segments that come in again */
+	uint32_t mark = TP_DEFAULT_MARK; /* of segments that the handshake engine sends in again */
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
-	bool persist = false; /* SIGTERM ends the agent only */
+	bool persist = false; /* SIGTERM ends only the agent */
 };
 
 struct UnloadOptions {
 	std::string pin_dir;
-	bool reset = false; /* ends the connections that still need something */
+	bool reset = false; /* end the connections that still need something */
 };
 
 } // namespace tp

@@ -10,7 +10,7 @@
 namespace tp
 {
 
-/* Longest prefix first is the map's business; of two for the same network the last one counts. */
+/* The map finds the longest prefix. Of two policies for the same network, the last one counts. */
 static Status read_policies(const RunOptions &options, Setup &setup)
 {
 	uint32_t trusted = options.header == "use" ? TP_POLICY_USE : TP_POLICY_REQUIRE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The books of the connections: what no program counts, tells or clears away is found here. */
+/* The accounts of connections: what no program counts, reports or removes is found here. */
 #ifndef TP_AGENT_ACCOUNTS_H
 #define TP_AGENT_ACCOUNTS_H
 
@@ -20,13 +20,13 @@ namespace tp
 class Accounts
 {
 public:
-	/* The maps of `programs`, borrowed. */
+	/* The maps of `programs` are borrowed. */
 	static Result<Accounts> open(const Programs &programs, size_t services);
 
 	/* For outcomes that other parts of the agent decide. */
 	const Reporter &reporter() const { return reporter_; }
 
-	/* A bounded part of the work on each. */
+	/* Does a bounded part of each kind of work. */
 	void tick();
 
 private:

@@ -11,17 +11,17 @@
 namespace tp
 {
 
-/* Of one tick. */
+/* How many one tick looks at. */
 static constexpr int ended_per_tick = 16384;
 
-/* As tp_drop_translation() in bpf/core/translation.bpf.h. */
+/* Does the same as tp_drop_translation() in bpf/core/translation.bpf.h. */
 void EndedTranslations::drop(const tp_flow &flow, const tp_translation &translation)
 {
 	tp_flow key = flow, wire = {}, socket = {};
 
 	key.part = TP_WIRE_OF_SOCKET;
 	if (translation.has_wire && bpf_map_lookup_elem(wires_, &key, &wire) == 0) {
-		/* the wire's flow may be another connection's by now */
+		/* the wire's flow may belong to another connection by now */
 		if (bpf_map_lookup_elem(wires_, &wire, &socket) == 0 &&
 		    !std::memcmp(&socket, &flow, sizeof(flow)))
 			bpf_map_delete_elem(wires_, &wire);
@@ -42,7 +42,7 @@ void EndedTranslations::tick()
 		    now < ended.ended_ns + TP_ENDED_NS ||
 		    bpf_map_lookup_and_delete_elem(ended_, nullptr, &ended))
 			return;
-		if (now < ended.ended_ns + TP_ENDED_NS) { /* a program has taken the first */
+		if (now < ended.ended_ns + TP_ENDED_NS) { /* a program has taken the first one */
 			bpf_map_update_elem(ended_, nullptr, &ended, BPF_ANY);
 			return;
 		}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Translations whose connection has ended: they go when TCP has nothing more to say for it. */
+/*
+ * Translations whose connection has ended. They are deleted when TCP has nothing more to say for
+ * it.
+ */
 #ifndef TP_AGENT_ENDED_H
 #define TP_AGENT_ENDED_H
 
@@ -11,13 +14,13 @@ namespace tp
 class EndedTranslations
 {
 public:
-	/* tp_translations, tp_ended and tp_wires, borrowed. */
+	/* tp_translations, tp_ended and tp_wires are borrowed. */
 	EndedTranslations(int translations, int ended, int wires)
 	    : translations_(translations), ended_(ended), wires_(wires)
 	{
 	}
 
-	/* What the programs do with each SYN-ACK, for hosts where none leaves any more. */
+	/* Does what the programs do with each SYN-ACK, for hosts where none leaves any more. */
 	void tick();
 
 private:

@@ -13,7 +13,7 @@ static uint64_t outcomes(const tp_counters &counters)
 	return std::accumulate(counters.outcome, counters.outcome + TP_OUT_MAX, (uint64_t)0);
 }
 
-/* Whether any connection has no outcome yet; most of the time none has for long. */
+/* Whether any connection has no outcome yet. Most of the time this holds for a short while only. */
 bool Evictions::any_open()
 {
 	bool any = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tp_pending is bounded and lets the oldest entry go for a new one, of which no program is
- * told.  They are found by counting: a connection that has begun, has no outcome and is
- * in no map, is one of them.
+ * tp_pending is bounded and evicts the oldest entry for a new one, and no program learns of that.
+ * Evicted connections are found by counting: a connection that has begun, has no outcome and is in
+ * no map was evicted.
  */
 #ifndef TP_AGENT_EVICTIONS_H
 #define TP_AGENT_EVICTIONS_H
@@ -28,9 +28,10 @@ public:
 	}
 
 	/*
-	 * A bounded part of a round, which reads how many have begun, then those that wait for
-	 * their header, then the outcomes.  What changes meanwhile makes the result too
-	 * small, never too large: a program counts an outcome before its entry goes.
+	 * Does a bounded part of a round. A round reads how many connections have begun, then those
+	 * that wait for their header, then the outcomes. What changes meanwhile makes the result
+	 * too small, never too large, because a program counts an outcome before it deletes the
+	 * entry.
 	 */
 	void tick(const Reporter &reporter);
 

@@ -4,12 +4,12 @@
 namespace tp
 {
 
-/* Later no socket comes of a whole header. */
+/* After this time, a complete header does not get a socket any more. */
 static constexpr uint64_t too_late_ns = 120'000'000'000ull;
 
 static constexpr size_t kept_per_tick = 2048;
 
-/* Hardly ever is there anything: a look now and then will do. */
+/* There is hardly ever anything to remove, so a look now and then is enough. */
 static constexpr unsigned every = 50;
 
 template <typename Header>
@@ -23,7 +23,7 @@ static void sweep(int map, const char *name, HashScan<tp_flow, Header> &scan)
 				late.push_back(flow);
 		});
 
-	(void)bool(scanned); /* another tick will do */
+	(void)bool(scanned); /* another tick will do it */
 	for (const tp_flow &flow : late)
 		bpf_map_delete_elem(map, &flow);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sweeps kept headers of connections that never got a socket (tp_headers, tp_headers_large). */
+/* Removes kept headers of connections that never got a socket (tp_headers, tp_headers_large). */
 #ifndef TP_AGENT_KEPT_HEADERS_H
 #define TP_AGENT_KEPT_HEADERS_H
 
@@ -11,10 +11,10 @@ namespace tp
 class KeptHeaders
 {
 public:
-	/* The maps, borrowed. */
+	/* The maps are borrowed. */
 	KeptHeaders(int small, int large) : small_(small), large_(large) {}
 
-	/* From time to time, a bounded part of both maps. */
+	/* Looks, from time to time, at a bounded part of both maps. */
 	void tick();
 
 private:

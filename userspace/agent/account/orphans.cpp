@@ -6,7 +6,7 @@
 namespace tp
 {
 
-/* A piece is 2 KiB, which are copied. */
+/* Each piece that is looked at copies 2 KiB. */
 static constexpr size_t pieces_per_look = 2048;
 static constexpr size_t wires_per_look = 4096;
 
@@ -34,7 +34,7 @@ bool Orphans::is_translated(tp_flow socket) const
 
 void Orphans::tick()
 {
-	/* the parts of one header differ in their keys' last field */
+	/* the parts of one header differ in the last field of their keys */
 	pieces_.tick(
 		[this](const tp_flow &key, const tp_header_part &) { return !is_waiting(key); });
 	wires_.tick([this](const tp_flow &key, const tp_flow &value) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Entries of a map whose connection is no more, and that nobody else takes away: pieces of headers in
- * tp_pieces, whose connection tp_pending has let go to make room, of which no program is told; and
+ * Map entries whose connection does not exist any more, and that nobody else deletes: pieces of
+ * headers in tp_pieces whose connection tp_pending has evicted, of which no program learns; and
  * addresses in tp_wires whose connection never got a socket.
  */
 #ifndef TP_AGENT_ORPHANS_H
@@ -27,10 +27,10 @@ public:
 	}
 
 	/*
-	 * Looks at the next `entries`, at every tenth call; once there are orphans at each, for no
-	 * header in pieces is taken while the map is full.  What is_orphan() says of an entry must
-	 * be so twice, a whole walk apart: between the looks at two maps the port may have begun
-	 * another connection, whose entry this is.
+	 * Looks at the next `entries`, at every tenth call, or at each call once there are orphans,
+	 * because no header in pieces is taken while the map is full. is_orphan() must say so
+	 * twice, a whole walk apart: between the looks at two maps, the port may have begun another
+	 * connection, whose entry this is.
 	 */
 	template <typename IsOrphan> void tick(IsOrphan is_orphan)
 	{
@@ -60,13 +60,13 @@ private:
 	size_t most_;
 	HashScan<tp_flow, Value> scan_;
 	unsigned ticks_ = 0;
-	Keys before_, now_; /* orphans of the walk before, and of this one */
+	Keys before_, now_; /* orphans of the last walk, and of this one */
 };
 
 class Orphans
 {
 public:
-	/* Borrowed. */
+	/* The maps are borrowed. */
 	struct Maps {
 		int pending, pieces, translations, wires;
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Outcomes that the agent decides: counted and told as the programs' own are. */
+/* Outcomes that the agent decides. They are counted and reported like those of the programs. */
 #ifndef TP_AGENT_REPORTER_H
 #define TP_AGENT_REPORTER_H
 
@@ -13,14 +13,17 @@ namespace tp
 class Reporter
 {
 public:
-	/* `program`: tp_agent_report, borrowed. */
+	/* `program` is tp_agent_report, borrowed. */
 	explicit Reporter(int program) : program_(program) {}
 
-	/* One connection; `cookie` 0: it has no socket. */
+	/* Reports one connection. `cookie` is 0 if it has no socket. */
 	void report(tp_peer peer, tp_outcome outcome, uint64_t cookie = 0) const;
-	/* A TP_PEER_CLOSED whose name nobody asks for. */
+	/* Ends a connection in the state TP_PEER_CLOSED whose name nobody has asked for. */
 	void forget(uint64_t cookie) const;
-	/* Connections of which nothing else is known any more: one event for all of them. */
+	/*
+	 * Reports connections of which nothing else is known any more, with one event for all of
+	 * them.
+	 */
 	void report_unknown(uint32_t service, tp_outcome outcome, uint32_t count) const;
 
 private:

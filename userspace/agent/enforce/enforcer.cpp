@@ -55,7 +55,7 @@ Enforcer::Place *Enforcer::place(uint64_t netns)
 	return nullptr;
 }
 
-/* One line for each kind of failure: a busy host would fill the log otherwise. */
+/* Logs one line for each kind of failure, because a busy host would otherwise fill the log. */
 void Enforcer::report(const Status &status)
 {
 	if (status)
@@ -68,7 +68,7 @@ void Enforcer::report(const Status &status)
 	log("{}; more of these are not reported", status.error().text());
 }
 
-/* From the flow's local to its remote end. */
+/* A segment from the flow's local end to its remote end. */
 void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t window)
 {
 	Place *here = place(flow.netns);
@@ -88,7 +88,9 @@ void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t a
 	}));
 }
 
-/* To the local TCP, as the client, with the addresses that the client's packets have. */
+/*
+ * A segment to the local TCP, on behalf of the client, with the addresses of the client's packets.
+ */
 void Enforcer::send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
 		       std::span<const uint8_t> payload)
 {

@@ -29,41 +29,49 @@ class Enforcer
 {
 public:
 	/*
-	 * Works in these namespaces.  `may_send`: CAP_NET_RAW is there; `mark`: of what is sent
-	 * in to the local TCP (SO_MARK), as the programs know it.
+	 * Works in these namespaces. `may_send` says that CAP_NET_RAW is there. `mark` is what
+	 * segments that are sent in to the local TCP have (SO_MARK), as the programs know it.
 	 */
 	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send,
 				     uint32_t mark = TP_DEFAULT_MARK_SENT_IN);
 
-	/* The namespace at this index of `spaces` has gone: nothing here holds on to it. */
+	/* The namespace at this index of `spaces` has gone, and nothing here holds on to it. */
 	void leave(size_t space);
-	/* Another is in its place. */
+	/* Another namespace is in its place. */
 	Status enter(size_t space, const Namespace &fresh);
 
-	/* tp_wires, borrowed: where netfilter changes addresses, clients are those of the wire. */
+	/*
+	 * tp_wires is borrowed. Where netfilter changes addresses, clients are addressed as on the
+	 * wire.
+	 */
 	void set_wires(int wires) { wires_ = wires; }
 
-	/* One record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
+	/* Handles one record of the ring buffer: a tp_action, or a tp_piece and its bytes. */
 	void handle(std::span<const uint8_t> record);
 
-	/* Whether segments can be sent in from here. */
+	/* Whether segments can be sent in. */
 	bool may_send() const { return may_send_; }
 
 	struct Maps {
 		int pending, origins, pieces;
 	};
-	/* Ends what is over its time, in a bounded part of each map per call. */
+	/*
+	 * Ends connections that are over their time. Each call looks at a bounded part of each map.
+	 */
 	void expire(const Maps &maps, const Reporter &reporter);
 
-	/* Resets the connections of tp_origins, in the namespaces that this works in. */
+	/* Resets the connections of tp_origins in the namespaces that this works in. */
 	Status reset_all(int origins);
 
-	/* Ends all connections whose header is not decided: nobody will judge it. */
+	/* Ends all connections whose header is not decided, because nobody will decide it. */
 	void end_undecided(int pending);
 
 private:
 	static constexpr uint8_t reset_flags = TH_RST | TH_ACK;
-	/* of segments to the local TCP, before scaling, which is not known here */
+	/*
+	 * the window of segments to the local TCP, before scaling, because the scale is not known
+	 * here
+	 */
 	static constexpr uint16_t nudge_window = 1024;
 
 	struct Place {
@@ -71,7 +79,7 @@ private:
 		SockDiag diag;
 		std::optional<SegmentSender> sender;
 	};
-	/* A place that is missing: its namespace has gone. */
+	/* An empty place: its namespace has gone. */
 	using Places = std::vector<std::optional<Place>>;
 
 	Enforcer(Places places, bool may_send, uint32_t mark)
@@ -81,11 +89,11 @@ private:
 	static Result<Place> open_place(const Namespace &space, bool may_send);
 
 	struct Refusal {
-		uint64_t seen_ns; /* when it was asked for or first met in the map */
+		uint64_t seen_ns; /* when the end was asked for, or first met in the map */
 		bool done;        /* the client has been told */
 	};
 
-	/* nullptr: a namespace that is not this agent's; 0: its own. */
+	/* Returns nullptr for a namespace that is not this agent's. 0 is its own. */
 	Place *place(uint64_t netns);
 	void report(const Status &status);
 	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,

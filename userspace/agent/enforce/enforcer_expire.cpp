@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What is over its time: looked for in the maps, a part of them per call. */
+/* Finds connections that are over their time in the maps. Each call looks at a part of them. */
 #include "agent/enforce/enforcer.h"
 
 #include "agent/enforce/pending.h"
@@ -8,25 +8,25 @@
 namespace tp
 {
 
-/* After this time the kernel has given up on a request whatever it waited for. */
+/* After this time the kernel has given up a request socket, whatever it waited for. */
 static constexpr uint64_t forgotten_ns = 90'000'000'000ull;
 
-/* How long the request for a reset may be under way in the ring buffer. */
+/* How long a request for a reset may take in the ring buffer. */
 static constexpr uint64_t refusal_ns = 1'000'000'000ull;
 
-/* How long a whole header may wait for its socket before TCP is told again. */
+/* How long a complete header may wait for its socket before TCP is told again. */
 static constexpr uint64_t nudge_ns = 400'000'000ull;
 
-/* How long the sender engine's connection may have its header and no socket. */
+/* How long a connection of the sender engine may have its header and no socket. */
 static constexpr uint64_t unborn_ns = 1'500'000'000ull;
 
-/* Of the calls of expire(), those that look at tp_origins. */
+/* One in this many calls of expire() looks at tp_origins. */
 static constexpr unsigned origins_every = 5;
 
-/* How long a connection that ended before anybody asked for its name keeps that. */
+/* How long a connection that ended before anybody asked for its name keeps that name. */
 static constexpr uint64_t unasked_ns = 10'000'000'000ull;
 
-/* Of the header, as far as it has come. */
+/* The length of the header, as far as it has come. */
 static uint32_t sent_bytes(const tp_pending_entry &entry)
 {
 	return entry.peer.engine == TP_ENGINE_SENDER ? 0 : entry.seen;
@@ -35,13 +35,13 @@ static uint32_t sent_bytes(const tp_pending_entry &entry)
 void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry &entry)
 {
 	/*
-	 * no acknowledgement yet: the client does not know of a connection to reset.  Nor can
-	 * anybody be told in a namespace that has gone; the entry goes all the same, because its
-	 * outcome has been counted.
+	 * Without an acknowledgement the client knows of no connection to reset. Nor can anybody be
+	 * told in a namespace that has gone. The entry is deleted all the same, because its outcome
+	 * was counted.
 	 */
 	if (entry.ack && (entry.peer.engine != TP_ENGINE_TRANSLATE || entry.rtt_ms))
 		send(flow, reset_flags, entry.ack, entry.start + sent_bytes(entry));
-	if (entry.peer.engine != TP_ENGINE_HANDSHAKE) /* has no request socket */
+	if (entry.peer.engine != TP_ENGINE_HANDSHAKE) /* it has no request socket */
 		end_flow(flow);
 	bpf_map_delete_elem(map, &flow);
 }
@@ -49,7 +49,7 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry 
 /* Whether the entry still waits for a header that it must have. */
 static bool must_have_header(const tp_pending_entry &entry)
 {
-	/* the gate lets it through at its time, but for what the sender holds back of it */
+	/* the gate lets it through at its time, except what the sender engine holds back */
 	if (is_optional(entry) && (entry.peer.engine != TP_ENGINE_SENDER || !entry.seen))
 		return false;
 	return entry.state == TP_PENDING_WAITING;
@@ -61,9 +61,9 @@ static uint64_t age(const tp_pending_entry &entry, uint64_t now)
 }
 
 /*
- * Connections of the handshake or the translate engine that have waited long enough for a socket that
- * the client does nothing for: an optional header that has not come, or a whole one
- * when the accept queue was full.
+ * Connections of the handshake or the translate engine that have waited long enough for a socket,
+ * and whose client does nothing: an optional header has not come, or a complete one came when the
+ * accept queue was full.
  */
 static bool needs_nudge(const tp_pending_entry &entry, uint64_t now)
 {
@@ -81,7 +81,10 @@ static bool needs_nudge(const tp_pending_entry &entry, uint64_t now)
 	}
 }
 
-/* To the local TCP, as the client: what it has sent already, or an acknowledgement. */
+/*
+ * Sends to the local TCP, on behalf of the client, what the client has already sent, or an
+ * acknowledgement.
+ */
 void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending_entry &entry)
 {
 	std::vector<uint8_t> bytes;
@@ -102,9 +105,9 @@ void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending_ent
 }
 
 /*
- * What the gate refused stays in the map for a moment, so that late segments are
- * dropped.  Where its request did not come through (the ring buffer was full), the
- * client is told now; the gate has counted it already.
+ * What the gate has refused stays in the map for a moment, so that late segments are dropped. If
+ * its request did not get through, because the ring buffer was full, the client is told now. The
+ * gate has already counted the connection.
  */
 void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending_entry &entry)
 {
@@ -120,7 +123,7 @@ void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending
 	refusals_.erase(known);
 }
 
-/* Whether TCP has, or had, a request socket for it that was given the header's decision. */
+/* Whether TCP has, or had, a request socket that was given the decision about the header. */
 static bool has_request(const tp_pending_entry &entry)
 {
 	return entry.state == TP_PENDING_DECIDED &&
@@ -129,8 +132,8 @@ static bool has_request(const tp_pending_entry &entry)
 }
 
 /*
- * Connections whose header is decided, and that have no socket for longer than a
- * SYN-ACK's first retransmission takes: where there is no request either, the listener is gone.
+ * Connections whose header is decided, and that have had no socket for longer than the first
+ * retransmission of a SYN-ACK takes. If there is no request socket either, the listener is gone.
  */
 bool Enforcer::has_lost_listener(const tp_flow &flow, const tp_pending_entry &entry, uint64_t now)
 {
@@ -163,7 +166,8 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 	if (!scanned)
 		report(scanned.error());
 	for (const tp_flow &flow : due) {
-		tp_pending_entry entry; /* as it is now: the header may just have come */
+		/* the entry as it is now, because the header may just have come */
+		tp_pending_entry entry;
 
 		if (bpf_map_lookup_elem(pending, &flow, &entry))
 			continue;
@@ -192,8 +196,9 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 }
 
 /*
- * Names of connections that have ended and that nobody has asked for; and refused ones that still have their
- * socket: the request to destroy it may have been lost in a full ring buffer.
+ * Names of connections that have ended and that nobody has asked for. Also refused connections that
+ * still have their socket: the request to destroy it may have been lost because the ring buffer was
+ * full.
  */
 void Enforcer::expire_origins(int origins, const Reporter &reporter)
 {
@@ -223,7 +228,8 @@ void Enforcer::expire_origins(int origins, const Reporter &reporter)
 void Enforcer::expire(const Maps &maps, const Reporter &reporter)
 {
 	expire_pending(maps, reporter);
-	if (++ticks_ % origins_every == 0) /* a large map, where little is to be done */
+	/* this is a large map, and little has to be done in it */
+	if (++ticks_ % origins_every == 0)
 		expire_origins(maps.origins, reporter);
 }
 

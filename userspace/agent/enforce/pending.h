@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the agent's parts share about tp_pending's entries. */
+/* What the agent's parts share about entries of tp_pending. */
 #ifndef TP_AGENT_PENDING_H
 #define TP_AGENT_PENDING_H
 
@@ -10,7 +10,7 @@
 namespace tp
 {
 
-/* Entries of a map that one tick looks at. */
+/* How many entries of a map one tick looks at. */
 inline constexpr size_t entries_per_tick = 16384;
 
 /* Whether the connection may go on without a header. */

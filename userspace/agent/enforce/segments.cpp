@@ -18,7 +18,7 @@ namespace tp
 
 Result<SegmentSender> SegmentSender::open()
 {
-	/* IPPROTO_RAW: the IP header comes with the data, and nothing is received */
+	/* with IPPROTO_RAW the IP header comes with the data, and nothing is received */
 	Fd ipv4(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
 	Fd ipv6(socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
 
@@ -27,7 +27,7 @@ Result<SegmentSender> SegmentSender::open()
 	return SegmentSender(std::move(ipv4), std::move(ipv6));
 }
 
-/* Of the ones' complement sum, over data that starts at an even offset. */
+/* Adds to the ones' complement sum. The data starts at an even offset. */
 static uint32_t add_words(uint32_t sum, const void *data, size_t size)
 {
 	const uint8_t *bytes = (const uint8_t *)data;
@@ -52,7 +52,7 @@ static uint16_t tcp_checksum(const tcphdr &tcp, const Segment &segment, size_t u
 	return htons((uint16_t)~sum);
 }
 
-/* `unused` bytes at the front of an address are not part of it: IPv4-mapped. */
+/* The first `unused` bytes of an IPv4-mapped address are not part of it. */
 static tcphdr make_tcp(const Segment &segment, size_t unused)
 {
 	tcphdr tcp = {};
@@ -104,7 +104,7 @@ static Status send_ipv4(int fd, const Segment &segment)
 	sockaddr_in to = {};
 	iphdr ip = {};
 
-	ip.version = 4; /* length, id and checksum are filled in by the kernel */
+	ip.version = 4; /* the kernel fills in length, id and checksum */
 	ip.ihl = 5;
 	ip.ttl = 64;
 	ip.protocol = IPPROTO_TCP;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sending a single TCP segment for a connection that has no socket. */
+/* Sends a single TCP segment for a connection that has no socket. */
 #ifndef TP_AGENT_SEGMENTS_H
 #define TP_AGENT_SEGMENTS_H
 
@@ -12,7 +12,7 @@
 namespace tp
 {
 
-/* Addresses as in the maps (16 bytes), ports and numbers in host order. */
+/* Addresses are as in the maps (16 bytes); ports and numbers are in host byte order. */
 struct Segment {
 	const uint8_t *source;
 	const uint8_t *destination;
@@ -38,7 +38,7 @@ private:
 	SegmentSender(Fd ipv4, Fd ipv6) : ipv4_(std::move(ipv4)), ipv6_(std::move(ipv6)) {}
 
 	Fd ipv4_;
-	Fd ipv6_; /* not there where IPv6 is switched off */
+	Fd ipv6_; /* not open if IPv6 is switched off */
 };
 
 } // namespace tp

@@ -46,10 +46,13 @@ static std::vector<char> ask_for(const tp_flow &flow, uint16_t type, uint16_t fl
 	return request;
 }
 
-/* So often is it asked again where the answer is lost. */
+/* How often to ask again if the answer is lost. */
 static constexpr unsigned most_tries = 3;
 
-/* The answer to the request: its payload's size, or the error it reports; nothing: it is lost. */
+/*
+ * The answer to the request: the size of its payload, or the error that it reports. Nothing if it
+ * is lost.
+ */
 static Result<std::optional<size_t>> read_answer(int fd, uint32_t sequence, void *answer,
 						 size_t size)
 {
@@ -67,7 +70,7 @@ static Result<std::optional<size_t>> read_answer(int fd, uint32_t sequence, void
 			return !reply;
 		});
 		if (!reply)
-			continue; /* of an earlier request that timed out */
+			continue; /* an answer to an earlier request that has timed out */
 		if (reply->nlmsg_type == NLMSG_ERROR) {
 			const nlmsgerr *error = header_of<nlmsgerr>(reply);
 
@@ -83,7 +86,7 @@ static Result<std::optional<size_t>> read_answer(int fd, uint32_t sequence, void
 	}
 }
 
-/* To destroy a socket twice does no harm: its cookie is in the request. */
+/* Destroying a socket twice does no harm, because its cookie is in the request. */
 static Result<size_t> transact(int fd, const std::vector<char> &request, void *answer, size_t size)
 {
 	uint32_t sequence = ((const nlmsghdr *)request.data())->nlmsg_seq;
@@ -111,7 +114,7 @@ Result<std::optional<uint64_t>> SockDiag::find(const tp_flow &flow)
 			return std::optional<uint64_t>();
 		return got.error();
 	}
-	/* without a connection the look-up ends at the listener */
+	/* without a connection, the look-up finds the listener */
 	if (*got < sizeof(answer) || answer.idiag_state == TCP_LISTEN)
 		return std::optional<uint64_t>();
 	return std::optional<uint64_t>((uint64_t)answer.id.idiag_cookie[1] << 32 |

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finding and aborting TCP sockets of this network namespace (sock_diag netlink). */
+/* Finds and aborts TCP sockets of this network namespace (sock_diag netlink). */
 #ifndef TP_AGENT_SOCK_DIAG_H
 #define TP_AGENT_SOCK_DIAG_H
 
@@ -18,12 +18,15 @@ class SockDiag
 public:
 	static Result<SockDiag> open();
 
-	/* The cookie of the flow's socket: a connection or a request, never a listener. */
+	/*
+	 * The cookie of the flow's socket, which is a connection or a request socket, never a
+	 * listener.
+	 */
 	Result<std::optional<uint64_t>> find(const tp_flow &flow);
 
 	/*
-	 * Aborts the socket, if it is still there: a connection's peer gets a RST, a
-	 * request is forgotten without one.
+	 * Aborts the socket, if it still exists. A connection's peer gets a RST; a request socket
+	 * is deleted without one.
 	 */
 	Status destroy(const tp_flow &flow, uint64_t cookie);
 

@@ -28,7 +28,7 @@ static constexpr const char *way_out =
 	"run it in the host's cgroup namespace, with its hierarchy mounted, or name the servers' "
 	"cgroup with --cgroup";
 
-/* ---- finding it ----------------------------------------------------------------- */
+/* ---- finding the cgroup ----------------------------------------------------------- */
 
 static bool in_own_namespace()
 {
@@ -42,7 +42,10 @@ static Fd open_dir(const std::string &path)
 	return Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/* Of the hierarchy itself: all other cgroups have this file, those that look like "/" from here too. */
+/*
+ * Whether this is the hierarchy's root. All other cgroups have this file, including those that look
+ * like "/" from here.
+ */
 static bool is_root(int cgroup)
 {
 	return faccessat(cgroup, "cgroup.type", F_OK, 0) && errno == ENOENT;
@@ -96,7 +99,7 @@ Result<Cgroup> open_cgroup(const std::string &path)
 	return Cgroup{ std::move(fd), path, TP_SCOPE_CONTAINER };
 }
 
-/* ---- the way up ------------------------------------------------------------------- */
+/* ---- the way up to the root -------------------------------------------------------- */
 
 uint64_t cgroup_id(int cgroup)
 {
@@ -135,7 +138,7 @@ CgroupPlace locate_cgroup(int cgroup)
 	return place;
 }
 
-/* ---- who is there ------------------------------------------------------------------ */
+/* ---- which programs are attached ------------------------------------------------------ */
 
 static std::string path_of(int fd)
 {
@@ -146,7 +149,7 @@ static std::string path_of(int fd)
 	return failed ? "the cgroup" : path.string();
 }
 
-/* "program 57 (their_name)"; the name takes CAP_SYS_ADMIN. */
+/* Returns "program 57 (their_name)". The name needs CAP_SYS_ADMIN. */
 static std::string describe(uint32_t id)
 {
 	Fd fd(bpf_prog_get_fd_by_id(id));
@@ -186,7 +189,10 @@ Error attach_error(const std::string &program, int cgroup, bpf_attach_type type,
 			 "as many programs are attached there as the kernel allows",
 			 "bpftool cgroup show " + path_of(cgroup) + " lists them",
 			 E2BIG };
-	/* the nearest that has any decides: hierarchy_allows_attach() in kernel/bpf/cgroup.c */
+	/*
+	 * the nearest cgroup that has programs decides: hierarchy_allows_attach() in
+	 * kernel/bpf/cgroup.c
+	 */
 	for (int at = cgroup; failed == -EPERM; at = above.get()) {
 		Attached there = attached_to(at, type);
 		bool shares = there.flags & BPF_F_ALLOW_MULTI ||

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cgroup to attach to: where it is, what it leaves out, and who is there already. */
+/*
+ * The cgroup to attach to: where it is, what it leaves out, and which programs are already there.
+ */
 #ifndef TP_AGENT_CGROUP_H
 #define TP_AGENT_CGROUP_H
 
@@ -18,32 +20,34 @@ namespace tp
 
 struct Cgroup {
 	Fd fd;
-	std::string path; /* as it is mounted here */
+	std::string path; /* its path as it is mounted here */
 	tp_scope scope = TP_SCOPE_HOST;
 };
 
 /*
- * Opens the cgroup that is named, or finds the root of the host's hierarchy.  Fails where that
- * cannot be seen from here: the programs would miss every server outside of the agent's container.
+ * Opens the cgroup that is named, or finds the root of the host's hierarchy. Fails if that cannot
+ * be seen from here, because the programs would miss every server outside the agent's container.
  */
 Result<Cgroup> open_cgroup(const std::string &path);
 
-/* The parent's directory; none: it is the root, of the hierarchy or of what is mounted. */
+/*
+ * The parent's directory. There is none if it is the root of the hierarchy, or of what is mounted.
+ */
 Fd parent_cgroup(int cgroup);
 
 uint64_t cgroup_id(int cgroup);
 
 struct CgroupPlace {
 	uint64_t id = 0;
-	/* How far below the hierarchy's root; nothing where that is out of sight. */
+	/* How far it is below the hierarchy's root, or nothing if that root cannot be seen. */
 	std::optional<uint32_t> level;
 };
 
 CgroupPlace locate_cgroup(int cgroup);
 
 /*
- * Why the kernel refused to attach `program` (`failed`: what it returned): another tool's
- * program that is attached exclusively, to this cgroup or to one above, is named.
+ * Says why the kernel refused to attach `program`. `failed` is what it returned. If another tool's
+ * program is attached exclusively, to this cgroup or to one above, it is named.
  */
 Error attach_error(const std::string &program, int cgroup, bpf_attach_type type, int failed);
 

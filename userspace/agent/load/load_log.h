@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What libbpf and the verifier say while programs are loaded, which is worth reading when that fails. */
+/*
+ * Keeps what libbpf and the verifier say while programs are loaded. It is needed only when that
+ * fails.
+ */
 #ifndef TP_AGENT_LOAD_LOG_H
 #define TP_AGENT_LOAD_LOG_H
 
@@ -10,16 +13,16 @@
 namespace tp
 {
 
-/* From here on it is kept; what was kept before is forgotten. */
+/* From here on messages are kept. Those that were kept before are discarded. */
 void begin_load_log();
 
 /* The verifier gives its reason in the last lines of a long log. */
 std::string end_of_load_log();
 
-/* The program that the kernel has refused, as far as libbpf says. */
+/* The program that the kernel has refused, if libbpf says so. */
 std::string refused_program();
 
-/* Why the kernel did not take a program, in its own words, behind what the error number says. */
+/* Why the kernel has refused a program, in its own words, which follow the error number's text. */
 std::string kernel_words(const Error &error);
 
 } // namespace tp

@@ -9,7 +9,10 @@
 namespace tp
 {
 
-/* Where file systems of this type ("bpf", "cgroup2") are mounted, in the order of their mounting. */
+/*
+ * Returns where file systems of this type ("bpf", "cgroup2") are mounted, in the order of their
+ * mounting.
+ */
 std::vector<std::string> mount_points(const std::string &type);
 
 } // namespace tp

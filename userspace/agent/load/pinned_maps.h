@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which map is for whom.  A map that may hold a byte of anybody's payload, or of a header that is
- * not judged yet, is for no reader: work areas, collected pieces, requests to the agent.
+ * Who may read which map. A map that may hold a byte of anybody's payload, or of a header that is
+ * not decided yet, has no reader: work areas, collected pieces, requests to the agent.
  */
 #ifndef TP_AGENT_PINNED_MAPS_H
 #define TP_AGENT_PINNED_MAPS_H
@@ -16,8 +16,8 @@ namespace tp
 
 enum class Pinned {
 	for_group, /* 0640: the commands, the library and people read it */
-	for_root,  /* 0600: a successor opens it, or it is root's to look at */
-	not_at_all /* the programs hold it */
+	for_root,  /* 0600: a successor opens it, or it is for root to look at */
+	not_at_all /* only the programs hold it */
 };
 
 struct PinnedMap {
@@ -43,7 +43,7 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_translated", Pinned::for_root },     { "tp_translating", Pinned::not_at_all },
 };
 
-/* Nothing: a map that the list does not know. */
+/* Returns nothing for a map that is not in the list. */
 constexpr std::optional<Pinned> how_pinned(std::string_view map)
 {
 	for (const PinnedMap &one : pinned_maps)

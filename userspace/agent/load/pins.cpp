@@ -32,7 +32,7 @@ Result<std::string> check_pin_dir(std::string dir)
 	return dir;
 }
 
-/* The names in `dir` that start with `prefix`, as paths. */
+/* Returns the names in `dir` that start with `prefix`, as paths. */
 static std::vector<std::string> list(const std::string &dir, const std::string &prefix)
 {
 	std::vector<std::string> paths;
@@ -95,8 +95,9 @@ std::string free_draining_dir(const std::string &pin_dir)
 }
 
 /*
- * From /proc/locks, so that asking never gets in the way of who wants the lock.  Those who
- * wait for one have an arrow in their line; locks of processes that are not visible none at all.
+ * Reads /proc/locks, so that asking never gets in the way of a process that wants the lock. Lines
+ * of processes that wait for a lock have an arrow. Locks of processes that are not visible here
+ * have no line.
  */
 static pid_t find_holder(const struct stat &about)
 {
@@ -134,9 +135,9 @@ static Fd open_lockable(const std::string &path)
 }
 
 /*
- * Members of the pins' group may lock DIR, too, once the agent is gone: only the agent has both
- * locks.  A lock that /proc/locks does not show is found by trying, which nobody minds here: the
- * agent holds DIR from before anybody else can see it.
+ * Members of the pins' group may lock DIR, too, once the agent is gone, but only the agent has both
+ * locks. A lock that /proc/locks does not show is found by trying to take it, which disturbs
+ * nobody: the agent locks DIR before anybody else can see it.
  */
 pid_t running_agent(const std::string &pin_dir)
 {
@@ -176,7 +177,9 @@ Status check_owner(const std::string &dir)
 		      "remove it, or choose another --pin-dir" };
 }
 
-/* Whose lock cannot be an agent's; the owner of a process that is gone is nobody, too. */
+/*
+ * Whether the lock cannot be an agent's. The owner of a process that is gone is not known either.
+ */
 static bool is_stranger(pid_t pid, uid_t owner)
 {
 	struct stat about;
@@ -193,9 +196,9 @@ static Error busy_error(const std::string &pin_dir, pid_t pid)
 }
 
 /*
- * The directory is nobody else's: whoever can open it can lock it, and so keep the agent from
- * starting.  One that others could open is mended, and one that a stranger has locked by then, or
- * made himself, is replaced: a lock on a directory that is gone is worth nothing.
+ * The directory must be nobody else's: whoever can open it can lock it, and so keep the agent from
+ * starting. If others could open it, its mode is corrected. If a stranger has locked it by then, or
+ * has made it, it is replaced, because a lock on a directory that is gone has no effect.
  */
 Result<PinLock> PinLock::take(const std::string &pin_dir)
 {
@@ -210,7 +213,7 @@ Result<PinLock> PinLock::take(const std::string &pin_dir)
 			return system_error("lock", path);
 		Fd fd = open_lockable(path);
 		if (!fd) {
-			if (errno == ENOENT) /* its holder ended just now */
+			if (errno == ENOENT) /* its holder has just ended */
 				continue;
 			return system_error("lock", path);
 		}
@@ -230,7 +233,7 @@ Result<PinLock> PinLock::take(const std::string &pin_dir)
 			replace = true;
 		}
 		if (lstat(path.c_str(), &named) || held.st_ino != named.st_ino)
-			continue; /* it has been removed meanwhile */
+			continue; /* it was removed meanwhile */
 		if (!replace)
 			return PinLock(path, std::move(fd));
 		if (rmdir(path.c_str()) && errno != ENOENT)
@@ -267,7 +270,8 @@ Status drop_link(const std::string &dir, const char *name)
 	std::string path = dir + "/" + name;
 	Fd link(bpf_obj_get(path.c_str()));
 
-	if (link) /* at once, whoever else holds the link; fails if its cgroup is gone */
+	/* this takes effect at once, whoever else holds the link; it fails if its cgroup is gone */
+	if (link)
 		bpf_link_detach(link.get());
 	if (unlink(path.c_str()) && errno != ENOENT)
 		return system_error("unpin", path);
@@ -315,7 +319,7 @@ Result<Remaining> sweep_draining(const std::string &pin_dir)
 	return remaining;
 }
 
-/* Removes what nobody uses: half-made and half-removed pins, drained directories. */
+/* Removes what nobody uses: half-made and half-removed pins, and drained directories. */
 Status clean_up(const std::string &pin_dir)
 {
 	if (pins_exist(pin_dir)) {

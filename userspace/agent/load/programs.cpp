@@ -75,7 +75,7 @@ Status Programs::fill(const Setup &setup)
 	return success();
 }
 
-/* The new ones first: where the old namespace still has a server, it is served until then. */
+/* The new services come first: if the old namespace still has a server, it is served until then. */
 Status Programs::move_services(uint64_t from, uint64_t to)
 {
 	std::vector<std::pair<tp_service_key, tp_service>> moved;
@@ -112,7 +112,7 @@ Status Programs::tell_namespace(size_t space, uint64_t cookie, tp_namespace_stat
 	return update(skeleton_->maps.tp_namespaces, &index, &about);
 }
 
-/* Room for what namespaces have while one takes another's place. */
+/* Additional room for the services of namespaces while one takes another's place. */
 uint32_t Programs::service_keys(const Setup &setup)
 {
 	return (uint32_t)(setup.services.size() * (setup.namespaces.size() + 1));
@@ -160,7 +160,7 @@ Status Programs::attach(int cgroup)
 	return success();
 }
 
-/* For answering only: nothing depends on it, and it may be another cgroup. */
+/* Only answers questions: nothing depends on it, and it may be attached to another cgroup. */
 Status Programs::attach_getsockopt(int cgroup)
 {
 	int fd = bpf_link_create(bpf_program__fd(skeleton_->progs.tp_getsockopt), cgroup,
@@ -295,7 +295,7 @@ int Programs::actions() const
 	return bpf_map__fd(skeleton_->maps.tp_actions);
 }
 
-/* The kernel's number of a program or a map, if it tells. */
+/* The kernel's number of a program or a map, or 0. */
 template <typename Info> static void add_id(std::vector<uint32_t> &ids, int fd)
 {
 	if (auto info = info_of<Info>(fd))
@@ -320,7 +320,7 @@ Remains Programs::remains() const
 	return all;
 }
 
-/* The kernel frees after a grace period; -EPERM (no CAP_SYS_ADMIN) ends the wait. */
+/* The kernel frees after a grace period. -EPERM (no CAP_SYS_ADMIN) ends the wait. */
 void wait_until_freed(const Remains &remains)
 {
 	for (int round = 0; round < 100; round++) {

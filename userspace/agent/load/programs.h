@@ -23,18 +23,18 @@ namespace tp
 {
 
 /*
- * Entries of an LRU map that holds on to the latest `wanted`, whatever the CPUs are doing.  Each
- * possible one may keep 128 free entries to itself, and the map lets go up to 128 of its oldest
- * as soon as there are fewer than that for all (kernel/bpf/bpf_lru_list.c).
+ * How many entries an LRU map needs to hold the latest `wanted`, whatever the CPUs are doing. Each
+ * possible CPU may keep 128 free entries to itself, and the map evicts up to 128 of its oldest as
+ * soon as there are fewer free ones than that for all (kernel/bpf/bpf_lru_list.c).
  */
 uint32_t lru_room(uint32_t wanted);
 
-/* What the kernel frees some time after the last descriptor, pin and link of it has gone. */
+/* What the kernel frees some time after its last descriptor, pin and link has gone. */
 struct Remains {
-	std::vector<uint32_t> programs, maps; /* their numbers */
+	std::vector<uint32_t> programs, maps; /* the kernel's numbers of these */
 };
 
-/* Waits, for at most a second or two, until the kernel has freed it. */
+/* Waits until the kernel has freed it, for at most a second or two. */
 void wait_until_freed(const Remains &remains);
 
 class Programs
@@ -42,8 +42,8 @@ class Programs
 public:
 	/* What is taken over from `dir`, the pin directory of an agent that was killed. */
 	struct Predecessor {
-		std::string dir;     /* empty: there is none */
-		bool pending = true; /* also its connections without a socket */
+		std::string dir;     /* empty if there is none */
+		bool pending = true; /* its connections without a socket are taken over, too */
 	};
 	/*
 	 * Loads, and fills the maps: no connection is taken before start().  Of engines that
@@ -53,20 +53,22 @@ public:
 	Programs(Programs &&) = default;
 	Programs &operator=(Programs &&) = default;
 
-	/* The gate last: by then everything behind it is in place. */
+	/* Attaches the gate last: by then everything behind it is in place. */
 	Status attach(int cgroup);
 	Status attach_getsockopt(int cgroup);
-	/* The kernel's number of the first link that attach() has made; 0: it does not tell. */
+	/*
+	 * The kernel's number of the first link that attach() has made, or 0 if it does not tell.
+	 */
 	uint32_t link_id() const;
 
-	/* From here on connections are taken, or in the way `how` says. */
+	/* From here on connections are taken, or handled as `how` says. */
 	Status start(tp_draining how = TP_DRAINING_NOT);
 
-	/* From time to time: what the programs cannot ask the kernel for. */
+	/* Refreshes, from time to time, what the programs cannot ask the kernel for. */
 	Status refresh(bool may_send);
-	/* For `status`: tc programs had to be attached anew on so many interfaces. */
+	/* Tells `status` on how many interfaces the tc programs had to be attached again. */
 	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
-	/* Whether tp_routes has anything. */
+	/* Tells the programs whether tp_routes has any entry. */
 	Status set_routes(bool any);
 
 	/* Which serve. */
@@ -75,9 +77,9 @@ public:
 	std::vector<TcPrograms> tc_programs(size_t space) const;
 	/* The best engine cannot be attached there; false: it cannot be done without. */
 	bool give_up_at_tc(const std::string &why);
-	/* The program anew, for another namespace at this index, not the first. */
+	/* Loads the program again for another namespace at this index, which is not the first. */
 	Status enter(const Setup &setup, size_t space);
-	/* The services of one namespace become those of another. */
+	/* Moves the services of one namespace to another. */
 	Status move_services(uint64_t from, uint64_t to);
 	Status tell_namespace(size_t space, uint64_t cookie, tp_namespace_state state);
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
@@ -99,11 +101,11 @@ public:
 	int ended() const;
 	int wires() const;
 	int large_headers() const;
-	/* tp_agent_report, to be run with a struct tp_agent_report. */
+	/* tp_agent_report, which is run with a struct tp_agent_report. */
 	int reporter() const;
 	bool shares() const { return shares_; }
 
-	/* For waiting until the kernel has let go of it. */
+	/* For waiting until the kernel has freed it. */
 	Remains remains() const;
 
 private:
@@ -124,8 +126,8 @@ private:
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the tc programs for further namespaces */
 	EngineChoice engines_;
-	bool shares_ = false;             /* tp_pending with a predecessor */
-	std::vector<std::string> shared_; /* maps */
+	bool shares_ = false;             /* it shares tp_pending with a predecessor */
+	std::vector<std::string> shared_; /* names of maps */
 	tp_config config_ = {};
 	std::vector<std::pair<std::string, Fd>> links_;
 	Fd held_; /* the directory of the pins */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Loading the programs: as many engines as the kernel, and who runs the agent, allows. */
+/* Loads the programs of as many engines as the kernel and the agent's privileges allow. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/random.h>
@@ -25,7 +25,7 @@ void Programs::Destroy::operator()(tp_truepeer *skeleton) const
 	tp_truepeer__destroy(skeleton);
 }
 
-/* What all programs know. */
+/* Configuration of all programs. */
 static void set_common(tp_truepeer *skeleton, const Setup &setup)
 {
 	skeleton->rodata->tp_mark = setup.mark;
@@ -40,12 +40,13 @@ uint32_t lru_room(uint32_t wanted)
 	return wanted + step * ((cpus > 0 ? (uint32_t)cpus : 1) + 1);
 }
 
-/* The most that headers in pieces may take, each with its place in tp_pieces. */
+/* The most memory that headers in pieces may take, each with its entry in tp_pieces. */
 static constexpr uint32_t pieces_memory = 256u << 20;
 
 /*
- * For all that may wait at once, each with a header as long as it may be, as far as the memory goes.  All
- * of them at once are a rare thing: an attack, or every client behind one slow line.
+ * Room for all connections that may wait at once, each with the longest header that is allowed, as
+ * far as the memory goes. All of them at once are rare: an attack, or every client behind one slow
+ * line.
  */
 static uint32_t pieces_room(const Setup &setup)
 {
@@ -69,7 +70,7 @@ static void set_ports(tp_truepeer *skeleton, const Setup &setup)
 									      << listen.port % 64;
 }
 
-/* What the tc programs know; `netns` is where these run. */
+/* Configuration of the tc programs. `netns` is the namespace in which these run. */
 static Status set_tc_programs(tp_truepeer *skeleton, const Setup &setup, uint64_t netns)
 {
 	auto *data = skeleton->rodata;
@@ -84,12 +85,15 @@ static Status set_tc_programs(tp_truepeer *skeleton, const Setup &setup, uint64_
 	return success();
 }
 
-/* What an operator has set, what is told of the past, and what live connections stand on. */
+/*
+ * Maps to share with a predecessor: what an operator has set, the history, and what live
+ * connections need.
+ */
 static const char *const lasting_maps[] = { "tp_denied",       "tp_events",    "tp_events_early",
 					    "tp_translations", "tp_ended",     "tp_wires",
 					    "tp_wire_ports",   "tp_translated" };
 
-/* Connections that have no socket yet are in these. */
+/* The maps of connections that have no socket yet. */
 static const char *const pending_maps[] = { "tp_pending",       "tp_pieces",  "tp_headers",
 					    "tp_headers_large", "tp_sending", "tp_senders" };
 
@@ -128,14 +132,14 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	if (!skeleton)
 		return system_error("open BPF object", "truepeer.bpf.o");
 	set_common(skeleton, setup);
-	/* room for all that may be told at once that there is some */
+	/* room for all connections that may be told at once that there is room */
 	uint32_t pending = lru_room(setup.max_pending), most = setup.max_connections + pending;
 	bpf_map__set_max_entries(skeleton->maps.tp_origins, most);
 	/* about as many may be in TIME_WAIT; when there are more, the oldest go.  A power of two, or the
 	   kernel makes up to twice as many buckets */
 	bpf_map__set_max_entries(skeleton->maps.tp_translations, std::bit_floor(2 * most));
 	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
-	bpf_map__set_max_entries(skeleton->maps.tp_wires, 2 * most); /* two each */
+	bpf_map__set_max_entries(skeleton->maps.tp_wires, 2 * most); /* each has two entries */
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_services, service_keys(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
@@ -172,13 +176,13 @@ static std::string why_not_loaded(const Error &error, const Engine &engine)
 		return "this kernel lacks what it needs: " + missing;
 	if (!failed.empty())
 		log("{}", end_of_load_log());
-	return fmt::format("the kernel does not take {}: {}",
+	return fmt::format("the kernel refuses to load {}: {}",
 			   failed.empty() ? engine.programs().front() : failed, error.reason);
 }
 
 /*
- * A program is there when it can be loaded: what a kernel's version promises, or a
- * probe finds, may not be so.  Where it cannot be, its engine is given up.
+ * A program is supported if it can be loaded. What a kernel's version promises, or a probe finds,
+ * may be wrong. If a program cannot be loaded, its engine is given up.
  */
 Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predecessor &predecessor)
 {
@@ -231,7 +235,7 @@ Status Programs::enter(const Setup &setup, size_t space)
 	return success();
 }
 
-/* One more copy of the tc programs, on the same maps. */
+/* Loads one more copy of the tc programs, on the same maps. */
 Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netns)
 {
 	Skeleton copy(tp_truepeer__open());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The pins of maps, programs and links: who may read which (pinned_maps.h). */
+/* Pins maps, programs and links, with the modes of pinned_maps.h. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/stat.h>

@@ -22,7 +22,7 @@ Status set_draining(const std::string &dir, tp_draining how)
 	return success();
 }
 
-/* The translate engine's programs stay for their live connections, unless others translate. */
+/* The translate engine's programs stay for its live connections, unless others translate. */
 static Status retire_translate(const std::string &dir, bool succeeded)
 {
 	if (!succeeded && TP_TRY(live_connections(dir, TP_ENGINE_TRANSLATE)) > 0)
@@ -36,7 +36,7 @@ Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession t
 	TP_TRY(check_version(dir));
 	TP_TRY(set_draining(dir, TP_DRAINING_PASS));
 	Fd pending = TP_TRY(open_map(dir, "tp_pending", Access::write));
-	/* twice: a program that is running now may still be about to add an entry */
+	/* twice, because a program that is running now may still be about to add an entry */
 	if (!to.pending)
 		enforcer.end_undecided(pending.get());
 	TP_TRY(drop_links(dir, "link_tcx_"));

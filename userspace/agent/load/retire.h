@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Taking a pin directory out of service. */
+/* Takes a pin directory out of service. */
 #ifndef TP_AGENT_RETIRE_H
 #define TP_AGENT_RETIRE_H
 
@@ -12,18 +12,19 @@
 namespace tp
 {
 
-/* How the programs pinned in `dir` take new connections from here on. */
+/* Says how the programs pinned in `dir` handle new connections from here on. */
 Status set_draining(const std::string &dir, tp_draining how);
 
 /* What a successor takes over. */
 struct Succession {
-	bool pending = false;      /* connections without a socket: it shares tp_pending */
-	bool translations = false; /* its tc programs translate, from the shared map */
+	bool pending = false; /* connections without a socket, because it shares tp_pending */
+	/* translated connections, because its tc programs use the shared map */
+	bool translations = false;
 };
 
 /*
- * No new connection is taken from here on, undecided ones are ended unless a successor has them,
- * and the gate goes.  Returns how many live connections still need what is pinned.
+ * From here on no new connection is taken, undecided connections are ended unless a successor has
+ * them, and the gate is removed. Returns how many live connections still need what is pinned.
  */
 Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession to = {});
 

@@ -28,32 +28,34 @@ namespace tp
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-/* How long one that starts at the same time has to give way, or to get ready. */
+/* How long an agent that starts at the same time has to give way, or to get ready. */
 static constexpr auto rival_patience = 10s;
 static constexpr auto rival_poll = 10ms;
 static constexpr const char *link_name = "link_sockops"; /* every agent has it */
 
-/* One agent's programs. */
+/* The programs of one agent. */
 struct Rival {
 	uint32_t link = 0, program = 0;
 	uint64_t cgroup = 0;
 	Fd services, config;
 };
 
-/* ---- finding them ------------------------------------------------------------------ */
+/* ---- finding other agents ----------------------------------------------------------- */
 
 static std::optional<bpf_link_info> read_link(int fd)
 {
 	auto info = info_of<bpf_link_info>(fd);
 
-	/* the cgroup's number is 0 when it is gone, and with it the programs' work */
+	/*
+	 * the cgroup's number is 0 if the cgroup is gone, and then the programs do nothing any more
+	 */
 	if (info && info->type == BPF_LINK_TYPE_CGROUP &&
 	    info->cgroup.attach_type == BPF_CGROUP_SOCK_OPS && info->cgroup.cgroup_id)
 		return info;
 	return {};
 }
 
-/* The maps of the program, if it is a truepeer's. */
+/* Returns the maps of the program, if it is one of truepeer's. */
 static void read_program(uint32_t id, Rival &rival)
 {
 	uint32_t maps[64] = {}, size = sizeof(bpf_prog_info);
@@ -85,7 +87,7 @@ static void add_rival(std::vector<Rival> &rivals, Rival rival)
 		rivals.push_back(std::move(rival));
 }
 
-/* False without the privilege for it. */
+/* Returns false without the privilege for it. */
 static bool find_by_number(std::vector<Rival> &rivals)
 {
 	int failed;
@@ -106,7 +108,10 @@ static bool find_by_number(std::vector<Rival> &rivals)
 	return failed == -ENOENT;
 }
 
-/* False where a directory was renamed or removed meanwhile: what follows it has not been read. */
+/*
+ * Returns false if a directory was renamed or removed meanwhile, so that what follows it was not
+ * read.
+ */
 static bool find_pinned(const std::string &root, std::vector<Rival> &rivals)
 {
 	static constexpr int deepest = 3;
@@ -158,7 +163,7 @@ static uint32_t pinned_link(const std::string &dir)
 	return info ? info->id : 0;
 }
 
-/* What the predecessor in the same directory has left is taken over. */
+/* What the predecessor in the same directory has left is taken over, so it is no rival. */
 static std::set<uint32_t> own_links(const std::string &pin_dir)
 {
 	std::set<uint32_t> links = { pinned_link(pin_dir) };
@@ -182,7 +187,8 @@ static tp_config config_of(const Rival &rival)
 	if (bpf_map_lookup_elem(rival.config.get(), &zero, value.data()))
 		return config;
 	std::memcpy(&config, value.data(), sizeof(config));
-	if (config.abi_version != TP_ABI_VERSION) { /* only the beginning is the same */
+	/* only the beginning of the struct is the same */
+	if (config.abi_version != TP_ABI_VERSION) {
 		config.claims = config.draining != TP_DRAINING_PASS;
 		config.pin_dir[0] = '\0';
 	}
@@ -199,7 +205,7 @@ static bool covers(const uint8_t *wide, const uint8_t *address)
 	       (!std::memcmp(wide, any_ipv4, 16) && !std::memcmp(address, any_ipv4, 12));
 }
 
-/* Whether there may be sockets that both see. */
+/* Whether there may be sockets that both agents see. */
 static bool share_sockets(int cgroup, const Rival &rival)
 {
 	uint32_t effective[64], count = std::size(effective);
@@ -209,7 +215,7 @@ static bool share_sockets(int cgroup, const Rival &rival)
 			   &count))
 		count = 0;
 	if (std::find(effective, effective + count, rival.program) != effective + count)
-		return true; /* it is here, or above */
+		return true; /* the cgroup is this one, or above it */
 	fs::recursive_directory_iterator at(fmt::format("/proc/self/fd/{}/", cgroup),
 					    fs::directory_options::skip_permission_denied, failed),
 		end;
@@ -225,7 +231,7 @@ static bool share_sockets(int cgroup, const Rival &rival)
 	return false;
 }
 
-/* The first of our services that the rival has, too. */
+/* Returns the first of our services that the rival has, too. */
 static const Listen *shared_service(const Setup &setup, const Rival &rival, int cgroup)
 {
 	const Listen *shared = nullptr;
@@ -238,7 +244,7 @@ static const Listen *shared_service(const Setup &setup, const Rival &rival, int 
 		for (const Listen &listen : setup.services)
 			for (uint64_t netns : setup.namespaces) {
 				const uint8_t *ours = listen.address.bytes;
-				/* 0: of all namespaces, but below the cgroup only */
+				/* 0 means all namespaces, but only below the cgroup */
 				bool anywhere = !netns || !key.netns;
 
 				if (listen.port == key.port &&
@@ -267,7 +273,7 @@ static bool has_map(const fs::path &process, const std::string &wanted)
 	return false;
 }
 
-/* The process that has the map open; 0: none that can be seen. */
+/* Returns the process that has the map open, or 0 if none can be seen. */
 static pid_t find_process(const Rival &rival)
 {
 	auto info = info_of<bpf_map_info>(rival.config.get());
@@ -302,16 +308,16 @@ static Error rival_error(const Rival &rival, const tp_config &config, const List
 				   fmt::format("truepeer unload --pin-dir {} takes it away", dir) };
 }
 
-/* Whether its pins are where it says: it is ready then, or will be at once. */
+/* Whether its pins are where it says. Then it is ready, or will be at once. */
 static bool is_settled(const Rival &rival, const tp_config &config)
 {
 	return config.pin_dir[0] && pinned_link(config.pin_dir) == rival.link;
 }
 
 /*
- * The first rival in the way.  One that is older than `link` is.  A younger one is once it is
- * settled: it may have looked for others before there was anything of this one to be seen.
- * Until then it is `awaited`, unless nobody is to `wait`.
+ * Returns the first rival in the way. An agent with an older link than `link` is in the way. A
+ * younger one is in the way once it is settled, because it may have looked for others before it
+ * could see anything of this one. Until then it is `awaited`, unless nobody is to `wait`.
  */
 static Status look_for_rivals(const Setup &setup, int cgroup, uint32_t link, bool wait,
 			      bool &awaited)

@@ -22,12 +22,14 @@
 namespace tp
 {
 
-/* After this time no program is under way that has begun before it. */
+/* After this time, no program that began before it is still running. */
 static constexpr timespec grace_period = { 0, 5'000'000 };
 
 /* ---- sharing ------------------------------------------------------------------ */
 
-/* Links of one cgroup run in the order in which they were attached: the predecessor's first. */
+/*
+ * Links of one cgroup run in the order in which they were attached, so the predecessor's run first.
+ */
 static bool is_attached_to(const std::string &link, int cgroup)
 {
 	Fd fd(bpf_obj_get(link.c_str()));
@@ -55,7 +57,7 @@ static Result<ServiceTable> read_services(int fd)
 		fd, "tp_services", [&](const tp_service_key &key, tp_service service) {
 			std::string address((const char *)key.address, sizeof(key.address));
 
-			service.passed_on = 0; /* the programs' own remarks */
+			service.passed_on = 0; /* the programs fill in these fields themselves */
 			service.passed_on_ns = 0;
 			service.served_since = 0;
 			table[{ key.netns, address, key.port }] =
@@ -133,12 +135,12 @@ static Status publish(const std::string &fresh, const std::string &pin_dir, Succ
 	return remove_pins(aside);
 }
 
-/* ---- the change ----------------------------------------------------------------- */
+/* ---- changing over ---------------------------------------------------------------- */
 
 /*
- * For a moment both generations are at work on the same tp_pending; whichever sees a
- * connection established first takes its entry away, and so the connection.  One whose
- * SYN neither saw is the predecessor's till it stops.
+ * For a moment both generations of programs work on the same tp_pending. The one that sees a
+ * connection established first takes its entry, and so the connection. A connection whose SYN
+ * neither has seen is the predecessor's until it stops.
  */
 static Status start_beside(Programs &programs, const std::string &pin_dir)
 {
@@ -149,8 +151,8 @@ static Status start_beside(Programs &programs, const std::string &pin_dir)
 }
 
 /*
- * The predecessor stops one map update before the new programs start, so that no connection
- * is taken twice; SYNs that come in between are dropped, and the client's next one is taken.
+ * The predecessor stops one map update before the new programs start, so that no connection is
+ * taken twice. SYNs that come in between are dropped, and the client's next SYN is taken.
  */
 static Status start_after(Programs &programs, const std::string &pin_dir)
 {

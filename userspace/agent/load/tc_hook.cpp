@@ -22,21 +22,21 @@
 namespace tp
 {
 
-/* BPF_TCX_INGRESS and BPF_TCX_EGRESS of Linux 6.6; libbpf 1.1 passes them through. */
+/* BPF_TCX_INGRESS and BPF_TCX_EGRESS of Linux 6.6. libbpf 1.1 passes them through. */
 static constexpr bpf_attach_type tcx[] = { (bpf_attach_type)46, (bpf_attach_type)47 };
 
-/* Of all our filters; other filters of the same priority have other handles. */
+/* The handle of all our filters. Other filters of the same priority have other handles. */
 static constexpr uint32_t filter_handle = 0x7470;
 
-/* Another kind of classifier may have the first priorities. */
+/* Another kind of classifier may have the first priorities, so these are tried in turn. */
 static constexpr uint32_t last_priority = 8;
 
-/* Where a filter is; also the beginning of its pin's name. */
+/* Where a filter is, which is also the beginning of its pin's name. */
 struct Filter {
 	uint32_t interface;
 	TcWay way;
 	uint32_t priority;
-	bool made; /* the qdisc was made for it */
+	bool made; /* the qdisc was made for this filter */
 };
 
 static constexpr std::string_view filter_prefix = "filter_";
@@ -105,7 +105,7 @@ static int quiet(enum libbpf_print_level, const char *, va_list)
 	return 0;
 }
 
-/* What libbpf says of the kernel's refusals is no news here. */
+/* libbpf's messages about the kernel's refusals are not needed here. */
 class Quiet
 {
 public:
@@ -135,7 +135,7 @@ static bool has_filters(uint32_t interface)
 	return any;
 }
 
-/* What is ours: another agent may have put its own program in the filter's place. */
+/* Whether the filter is ours. Another agent may have put its own program in the filter's place. */
 static void take_off(const Filter &filter, uint32_t program_id)
 {
 	Quiet quiet_here;
@@ -173,7 +173,10 @@ Status TcHook::attach_filter(uint32_t interface, TcWay way)
 	for (; filter.priority <= last_priority; filter.priority++) {
 		bpf_tc_opts options = filter_options(filter);
 
-		/* never in the place of a predecessor's, which is at work until this one takes over */
+		/*
+		 * never in the place of a predecessor's filter, which works until this one takes
+		 * over
+		 */
 		options.prog_fd = program_;
 		failed = bpf_tc_attach(&hook, &options);
 		if (failed != -EINVAL && failed != -EEXIST)
@@ -195,7 +198,7 @@ Result<TcHook> TcHook::attach(const Namespace &space, int program, uint32_t inte
 		hook.link_ = Fd(link);
 		return hook;
 	}
-	if (link != -EINVAL) /* not: no tcx */
+	if (link != -EINVAL) /* other errors do not mean that the kernel has no tcx */
 		return system_error("attach to", std::to_string(interface), link);
 	TP_TRY(hook.attach_filter(interface, way));
 	return hook;
@@ -214,7 +217,7 @@ TcHook::~TcHook()
 	try {
 		remove("");
 	} catch (...) {
-		/* no memory: the filter stays, as it would if the agent were killed */
+		/* without memory the filter stays, as it would if the agent were killed */
 		return;
 	}
 }
@@ -238,7 +241,7 @@ bool TcHook::is_attached() const
 	if (filter_.empty()) {
 		auto about = info_of<bpf_link_info>(link_.get());
 
-		/* of bpf_link_info's tcx, which libbpf 1.1's headers do not have: the first word */
+		/* the first word of bpf_link_info's tcx, which libbpf 1.1's headers do not have */
 		return about && (uint32_t)about->cgroup.cgroup_id != 0;
 	}
 	Quiet quiet_here;
@@ -253,7 +256,7 @@ bool TcHook::is_attached() const
 void TcHook::remove(const std::string &dir)
 {
 	if (filter_.empty()) {
-		bpf_link_detach(link_.get()); /* fails where the interface has gone */
+		bpf_link_detach(link_.get()); /* this fails if the interface has gone */
 	} else {
 		Result<Inside> inside = Inside::enter(*space_);
 		std::optional<Filter> filter = parse_filter(filter_);
@@ -278,7 +281,7 @@ Status drop_filters(const std::string &dir)
 		Fd program(bpf_obj_get(path.c_str()));
 		std::optional<Filter> filter = parse_filter(name);
 
-		/* of whichever namespace it is: each has a program of its own */
+		/* of any namespace, because each has a program of its own */
 		if (program && filter)
 			take_off(*filter, program_id(program.get()));
 		for (const Namespace &space : spaces) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program at an interface's tc hook: by a link (tcx, Linux 6.6), or as a filter of the clsact
- * qdisc, which other tools may have there, too, and which stays theirs.
+ * A program at an interface's tc hook. It is attached by a link (tcx, Linux 6.6), or as a filter of
+ * the clsact qdisc. Other tools may use that qdisc, too, and their filters stay.
  */
 #ifndef TP_AGENT_TC_HOOK_H
 #define TP_AGENT_TC_HOOK_H
@@ -23,24 +23,24 @@ struct TcPrograms {
 	int in = -1, out = -1;
 	int in_ip = -1, out_ip = -1; /* for devices without a link header */
 	std::string name;            /* of their pins */
-	bool everywhere = false;     /* whatever --interface says */
+	bool everywhere = false;     /* on all interfaces, whatever --interface says */
 };
 
 class TcHook
 {
 public:
-	/* In the thread's namespace, which is `space`. */
+	/* Must be called in the thread's namespace, which is `space`. */
 	static Result<TcHook> attach(const Namespace &space, int program, uint32_t interface,
 				     TcWay way);
 	TcHook(TcHook &&other) noexcept;
 	TcHook &operator=(TcHook &&) = delete;
-	~TcHook(); /* takes it off, unless it is pinned */
+	~TcHook(); /* detaches it, unless it is pinned */
 
-	/* `name`: of the pin, without what tells the kinds apart. */
+	/* `name` is the pin's name, without the part that tells the kinds apart. */
 	Status pin(const std::string &dir, const std::string &name);
-	/* Not: somebody has taken it off, or its interface is gone. */
+	/* False if somebody has removed it, or its interface is gone. */
 	bool is_attached() const;
-	/* Takes it off, and the pin in `dir` away. */
+	/* Detaches it, and removes its pin in `dir`. */
 	void remove(const std::string &dir);
 
 private:
@@ -50,13 +50,13 @@ private:
 	const Namespace *space_;
 	int program_;
 	Fd link_;
-	std::string filter_; /* its pin, up to the name; empty: it is a link */
-	std::string name_;   /* of the pin; empty: not pinned */
+	std::string filter_; /* the beginning of its pin's name; empty if it is a link */
+	std::string name_;   /* the pin's name; empty if it is not pinned */
 };
 
 /*
- * Takes the filters off that are pinned in `dir`, as far as they are still its programs', and
- * unpins them.  In the thread's namespace.
+ * Removes the filters that are pinned in `dir`, if they still have their own programs, and unpins
+ * them. Must be called in the thread's namespace.
  */
 Status drop_filters(const std::string &dir);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What an agent has left behind, and its end. */
+/* Removes what an agent has left behind. */
 #include "agent/load/unload.h"
 
 #include "agent/enforce/enforcer.h"
@@ -14,7 +14,7 @@
 namespace tp
 {
 
-/* TCP tells the clients, and the programs take the entries away. */
+/* TCP tells the clients, and the programs delete the entries. */
 static Status reset_connections(const std::string &pin_dir, Enforcer &enforcer)
 {
 	std::vector<std::string> dirs = draining_dirs(pin_dir);
@@ -29,7 +29,9 @@ static Status reset_connections(const std::string &pin_dir, Enforcer &enforcer)
 	return success();
 }
 
-/* What is still in force in `pin_dir`, once nothing new is taken: how many connections. */
+/*
+ * Returns how many connections still need what is pinned in `pin_dir`, once nothing new is taken.
+ */
 static Result<uint64_t> unload_current(const std::string &pin_dir, Enforcer &enforcer)
 {
 	if (!pins_exist(pin_dir))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* truepeer unload: what an agent has left behind, and its end. */
+/* truepeer unload: removes what an agent has left behind. */
 #ifndef TP_AGENT_UNLOAD_H
 #define TP_AGENT_UNLOAD_H
 

@@ -10,13 +10,13 @@
 namespace tp
 {
 
-/* Of reading, in one go; a tick comes five times a second. */
+/* How long one read may take. A tick comes five times a second. */
 static constexpr auto most_at_once = std::chrono::milliseconds(20);
 
-/* From the end of reading to its next beginning, at least. */
+/* The least time between the end of one reading and the beginning of the next. */
 static constexpr auto shortest_pause = std::chrono::milliseconds(200);
 
-/* ... and so many times what reading has taken. */
+/* The least pause, as a multiple of the time that the reading has taken. */
 static constexpr int pause_factor = 9;
 
 Status Followed::listen(const Namespace &space, uint32_t groups)
@@ -43,7 +43,7 @@ Status Followed::go_on()
 
 	if (!reading_ && (!changed_ || start < next_))
 		return success();
-	if (!reading_) { /* what changes from here on, the kernel tells again */
+	if (!reading_) { /* the kernel reports what changes from here on once more */
 		changed_ = false;
 		taken_ = {};
 	}

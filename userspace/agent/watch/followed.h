@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A table of the kernel's (interfaces, addresses, routes) that is read again when it changes.  At
- * once, so that a new interface is served at once; but where changes never end, the agent, which
- * has one thread, must have time for the rest: reading takes a small part of each tick and in all
- * no more than a tenth of the time.
+ * A table of the kernel (interfaces, addresses, routes) that is read again when it changes. That
+ * happens at once, so that a new interface is served at once. But where changes never end, the
+ * agent, which has one thread, must have time for everything else. So reading takes a small part of
+ * each tick, and in all no more than a tenth of the time.
  */
 #ifndef TP_AGENT_FOLLOWED_H
 #define TP_AGENT_FOLLOWED_H
@@ -28,26 +28,29 @@ public:
 	Followed &operator=(Followed &&) = default;
 	virtual ~Followed() = default;
 
-	/* Reads all of it, however long that takes. */
+	/* Reads the whole table, however long that takes. */
 	Status load();
 
 	int fd() const { return events_.get(); }
-	/* What fd() announced. */
+	/* To be called when fd() is readable. */
 	Status handle();
-	/* From time to time: what has been put off. */
+	/* Does, from time to time, what was put off. */
 	Status tick();
 
-	/* Its namespace has gone: no descriptor holds on to that. */
+	/* Its namespace has gone, so no descriptor may hold on to that. */
 	virtual void leave();
 
-	/* How often it has been read. */
+	/* How often the table was read. */
 	unsigned times_read() const { return times_read_; }
 
 protected:
 	enum class Progress {
 		end,
-		more,      /* the deadline has come */
-		uncertain, /* at the end; it was changing, and has to be read once more */
+		more, /* the deadline has come */
+		/*
+		 * the end was reached, but the table was changing, so it has to be read once more
+		 */
+		uncertain,
 	};
 	virtual Result<Progress> read_some(Clock::time_point deadline) = 0;
 
@@ -60,7 +63,7 @@ private:
 	Status go_on();
 
 	bool changed_ = false, reading_ = false;
-	Clock::duration taken_ = {}; /* reading, this time */
+	Clock::duration taken_ = {}; /* time spent reading, this time */
 	Clock::time_point next_ = {};
 	unsigned times_read_ = 0;
 };

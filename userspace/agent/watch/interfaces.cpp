@@ -28,10 +28,10 @@ Result<Interfaces> Interfaces::open(const Namespace &space, std::vector<TcProgra
 	return interfaces;
 }
 
-/* Attributes of a link that matter here. */
+/* The attributes of a link that matter here. */
 struct LinkAttributes {
 	std::string name;
-	std::string master_kind; /* of a port: "bridge", "bond", "vrf", ... */
+	std::string master_kind; /* what a port belongs to: "bridge", "bond", "vrf", ... */
 	bool has_master = false;
 };
 
@@ -53,7 +53,7 @@ static LinkAttributes read_attributes(const nlmsghdr *message)
 	return out;
 }
 
-/* tun and WireGuard, PPP, IP tunnels: no link header. */
+/* tun and WireGuard, PPP and IP tunnels have no link header. */
 static bool is_ip_device(uint16_t type)
 {
 	return type == ARPHRD_NONE || type == ARPHRD_PPP || type == ARPHRD_TUNNEL ||
@@ -62,8 +62,8 @@ static bool is_ip_device(uint16_t type)
 }
 
 /*
- * What comes in through a port belongs to its bridge or bond, and comes in there; other
- * frames than Ethernet's are not read.
+ * What comes in through a port comes in again on its bridge or bond. Frames other than Ethernet's
+ * are not read.
  */
 Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 {
@@ -157,7 +157,7 @@ size_t Interfaces::count() const
 	});
 }
 
-/* The way out first: what it says of the handshake the way in must know. */
+/* The way out comes first, because the way in must know what it says of the handshake. */
 Status Interfaces::attach_to(const Interface &interface)
 {
 	Status done = success();
@@ -209,14 +209,14 @@ Result<Followed::Progress> Interfaces::attach_to_all(bool first)
 			continue;
 		Status done = attach_to(one);
 
-		/* between the list and now it may have gone again */
+		/* the interface may have gone between the list and now */
 		if (!done && (first || done.error().number != ENODEV))
 			return done.error();
 	}
 	return certain ? Progress::end : Progress::uncertain;
 }
 
-/* All of an interface's, so that they are in their order again. */
+/* All programs of an interface are attached again, so that they are in their order. */
 Result<size_t> Interfaces::put_back()
 {
 	std::vector<uint32_t> without;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The tc programs of the handshake and the translate engine on the interfaces of a network
- * namespace: those that are there, and those that come.
+ * namespace, both those that exist and those that appear later.
  */
 #ifndef TP_AGENT_INTERFACES_H
 #define TP_AGENT_INTERFACES_H
@@ -24,27 +24,31 @@ class Interfaces : public Followed
 {
 public:
 	/*
-	 * `only`: names; empty: all that carry Ethernet frames, and loopback, unless they are
-	 * ports of a bridge or a bond; with programs for them also those that carry IP packets.
+	 * `only` has names of interfaces. If it is empty, all interfaces are meant that carry
+	 * Ethernet frames, and loopback, unless they are ports of a bridge or a bond. With programs
+	 * for them, those that carry IP packets are meant, too.
 	 */
 	static Result<Interfaces> open(const Namespace &space, std::vector<TcPrograms> programs,
 				       std::vector<std::string> only);
 
-	/* Attaches where the program is missing; names that `only` has must be there at first. */
+	/*
+	 * Attaches the programs where they are missing. The interfaces in `only` must exist at
+	 * first.
+	 */
 	Status attach(bool first);
 
-	/* Takes the program from all of them. */
+	/* Detaches the programs from all interfaces. */
 	void detach();
 
-	/* From here on links are pinned in `dir` and unpinned when their interface goes. */
+	/* From here on links are pinned in `dir`, and unpinned when their interface goes. */
 	Status pin_in(const std::string &dir);
 	/* That directory has been renamed. */
 	void pins_moved(const std::string &dir) { dir_ = dir; }
 
-	/* Puts back what somebody else has taken off; on how many interfaces. */
+	/* Attaches again what somebody else has removed. Returns on how many interfaces. */
 	Result<size_t> put_back();
 
-	/* On how many the first engine's programs are. */
+	/* On how many interfaces the first engine's programs are. */
 	size_t count() const;
 
 private:
@@ -57,7 +61,8 @@ private:
 		bool has_link_header;
 	};
 	struct Attached {
-		std::string pin; /* its name, without what tells the kinds of hooks apart */
+		/* its pin's name, without the part that tells the kinds of hooks apart */
+		std::string pin;
 		TcHook hook;
 	};
 	explicit Interfaces(const Namespace &space) : space_(&space) {}
@@ -70,7 +75,7 @@ private:
 	Status attach_to(const Interface &interface);
 
 	const Namespace *space_;
-	uint64_t cookie_ = 0; /* of the namespace, which may be another one later */
+	uint64_t cookie_ = 0; /* cookie of the namespace, which may be another one later */
 	std::vector<TcPrograms>
 		programs_; /* of each engine, in the order in which they see a packet */
 	std::vector<std::string> only_;

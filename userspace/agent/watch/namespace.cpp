@@ -56,8 +56,8 @@ Inside::~Inside()
 }
 
 /*
- * The kernel gives a namespace's inode number to another one only when it has gone, and it
- * has not while the descriptor is open.
+ * The kernel reuses a namespace's inode number only when the namespace has gone, which it has not
+ * while the descriptor is open.
  */
 bool Namespace::is_there() const
 {
@@ -74,7 +74,7 @@ Result<Namespace> open_namespace(const std::string &path)
 
 	if (!space.fd)
 		return system_error("open network namespace", path);
-	/* what is about to become one is an empty file first (ip-netns(8)) */
+	/* a namespace that is about to appear is an empty file first (ip-netns(8)) */
 	struct statfs about;
 	if (fstatfs(space.fd.get(), &about) || about.f_type != NSFS_MAGIC)
 		return Error{ ErrorCode::usage, "open network namespace", path,

@@ -14,23 +14,28 @@ namespace tp
 {
 
 struct Namespace {
-	std::string name;    /* as it was given; empty: the agent's own */
-	Fd fd;               /* none: it has gone, and this must not keep it alive */
+	std::string name; /* as it was given; empty for the agent's own */
+	Fd fd; /* not open if the namespace has gone, because this must not keep it alive */
 	uint64_t cookie = 0; /* SO_NETNS_COOKIE */
 
-	/* Whether its name leads to it; not where it leads nowhere, or to another. */
+	/*
+	 * Whether its name leads to it. False if the name leads nowhere, or to another namespace.
+	 */
 	bool is_there() const;
 };
 
 Result<Namespace> open_namespace(const std::string &path);
 
-/* This thread's own first, then those of `paths`. */
+/* Opens this thread's own namespace first, then those of `paths`. */
 Result<std::vector<Namespace>> open_namespaces(const std::vector<std::string> &paths);
 
-/* Those that the agent with these pins serves beside its own, as far as their names lead anywhere. */
+/*
+ * Opens the namespaces that the agent with these pins serves besides its own, as far as their names
+ * lead anywhere.
+ */
 std::vector<Namespace> served_namespaces(const std::string &pin_dir);
 
-/* This thread works in the namespace while the object lives. */
+/* The thread works in the namespace while the object lives. */
 class Inside
 {
 public:

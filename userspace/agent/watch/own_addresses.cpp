@@ -56,7 +56,7 @@ Result<Followed::Progress> OwnAddresses::read_some(Clock::time_point)
 		size_t size = ipv4 ? 4 : 16;
 		for_each_attribute<ifaddrmsg>(message, [&](const nlattr *a) {
 			uint16_t type = mnl_attr_get_type(a);
-			/* of a point-to-point link IFA_ADDRESS is the other end's */
+			/* on a point-to-point link, IFA_ADDRESS is the other end's address */
 			if ((type != IFA_LOCAL && (ipv4 || type != IFA_ADDRESS)) ||
 			    mnl_attr_get_payload_len(a) < size)
 				return;
@@ -86,7 +86,6 @@ Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, c
 {
 	std::vector<OwnAddresses> all;
 
-	/* without CAP_PERFMON flows carry no namespace: the agent's own counts for all */
 	for (size_t i = 0; i < setup.namespaces.size(); i++) {
 		OwnAddresses one = TP_TRY(OwnAddresses::open(spaces[i], setup.namespaces[i],
 							     programs.own_addresses()));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The addresses of this host: no origin may have one of them (--refuse-special-origins), and no
- * connection is shown under them that is another's (--ipv6-on-ipv4).
+ * The addresses of this host. No origin may have one of them (--refuse-special-origins), and no
+ * client is shown under one of them (--ipv6-on-ipv4).
  */
 #ifndef TP_AGENT_OWN_ADDRESSES_H
 #define TP_AGENT_OWN_ADDRESSES_H
@@ -20,14 +20,14 @@
 namespace tp
 {
 
-/* Those of one network namespace. */
+/* The addresses of one network namespace. */
 class OwnAddresses : public Followed
 {
 public:
-	/* `map`: tp_own_addresses, borrowed.  `netns`: as the flows have it. */
+	/* `map` is tp_own_addresses, borrowed. `netns` is as in the flows. */
 	static Result<OwnAddresses> open(const Namespace &space, uint64_t netns, int map);
 
-	/* Takes them out of the map. */
+	/* Removes them from the map. */
 	void clear();
 
 private:
@@ -47,7 +47,7 @@ private:
 	std::set<Address, KeyLess<Address>> entries_; /* what is in the map */
 };
 
-/* Of all namespaces; empty where no service asks for them. */
+/* Those of all namespaces. Empty if no service asks for them. */
 Result<std::vector<OwnAddresses>> read_own_addresses(const Programs &programs, const Setup &setup,
 						     const std::vector<Namespace> &spaces);
 

@@ -79,7 +79,7 @@ int Routes::family() const
 	return phase_ == Phase::look_ipv4 || phase_ == Phase::read_ipv4 ? AF_INET : AF_INET6;
 }
 
-/* A later route to the same network has a higher priority value: the first one counts. */
+/* A later route to the same network has a higher priority value, so the first one counts. */
 void Routes::take(const nlmsghdr *message)
 {
 	static constexpr uint8_t anywhere[16] = {};
@@ -111,7 +111,7 @@ void Routes::take(const nlmsghdr *message)
 		of_family_.try_emplace(key, route);
 }
 
-/* True: this phase is through. */
+/* Returns true if this phase is complete. */
 Result<bool> Routes::read_phase(Clock::time_point deadline)
 {
 	rtmsg request = {};
@@ -136,7 +136,7 @@ void Routes::next_phase()
 }
 
 /*
- * All routes are put there as soon as one has metrics: the ones without hide less
+ * All routes are put into the map as soon as one has metrics, because those without hide less
  * specific ones that have some.
  */
 Status Routes::write()

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The metrics of a network namespace's routes, for the handshake engine's SYN-ACKs:
- * BPF programs cannot ask for them.  Of the tables main and default; policy routing is
- * not looked at (docs/LIMITS.md).
+ * The metrics of a network namespace's routes, for the handshake engine's SYN-ACKs, because BPF
+ * programs cannot ask for them. They come from the tables main and default; policy routing is not
+ * taken into account (docs/LIMITS.md).
  */
 #ifndef TP_AGENT_ROUTES_H
 #define TP_AGENT_ROUTES_H
@@ -25,10 +25,10 @@ namespace tp
 class Routes : public Followed
 {
 public:
-	/* `map`: tp_routes, borrowed.  `netns`: as the flows have it. */
+	/* `map` is tp_routes, borrowed. `netns` is as in the flows. */
 	static Result<Routes> open(const Namespace &space, uint64_t netns, int map);
 
-	/* Takes them out of the map. */
+	/* Removes them from the map. */
 	void clear();
 
 	void leave() override;
@@ -47,8 +47,9 @@ private:
 	{
 	}
 	/*
-	 * Where no route has metrics, which is usual, none is kept, were there a million: so it is
-	 * first looked whether one has, and only then are they read.
+	 * If no route has metrics, which is usual, none is kept, even if there are a million. So
+	 * the first look only finds out whether any route has metrics, and only then are the routes
+	 * read.
 	 */
 	enum class Phase { look_ipv4, look_ipv6, read_ipv4, read_ipv6, write };
 
@@ -65,7 +66,7 @@ private:
 	uint64_t netns_;
 	int map_;
 	Entries entries_; /* what is in the map */
-	/* while they are read */
+	/* used while the routes are read */
 	Phase phase_ = Phase::look_ipv4;
 	std::optional<Dump> dump_;
 	bool metrics_ = false, certain_ = true;

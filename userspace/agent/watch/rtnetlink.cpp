@@ -9,10 +9,12 @@
 namespace tp
 {
 
-/* So often is a dump begun again. */
+/* How often a dump is begun again. */
 static constexpr unsigned most_dumps = 5;
 
-/* Notifications thrown away at a time: there may be more of them all the time. */
+/*
+ * How many notifications are discarded at a time, because there may be more of them all the time.
+ */
 static constexpr unsigned most_drained = 4096;
 
 Result<Fd> open_rtnetlink(uint32_t groups, int flags)
@@ -20,7 +22,7 @@ Result<Fd> open_rtnetlink(uint32_t groups, int flags)
 	return open_netlink(NETLINK_ROUTE, groups, flags, 2);
 }
 
-/* ENOBUFS: some were lost.  Which they were does not matter, for all is read again. */
+/* ENOBUFS means that some were lost. It does not matter which, because everything is read again. */
 void drain(int fd)
 {
 	char buffer[8192];
@@ -39,7 +41,7 @@ Result<Dump> Dump::start(uint16_t type, const void *body, size_t size)
 	return dump;
 }
 
-/* On a socket of its own, which what is left of the last try does not reach. */
+/* Uses a socket of its own, so that nothing left of the last try gets in. */
 Status Dump::ask()
 {
 	auto *header = (nlmsghdr *)request_.data();
@@ -53,7 +55,7 @@ Status Dump::ask()
 	return success();
 }
 
-/* True: that was the last of it. */
+/* Returns true if that was the last part. */
 Result<bool> Dump::take(const Reader &reader, size_t length)
 {
 	Result<bool> end = false;
@@ -69,8 +71,7 @@ Result<bool> Dump::take(const Reader &reader, size_t length)
 			return false;
 		}
 		if (m->nlmsg_type == NLMSG_DONE) {
-			const int *number =
-				header_of<int>(m); /* why it ends so early, if it does */
+			const int *number = header_of<int>(m); /* why it ends early, if it does */
 
 			end = true;
 			if (number && *number < 0)

@@ -16,32 +16,33 @@
 namespace tp
 {
 
-/* Joined to `groups` (RTMGRP_*); `flags` as for socket(). In this thread's namespace. */
+/* Joins `groups` (RTMGRP_*). `flags` are as for socket(). Works in this thread's namespace. */
 Result<Fd> open_rtnetlink(uint32_t groups, int flags);
 
-/* Throws away what is queued, or much of it. */
+/* Discards what is queued, or much of it. */
 void drain(int fd);
 
 /*
- * A dump that is read bit by bit.  While it is, the kernel's tables may change: then it is read
- * again from the beginning, a few times.
+ * A dump that is read bit by bit. If the kernel's tables change meanwhile, it is read again from
+ * the beginning, a few times.
  */
 class Dump
 {
 public:
 	using Clock = std::chrono::steady_clock;
 	struct Reader {
-		std::function<void()> begin; /* also when it begins again: forget all of it */
+		/* called at the beginning, and whenever the dump begins again: forget everything */
+		std::function<void()> begin;
 		std::function<void(const nlmsghdr *)> each;
 	};
 
-	/* `type`: RTM_GET*, then the request's body.  In this thread's namespace. */
+	/* `type` is RTM_GET*; the request's body follows. Works in this thread's namespace. */
 	static Result<Dump> start(uint16_t type, const void *body, size_t size);
 
 	/* Reads on until the end (true) or until `deadline`. */
 	Result<bool> read(const Reader &reader, Clock::time_point deadline);
 
-	/* At the end: it was changing all the time, and what has been read may be wrong. */
+	/* At the end: the table was changing all the time, and what was read may be wrong. */
 	bool uncertain() const { return spoilt_; }
 
 private:
@@ -55,7 +56,7 @@ private:
 	bool asked_ = false, spoilt_ = false;
 };
 
-/* All of it; false: it may be wrong. */
+/* Reads the whole dump. Returns false if it may be wrong. */
 Result<bool> dump(uint16_t type, const void *body, size_t size, const Dump::Reader &reader);
 
 } // namespace tp

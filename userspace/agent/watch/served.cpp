@@ -14,8 +14,8 @@ namespace tp
 {
 
 /*
- * inotify tells of a name that comes or goes, not of what is mounted there a moment later: for a
- * while after it has told something the names are looked at so often.
+ * inotify reports a name that comes or goes, but not what is mounted there a moment later. For a
+ * while after a report, the names are looked at this often.
  */
 static constexpr long often_ns = 2'000'000;
 static constexpr auto often_for = std::chrono::seconds(2);
@@ -162,7 +162,7 @@ void ServedNamespaces::check(size_t space)
 		leave(space);
 	Result<Namespace> fresh = open_namespace(held.name);
 	if (!fresh)
-		return; /* status says so, and the log did */
+		return; /* status says so, and the log has said it */
 	Status entered = enter(space, std::move(*fresh));
 	if (entered) {
 		log("network namespace {}: entered; its services are served", held.name);
@@ -174,9 +174,9 @@ void ServedNamespaces::check(size_t space)
 	log_failure(entered, "trying again");
 }
 
-/* ---- leaving and entering ----------------------------------------------------------- */
+/* ---- leaving and entering ---------------------------------------------------------- */
 
-/* Nothing here keeps the namespace alive. */
+/* Lets go of everything that would keep the namespace alive. */
 void ServedNamespaces::let_go(size_t space)
 {
 	auto leave_table = [&](auto &tables) {
@@ -194,8 +194,8 @@ void ServedNamespaces::let_go(size_t space)
 }
 
 /*
- * The programs stay, with their services: where somebody else keeps the namespace alive, nothing
- * gets through there unseen.
+ * The programs stay, with their services. If somebody else keeps the namespace alive, nothing gets
+ * through there unseen.
  */
 void ServedNamespaces::leave(size_t space)
 {
@@ -206,10 +206,13 @@ void ServedNamespaces::leave(size_t space)
 	    gone.name);
 	log_failure(parts_.programs.tell_namespace(space, gone.cookie, TP_NAMESPACE_GONE),
 		    "status does not tell");
-	watch_directory(space); /* it may be another one, too */
+	watch_directory(space); /* this may be another namespace, too */
 }
 
-/* The services first, by which the programs of the cgroup serve it; those of its own take longer. */
+/*
+ * The services come first, because the programs of the cgroup serve the namespace by them. Its own
+ * programs take longer.
+ */
 Status ServedNamespaces::enter(size_t space, Namespace fresh)
 {
 	Setup &setup = parts_.setup;
@@ -249,7 +252,7 @@ Status ServedNamespaces::enter_routes(size_t space)
 	return set_routes();
 }
 
-/* The tc programs go to its interfaces. */
+/* Attaches the tc programs to its interfaces. */
 Status ServedNamespaces::enter_interfaces(size_t space)
 {
 	const Namespace &held = parts_.spaces[space];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The network namespaces of --netns while the agent runs.  One may go, and another take its
- * name: a container that is restarted, `ip netns delete` and `add`.  Then nothing of the agent
- * holds on to the old one, which could not end otherwise, the new one is entered as soon as it is
- * there, and until then log and status say that it is missing.
+ * The network namespaces of --netns while the agent runs. One may go, and another take its name,
+ * for example when a container is restarted (`ip netns delete` and `add`). Then nothing of the
+ * agent holds on to the old one, which could not end otherwise. The new one is entered as soon as
+ * it exists, and until then the log and status say that it is missing.
  */
 #ifndef TP_AGENT_SERVED_H
 #define TP_AGENT_SERVED_H
@@ -28,16 +28,16 @@ namespace tp
 class ServedNamespaces
 {
 public:
-	/* Borrowed, and what these are of each namespace is changed here. */
+	/* These are borrowed. What they contain for each namespace is changed here. */
 	struct Parts {
 		Setup &setup;
 		std::vector<Namespace> &spaces;
 		Programs &programs;
 		Enforcer &enforcer;
 		Loop &loop;
-		std::vector<Interfaces> &interfaces; /* empty: no handshake engine */
-		std::vector<Routes> &routes;         /* ... */
-		std::vector<OwnAddresses> &own;      /* empty: nobody asks for them */
+		std::vector<Interfaces> &interfaces; /* empty without the handshake engine */
+		std::vector<Routes> &routes;         /* empty without the handshake engine */
+		std::vector<OwnAddresses> &own;      /* empty if nobody asks for them */
 		std::vector<std::string> only;       /* --interface */
 		std::string pin_dir;
 	};
@@ -46,10 +46,10 @@ public:
 	/* From here on all of them are followed. */
 	Status watch();
 
-	/* Whether the programs need look for routes' metrics. */
+	/* Whether the programs have to look for routes' metrics. */
 	Status set_routes();
 
-	/* From time to time. */
+	/* To be called from time to time. */
 	void tick();
 
 private:
@@ -70,8 +70,8 @@ private:
 	void log_failure(const Status &status, const char *consequence);
 
 	Parts parts_;
-	Fd names_; /* inotify: of the directories that the names are in */
-	Fd often_; /* a timer, while a name may be about to lead elsewhere */
+	Fd names_; /* inotify watches of the directories that the names are in */
+	Fd often_; /* a timer that runs while a name may be about to lead elsewhere */
 	Clock::time_point often_until_ = {};
 	std::string last_failure_; /* not to be logged at every tick */
 };

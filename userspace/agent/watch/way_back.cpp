@@ -15,10 +15,10 @@ namespace tp
 static constexpr const char *paths[] = { "/proc/sys/net/ipv4/conf/lo/forwarding",
 					 "/proc/sys/net/ipv6/conf/lo/forwarding" };
 
-/* Any number but 0 means yes; this one also says who has set it, for whoever sets it back. */
+/* Any number but 0 means yes. This one also says who has set it, for whoever sets it back. */
 static constexpr uint32_t ours = 0x7470;
 
-/* Of the calls of tick(), those that look. */
+/* One in this many calls of tick() looks. */
 static constexpr unsigned looks_every = 25;
 
 static Status write_number(const char *path, uint32_t number)
@@ -33,7 +33,7 @@ static Status write_number(const char *path, uint32_t number)
 	return success();
 }
 
-/* A host without IPv6 has only one of them. */
+/* A host without IPv6 has only one of the two. */
 static Status set_forwarding()
 {
 	Status done = success();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The handshake program asks the routing tables where answers go.  The kernel tells BPF programs
- * only for interfaces that forward; so loopback, which forwards nothing by that, is made one.
+ * The handshake program asks the routing tables where answers go. The kernel answers BPF programs
+ * only for interfaces that forward, so loopback is made one, which makes nothing be forwarded.
  */
 #ifndef TP_AGENT_WAY_BACK_H
 #define TP_AGENT_WAY_BACK_H
@@ -20,16 +20,16 @@ public:
 	WayBack() = default;
 	WayBack(WayBack &&) = default;
 	WayBack &operator=(WayBack &&) = default;
-	/* Sets back what open() has set, unless keep() has been called. */
+	/* Sets back what open() has set, unless keep() was called. */
 	~WayBack();
 
-	/* In this namespace; borrowed.  Fails where /proc/sys cannot be written. */
+	/* Sets it in this namespace, which is borrowed. Fails if /proc/sys cannot be written. */
 	Status open(const Namespace &space);
 	/* The namespace is another one now. */
 	static Status enter(const Namespace &space);
-	/* Somebody may have set it back: `sysctl net.ipv4.ip_forward=0` does. */
+	/* Sets it again if somebody has set it back, as `sysctl net.ipv4.ip_forward=0` does. */
 	void tick();
-	/* The programs go on without the agent. */
+	/* Leaves it set, because the programs go on without the agent. */
 	void keep() { spaces_.clear(); }
 
 private:
@@ -37,7 +37,7 @@ private:
 	unsigned ticks_ = 0;
 };
 
-/* What a killed agent has left in the agent's own namespace. */
+/* Sets back what a killed agent has left in the agent's own namespace. */
 void restore_way_back(const Namespace &space);
 
 } // namespace tp

@@ -87,7 +87,9 @@ bool EngineChoice::answer_clients() const
 	});
 }
 
-/* What comes behind one that takes all clients serves what that one leaves. */
+/*
+ * The engines behind one that takes all clients serve what that one leaves, so they are not named.
+ */
 std::string EngineChoice::text() const
 {
 	std::string names;

@@ -20,24 +20,27 @@ class EngineChoice
 {
 public:
 	EngineChoice() = default;
-	/* `asked`: --engine; `cgroup`: that the programs are attached to. */
+	/* `asked` is --engine, and `cgroup` is what the programs are attached to. */
 	EngineChoice(std::string asked, const CgroupPlace &cgroup);
 
 	bool is_auto() const { return asked_ == "auto"; }
 	bool is_asked(const Engine &engine) const { return asked_ == engine.name(); }
 
 	bool serves(const Engine &engine) const { return why_not(engine).empty(); }
-	/* Empty: it serves. */
+	/* Returns an empty text if it serves. */
 	const std::string &why_not(const Engine &engine) const;
 	void give_up(const Engine &engine, std::string why);
 
-	/* Fails where the one that was asked for by name does not serve. */
+	/* Fails if the engine that was asked for by name does not serve. */
 	Status check() const;
 
-	/* The first that may be given up and has this program (empty: whichever); nullptr: none. */
+	/*
+	 * Returns the first engine that may be given up and has this program, or nullptr. Without a
+	 * program, any engine will do.
+	 */
 	const Engine *dispensable(const std::string &program) const;
 
-	/* Whether one that serves answers clients itself. */
+	/* Whether an engine that serves answers clients itself. */
 	bool answer_clients() const;
 
 	/* "handshake", "sender and translate" */
@@ -45,7 +48,7 @@ public:
 
 private:
 	std::string asked_ = "auto";
-	std::map<const Engine *, std::string> why_not_; /* of those that do not serve */
+	std::map<const Engine *, std::string> why_not_; /* for the engines that do not serve */
 };
 
 } // namespace tp

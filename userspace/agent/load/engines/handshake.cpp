@@ -8,7 +8,7 @@
 namespace tp
 {
 
-/* Whether the running kernel has this function for programs, as far as its BTF tells. */
+/* Whether the running kernel has this function for programs, according to its BTF. */
 static bool kernel_lacks(const char *function)
 {
 	btf *kernel = btf__load_vmlinux_btf();
