@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The handshake engine: answers to the client of a connection that has no socket yet.
- */
+/* The handshake engine: answers to the client of a connection that has no socket yet. */
 #ifndef TP_TC_HANDSHAKE_ANSWER_BPF_H
 #define TP_TC_HANDSHAKE_ANSWER_BPF_H
 
@@ -9,7 +7,7 @@
 #include "bpf/core/pieces.bpf.h"
 #include "bpf/tc/handshake/route.bpf.h"
 
-/* The clock of this host's timestamps, from a time in ns (CLOCK_BOOTTIME). */
+/* The clock of this host's timestamps, for a time in ns (CLOCK_BOOTTIME). */
 static __always_inline __u32 tp_ms(__u64 ns)
 {
 	return (__u32)(ns / 1000000);
@@ -20,7 +18,7 @@ static __always_inline __u32 tp_now_ms(void)
 	return tp_ms(bpf_ktime_get_boot_ns());
 }
 
-/* An answer without payload, in the place of the segment. */
+/* Sends an answer without payload, in the place of the segment. */
 static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segment *s,
 				     const struct tp_pending_entry *pending, __u32 ack, __u8 flags)
 {
@@ -44,7 +42,7 @@ static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segm
 	return tp_write(skb, s, w);
 }
 
-/* What the agent is to answer, instead; not inline, for the stack's sake. */
+/* Asks the agent to answer instead. Not inline, to save stack. */
 TP_VERIFIED_ONCE int tp_ask_to_answer(const struct tp_segment *s,
 				      const struct tp_pending_entry *pending, __u32 type, __u32 ack)
 {
@@ -66,7 +64,7 @@ static __always_inline int tp_acknowledge(struct __sk_buff *skb, const struct tp
 	return tp_send_back(skb, pending);
 }
 
-/* The end of a connection that never became one, told to the client at once. */
+/* Refuses a connection that has no socket, and tells the client at once. */
 static __always_inline int tp_handshake_refuse(struct __sk_buff *skb, const struct tp_segment *s,
 					       struct tp_pending_entry *pending, __u8 flags,
 					       __u8 reason)
@@ -85,7 +83,10 @@ static __always_inline int tp_handshake_refuse(struct __sk_buff *skb, const stru
 	return tp_send_back(skb, pending);
 }
 
-/* As for a closed port: RST with what the SYN expects.  The connection is scratch->fresh. */
+/*
+ * Answers as for a closed port, with a RST that acknowledges the SYN. The connection is
+ * scratch->fresh.
+ */
 static __always_inline int tp_handshake_refuse_syn(struct __sk_buff *skb,
 						   const struct tp_segment *s, __u32 reason)
 {

@@ -2,16 +2,15 @@
 /*
  * The handshake engine: connections that are born after their header.
  *
- * At tc ingress, for the ports of services, this program is the TCP of connections
- * that have no socket yet.  It answers the SYN itself, swallows the bare ACK, and
- * reads the header from the first data.  Then it hands TCP a segment that starts just
- * behind the header, with a request socket made to measure
- * (bpf_sk_assign_tcp_reqsk()), so that the connection's socket begins there: a native
- * socket, with nothing of ours on its data path.
+ * At tc ingress, for the ports of services, this program is the TCP of connections that have no
+ * socket yet. It answers the SYN itself, drops the bare ACK, and reads the header from the first
+ * data. Then it hands TCP a segment that starts just behind the header, with a request socket made
+ * for it (bpf_sk_assign_tcp_reqsk()), so that the connection's socket begins there. It is a native
+ * socket, with nothing of truepeer on its data path.
  *
- * What it cannot take it passes on to TCP untouched; the translate engine and
- * tp_sockops stand behind it, so that no connection of a service gets through
- * unseen.  tp_pending keeps the connections under way, as for all engines.
+ * What the program cannot take it passes on to TCP untouched. The translate engine and tp_sockops
+ * stand behind it, so that no connection of a service gets through unseen. tp_pending has the
+ * connections without a socket, as for all engines.
  */
 #include "bpf/tc/handshake/syn.bpf.h"
 #include "bpf/tc/translate/packet.bpf.h"
@@ -21,9 +20,9 @@
 #define TP_MF_OFFSET bpf_htons(IP_MF | IP_OFFSET)
 
 /*
- * The ends of a segment for a service's port, and its flags.  All that passes the
- * interface comes through here, so this, as far as the port, is what other traffic costs;
- * and with one look-up in tp_pending it is all that established connections cost.
+ * Reads the ends of a segment for a service's port, and its flags. Every packet of the interface
+ * comes through here. So what this does as far as the port is what other traffic costs, and with
+ * one look-up in tp_pending it is all that established connections cost.
  */
 static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment *s)
 {
@@ -34,7 +33,7 @@ static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment
 		struct iphdr *ip = data + ETH_HLEN;
 
 		tcp = (void *)(ip + 1);
-		/* IP options and fragments: what TCP makes of them, tp_gate sees */
+		/* IP options and fragments: tp_gate sees what TCP makes of them */
 		if ((void *)(tcp + 1) > end || ip->protocol != IPPROTO_TCP || *(__u8 *)ip != 0x45 ||
 		    ip->frag_off & TP_MF_OFFSET || !tp_is_service_port(bpf_ntohs(tcp->dest)))
 			return -1;
@@ -60,7 +59,7 @@ static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment
 	return 0;
 }
 
-/* Frames whose headers are not in the linear part; drivers rarely make them. */
+/* Pulls headers that are not in the linear part. Drivers rarely make such frames. */
 static __always_inline int tp_pull_headers(struct __sk_buff *skb)
 {
 	__u32 need = ETH_HLEN + sizeof(struct tcphdr) +
@@ -74,7 +73,7 @@ static __always_inline int tp_pull_headers(struct __sk_buff *skb)
 
 /* ---- data -------------------------------------------------------------------------- */
 
-/* A connection without a header, where that is optional. */
+/* Lets a connection without a header through, where headers are optional. */
 static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp_segment *s,
 					  struct tp_pending_entry *pending)
 {
@@ -86,7 +85,7 @@ static __always_inline int tp_let_through(struct __sk_buff *skb, const struct tp
 	return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
 }
 
-/* Bytes up to `end`, which are in `work`: kept, acknowledged. */
+/* Keeps the bytes up to `end`, which are in `work`, and acknowledges them. */
 static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segment *s,
 				   struct tp_pending_entry *pending, struct tp_collected *work,
 				   __u32 end, __u8 state)
@@ -94,7 +93,8 @@ static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segmen
 	int failed = tp_store_pieces(&s->flow, work, pending->seen, end);
 
 	if (failed == -TP_ENOMEM)
-		return TP_TC_DROP; /* for the moment: the client sends it again */
+		/* there is no memory for the moment, and the client sends it again */
+		return TP_TC_DROP;
 	if (failed)
 		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_PENDING_FULL);
 	pending->state = state;
@@ -102,7 +102,7 @@ static __always_inline int tp_keep(struct __sk_buff *skb, const struct tp_segmen
 	return tp_acknowledge(skb, s, pending);
 }
 
-/* A part of a header. */
+/* A part of a header has come. */
 static __always_inline int tp_wait(struct __sk_buff *skb, const struct tp_segment *s,
 				   struct tp_pending_entry *pending, struct tp_collected *work,
 				   __u32 end)
@@ -114,7 +114,7 @@ static __always_inline int tp_wait(struct __sk_buff *skb, const struct tp_segmen
 	return tp_keep(skb, s, pending, work, end, TP_PENDING_WAITING);
 }
 
-/* Behind what has been acknowledged, which no later copy can change. */
+/* Takes the bytes behind what was acknowledged, which no later copy can change. */
 static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp_segment *s,
 					  struct tp_pending_entry *pending)
 {
@@ -138,7 +138,10 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 		return tp_let_through(skb, s, pending);
 	if (refused == TP_OUT_NO_HEADER && tp_optional(pending) &&
 	    !tp_check_origin(&pending->peer, 0, pending->flags)) {
-		/* only began like one: the agent sends in again what has been acknowledged */
+		/*
+		 * the bytes only began like a header, and the agent sends in again what was
+		 * acknowledged of them
+		 */
 		return tp_keep(skb, s, pending, place, end, TP_PENDING_PASSED);
 	}
 	if (!refused && header->verdict == TP_WAIT)
@@ -166,17 +169,19 @@ TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
 	if (tp_missing(s) || tp_missing(pending))
 		return TP_TC_DROP;
 	offset = s->seq - pending->start;
-	/* an optional header that did not come in time was given up: take the first data */
+	/* an optional header that did not come in time was given up, so take the first data */
 	if (pending->state == TP_PENDING_PASSED)
 		return offset == 0 ? tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns()) :
 				     TP_TC_DROP;
 	if (offset > pending->seen && (__s32)offset > 0)
-		return tp_acknowledge(skb, s, pending); /* a gap: the client sends again */
+		/* there is a gap, and the client sends again */
+		return tp_acknowledge(skb, s, pending);
 	end = offset + s->length;
 	if ((__s32)offset < 0 || end < pending->seen ||
 	    (end == pending->seen && pending->state == TP_PENDING_WAITING && !(s->flags & TP_FIN)))
-		return tp_acknowledge(skb, s, pending);                   /* keep-alive, or old */
-	if (pending->state == TP_PENDING_WAITING && end == pending->seen) /* nothing new but FIN */
+		return tp_acknowledge(skb, s, pending); /* a keep-alive probe, or old data */
+	/* nothing is new but FIN */
+	if (pending->state == TP_PENDING_WAITING && end == pending->seen)
 		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	if (pending->state == TP_PENDING_DECIDED)
 		return tp_deliver(skb, s, pending, pending->seen - offset, bpf_ktime_get_boot_ns());
@@ -191,10 +196,12 @@ static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segmen
 	__u32 offset = s->seq - pending->start;
 
 	if (offset != pending->seen)
-		return tp_acknowledge(skb, s, pending); /* keep-alive, or something is missing */
+		/* a keep-alive probe, or something is missing */
+		return tp_acknowledge(skb, s, pending);
 	if (pending->state == TP_PENDING_PASSED && offset > 0)
-		return TP_TC_DROP; /* first the agent sends in again what came before this */
-	if (pending->state != TP_PENDING_WAITING) /* acknowledged, but no socket came of it */
+		return TP_TC_DROP; /* the agent first sends in again what came before this */
+	/* the header was acknowledged, but no socket was made */
+	if (pending->state != TP_PENDING_WAITING)
 		return tp_deliver(skb, s, pending, 0, bpf_ktime_get_boot_ns());
 	if (s->flags & TP_FIN) {
 		if (tp_optional(pending) && offset == 0)
@@ -203,27 +210,30 @@ static __always_inline int tp_bare(struct __sk_buff *skb, const struct tp_segmen
 			return tp_handshake_refuse(skb, s, pending, TP_FIN | TP_ACK, TP_OUT_EMPTY);
 		return tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_TRUNCATED);
 	}
-	/* a client that waits for the server to speak, where no header is needed */
+	/* the client waits for the server to speak, and no header is needed */
 	if (tp_optional(pending) && offset == 0 && tp_expired(pending))
 		return tp_let_through(skb, s, pending);
 	return TP_TC_DROP;
 }
 
-/* A segment of a connection that is under way. */
+/* A segment of a connection that waits. */
 static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_segment *s,
 					 struct tp_pending_entry *pending)
 {
 	__u32 timestamp;
 
 	if (skb->mark == tp_mark)
-		return TP_TC_DROP; /* sent in again, and no socket came of it */
+		return TP_TC_DROP; /* it was sent in again, and no socket was made */
 	if (s->flags & TP_RST) {
 		__u32 ahead = s->seq - pending->start - pending->seen;
 
 		/* behind data that waits for room in the accept queue: RFC 5961, section 3.2 */
 		if (ahead && ahead < TP_MAX_UNACKNOWLEDGED && pending->state == TP_PENDING_DECIDED)
 			return tp_acknowledge(skb, s, pending);
-		/* not of this connection: old, or what ends the port's last one (tp_answer_syn()) */
+		/*
+		 * not of this connection: old, or what ends the port's last connection
+		 * (tp_answer_syn())
+		 */
 		if (ahead)
 			return TP_TC_NEXT;
 		if (pending->state != TP_PENDING_REFUSED)
@@ -237,7 +247,7 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	if (pending->state == TP_PENDING_REFUSED)
 		return TP_TC_DROP;
 	if (s->flags & TP_SYN || !(s->flags & TP_ACK) || s->ack != pending->ack)
-		return TP_TC_NEXT; /* TCP answers what has no connection */
+		return TP_TC_NEXT; /* TCP answers what belongs to no connection */
 	if (!pending->rtt_ms) {
 		__u32 rtt = tp_now_ms() - pending->answered_ms;
 
@@ -246,7 +256,7 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	if (pending->options & TP_OPTION_TIMESTAMPS && tp_read_timestamp(skb, s, &timestamp) == 0) {
 		if ((__s32)(timestamp - pending->client_timestamp) < 0)
 			return tp_acknowledge(skb, s, pending); /* PAWS */
-		/* RFC 7323, section 4.3: not from what lies beyond the last acknowledgement */
+		/* RFC 7323, section 4.3: not from a segment beyond the last acknowledgement */
 		if ((__s32)(s->seq - pending->start - pending->seen) <= 0)
 			pending->client_timestamp = timestamp;
 	}
@@ -256,8 +266,8 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 }
 
 /*
- * A segment of no connection that waits.  Most are of ones that have their sockets: what tp_translate_in would
- * have to find out about these is told from here.
+ * A segment of no connection that waits. Most belong to connections that have their sockets. What
+ * tp_translate_in would have to find out about those is noted here.
  */
 static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp_segment *s)
 {
@@ -266,7 +276,7 @@ static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp
 	if (s->flags & TP_SYN || skb->vlan_present || skb->pkt_type != 0 || tp_is_translated(skb) ||
 	    skb->tc_index == TP_TC_INDEX_AGAIN || tp_is_wire_port(s->flow.local_port))
 		return TP_TC_NEXT;
-	/* in this order, as for tp_is_known() */
+	/* in this order, as in tp_is_known() */
 	t = tp_has_translated() ? bpf_map_lookup_elem(&tp_translations, &s->flow) : NULL;
 	if (t)
 		return tp_is_over(t) ?
@@ -298,7 +308,10 @@ int tp_handshake(struct __sk_buff *skb)
 		if (pending->peer.engine != TP_ENGINE_HANDSHAKE)
 			return TP_TC_NEXT;
 	}
-	/* tagged: comes again on the VLAN's own interface.  Other host's: not ours to answer */
+	/*
+	 * A tagged frame comes again on the VLAN's own interface. A frame for another host is not
+	 * ours to answer.
+	 */
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
 		return TP_TC_NEXT;
 	if (tp_is_corrupt(skb, s, &s->flow, tp_summed_directly(skb)))

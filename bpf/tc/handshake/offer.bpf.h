@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What this host's TCP would answer to a SYN: the options of both sides, the window,
- * the initial sequence number.  The listener and its network namespace are
- * read for that as the kernel reads them (tcp_conn_request(), tcp_openreq_init_rwin(),
- * tcp_make_synack()), so that nobody can tell the two SYN-ACKs apart.
+ * What this host's TCP would answer to a SYN: the options of both sides, the window, and the
+ * initial sequence number. The listener and its network namespace are read as the kernel reads them
+ * (tcp_conn_request(), tcp_openreq_init_rwin(), tcp_make_synack()), so that nobody can tell the two
+ * SYN-ACKs apart.
  */
 #ifndef TP_TC_HANDSHAKE_OFFER_BPF_H
 #define TP_TC_HANDSHAKE_OFFER_BPF_H
@@ -11,12 +11,12 @@
 #include "bpf/tc/handshake/write.bpf.h"
 #include "bpf/core/siphash.h"
 
-/* Written by the loader: from the kernel's random source. */
+/* The loader writes these, from the kernel's random source. */
 const volatile __u64 tp_isn_key[2] SEC(".rodata") = {};
 
 #define TP_MAX_OPTIONS 40
 #define TP_MAX_WSCALE 14
-#define TP_MIN_MSS_IPV4 536 /* below these the kernel takes no request socket from BPF */
+#define TP_MIN_MSS_IPV4 536 /* below these values the kernel takes no request socket from BPF */
 #define TP_MIN_MSS_IPV6 1220
 #define TP_CONG_NEEDS_ECN 2
 #define TP_RCVBUF_LOCK 2
@@ -78,7 +78,7 @@ static long tp_option_step(__u64 index, void *context)
 	return 0;
 }
 
-/* Reads the TCP options behind the header at `tcp`, those that `allowed` has. */
+/* Reads those TCP options behind the header at `tcp` that `allowed` has. */
 TP_VERIFIED_ONCE int tp_read_options(struct __sk_buff *skb, __u32 tcp, __u32 payload, __u32 allowed)
 {
 	__u32 size = payload - tcp - sizeof(struct tcphdr);
@@ -104,7 +104,7 @@ TP_VERIFIED_ONCE int tp_read_options(struct __sk_buff *skb, __u32 tcp, __u32 pay
 	return 0;
 }
 
-/* The timestamp of a segment; as nearly all write it, or by a walk. */
+/* Reads the timestamp of a segment: in the form that nearly all senders use, or else by a walk. */
 static __always_inline int tp_read_timestamp(struct __sk_buff *skb, const struct tp_segment *s,
 					     __u32 *value)
 {
@@ -128,7 +128,7 @@ static __always_inline int tp_read_timestamp(struct __sk_buff *skb, const struct
 	return 0;
 }
 
-/* The metrics of the route to the client, all 0 where it has none. */
+/* The metrics of the route to the client. They are all 0 if it has none. */
 static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_route_key *key,
 					  struct tp_route *route)
 {
@@ -155,7 +155,7 @@ static __always_inline struct net_device *tp_device(struct __sk_buff *skb)
 	return tp_only_read(kernel_skb)->dev;
 }
 
-/* The largest segment that fits the route's or the interface's MTU. */
+/* The largest segment that fits into the route's or the interface's MTU. */
 static __always_inline __u32 tp_largest_segment(struct __sk_buff *skb, const struct tp_route *route)
 {
 	struct net_device *dev = tp_device(skb);
@@ -213,11 +213,14 @@ static __always_inline __u8 tp_tos(struct __sk_buff *skb, struct tcp_sock *liste
 	return tos;
 }
 
-/* By a de Bruijn sequence: without branches, each of which would double the verifier's work behind it. */
+/*
+ * By a de Bruijn sequence, which has no branches. Each branch would double the verifier's work
+ * behind it.
+ */
 static const __u8 tp_log2s[32] = { 0, 9,  1,  10, 13, 21, 2,  29, 11, 14, 16, 18, 22, 25, 3, 30,
 				   8, 12, 20, 28, 15, 17, 24, 7,  19, 27, 23, 6,  26, 5,  4, 31 };
 
-/* Of the highest bit that is set; 0 for 0. */
+/* The number of the highest bit that is set, or 0 for 0. */
 static __always_inline __u32 tp_log2(__u32 x)
 {
 	x |= x >> 1;
@@ -240,7 +243,7 @@ static __always_inline void tp_read_space(struct tcp_sock *listener, struct tp_s
 	space->is_signed = net->ipv4.sysctl_tcp_workaround_signed_windows != 0;
 }
 
-/* The initial window and its scale: of scratch->space and ->route, to ->offer and ->fresh. */
+/* The initial window and its scale, from scratch->space and ->route to ->offer and ->fresh. */
 TP_VERIFIED_ONCE int tp_select_window(void)
 {
 	__u32 zero = 0, clamp, mss, full, space;
@@ -307,7 +310,10 @@ static __always_inline int tp_ecn_ok(const struct tp_segment *s, struct tcp_sock
 	return control && control->flags & TP_CONG_NEEDS_ECN;
 }
 
-/* What both sides agree on, into scratch->fresh and ->offer.  -1: not for this engine. */
+/*
+ * Writes what both sides agree on into scratch->fresh and ->offer. Returns -1 if the connection is
+ * not for this engine.
+ */
 static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_segment *s,
 					struct tcp_sock *listener)
 {
@@ -351,7 +357,7 @@ static __always_inline int tp_negotiate(struct __sk_buff *skb, const struct tp_s
 	return tp_select_window();
 }
 
-/* RFC 6528: a keyed hash of the connection's ends, plus the clock (64 ns, as the kernel's). */
+/* RFC 6528: a keyed hash of the connection's ends, plus the clock (64 ns, as in the kernel). */
 TP_VERIFIED_ONCE __u64 tp_connection_hash(const struct tp_flow *flow)
 {
 	struct tp_handshake_area *scratch = tp_get_scratch();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The handshake engine asks netfilter, where it has hooks, by sending packets through it (core/path.bpf.h).
+ * Where netfilter has hooks, the handshake engine finds out what its rules do by sending packets
+ * through it (core/path.bpf.h).
  */
 #ifndef TP_TC_HANDSHAKE_PATH_BPF_H
 #define TP_TC_HANDSHAKE_PATH_BPF_H
@@ -9,8 +10,8 @@
 #include "bpf/core/path.bpf.h"
 
 /*
- * Why a SYN is left to TCP on account of netfilter; TP_PASSED_NOTHING: it is not.  Where a probe is to be sent,
- * scratch->probing says so.
+ * Why a SYN is left to TCP because of netfilter, or TP_PASSED_NOTHING. scratch->probing says
+ * whether a probe is to be sent.
  */
 static __always_inline __u32 tp_ask_netfilter(struct __sk_buff *skb, const struct tp_segment *s,
 					      struct tp_handshake_area *scratch,
@@ -33,7 +34,7 @@ static __always_inline __u32 tp_ask_netfilter(struct __sk_buff *skb, const struc
 	}
 	if (path->translates)
 		return TP_PASSED_NAT;
-	if (!tp_is_fresh(path->syn_ns, now)) { /* this one will tell */
+	if (!tp_is_fresh(path->syn_ns, now)) { /* this SYN will tell */
 		path->syn_seq = s->seq;
 		return TP_PASSED_FIREWALL;
 	}
@@ -47,8 +48,8 @@ static __always_inline __u32 tp_ask_netfilter(struct __sk_buff *skb, const struc
 }
 
 /*
- * Sends in a bare acknowledgement from the SYN's sender, of a connection that is none.  It is made of the
- * SYN, which stands in its place again afterwards, byte for byte.
+ * Sends in a bare acknowledgement from the SYN's sender, which belongs to no connection. It is made
+ * of the SYN, and the SYN is restored afterwards, byte for byte.
  */
 TP_VERIFIED_ONCE int tp_send_probe(struct __sk_buff *skb, struct tp_segment *s)
 {

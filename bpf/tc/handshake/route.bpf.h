@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where an answer goes.  This engine sees packets before routing, and answers before TCP does; so
- * it asks the routing tables what the stack behind it would ask them: whether a SYN is for this
- * host at all, and where the way back to its sender leads.  An answer that went back to whoever
- * sent the frame would let a neighbour complete a handshake from a proxy's address.
+ * Where an answer goes. This engine sees packets before routing, and answers before TCP does. So it
+ * asks the routing tables what the stack behind it would ask them: whether a SYN is for this host
+ * at all, and where the way back to its sender leads. An answer that went back to whoever sent the
+ * frame would let a neighbour complete a handshake from a proxy's address.
  */
 #ifndef TP_TC_HANDSHAKE_ROUTE_BPF_H
 #define TP_TC_HANDSHAKE_ROUTE_BPF_H
@@ -13,8 +13,9 @@
 #define TP_LOOPBACK 1 /* the index of `lo`, in every network namespace */
 
 /*
- * bpf_fib_lookup() answers only for an interface that forwards.  The agent makes loopback one, which
- * forwards nothing by that; and a look-up for loopback is one for packets that this host itself sends.
+ * bpf_fib_lookup() answers only for an interface that forwards. The agent makes loopback such an
+ * interface, which makes nothing be forwarded. A look-up for loopback is one for packets that this
+ * host itself sends.
  */
 static __always_inline long tp_look_up_route(struct __sk_buff *skb, const struct tp_segment *s,
 					     int back, struct bpf_fib_lookup *route)
@@ -42,8 +43,9 @@ static __always_inline long tp_look_up_route(struct __sk_buff *skb, const struct
 }
 
 /*
- * Whether the segment is for this host: one of its addresses, and the routing tables say so
- * now.  Neither would do alone: they give the same answer for what is local and for what has no route.
+ * Whether the segment is for this host: its destination is one of the host's addresses, and the
+ * routing tables say so now. Neither check would be enough alone, because the tables give the same
+ * answer for local addresses and for addresses without a route.
  */
 static __always_inline int tp_is_for_this_host(struct __sk_buff *skb, const struct tp_segment *s,
 					       struct bpf_fib_lookup *route, __u32 *passed)
@@ -59,8 +61,9 @@ static __always_inline int tp_is_for_this_host(struct __sk_buff *skb, const stru
 }
 
 /*
- * The way back to who sent a SYN, into scratch->way: 0; else it is not for this engine: enum
- * tp_passed_on tells why, -1: it is not for this host.  Over loopback there is one way only.
+ * Finds the way back to the sender of a SYN, and writes it into scratch->way. Returns 0, or an enum
+ * tp_passed_on that says why the SYN is not for this engine, or -1 if it is not for this host. Over
+ * loopback there is only one way.
  */
 TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment *s)
 {
@@ -91,7 +94,10 @@ TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment 
 	return 0;
 }
 
-/* Sends what stands in a SYN's place to the next hop, whose Ethernet address the kernel finds. */
+/*
+ * Sends what stands in a SYN's place to the next hop. The kernel finds the next hop's Ethernet
+ * address.
+ */
 static __always_inline int tp_send_on_way(struct __sk_buff *skb, struct tp_way *way)
 {
 	if (skb->ifindex == TP_LOOPBACK)
@@ -99,7 +105,10 @@ static __always_inline int tp_send_on_way(struct __sk_buff *skb, struct tp_way *
 	return (int)bpf_redirect_neigh(skb->ifindex, &way->next, sizeof(way->next), 0);
 }
 
-/* ... in the place of a later segment, wherever that came from: the kernel finds the next hop, too. */
+/*
+ * Sends what stands in a later segment's place, wherever that came from. The kernel finds the next
+ * hop, too.
+ */
 static __always_inline int tp_send_back(struct __sk_buff *skb,
 					const struct tp_pending_entry *pending)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The handshake engine: the listener, and the socket that a connection gets from it.
- */
+/* The handshake engine: the listener, and the socket that a connection gets from it. */
 #ifndef TP_TC_HANDSHAKE_SOCKET_BPF_H
 #define TP_TC_HANDSHAKE_SOCKET_BPF_H
 
@@ -11,8 +9,8 @@
 #include "bpf/tc/handshake/answer.bpf.h"
 
 /*
- * To be released.  Without the client's port no connection is found, only a listener.  Not inline, for the
- * stack's sake.
+ * Finds the listener, which the caller must release. Without the client's port no connection is
+ * found, only a listener. Not inline, to save stack.
  */
 static __attribute__((noinline)) struct bpf_sock *
 tp_find_socket(struct __sk_buff *skb, const struct tp_segment *s, int listener)
@@ -34,7 +32,7 @@ tp_find_socket(struct __sk_buff *skb, const struct tp_segment *s, int listener)
 	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
 }
 
-/* Listeners that want more of a handshake than this program does: TCP itself serves them. */
+/* Why TCP itself has to serve a listener that wants more of a handshake than this program does. */
 static __always_inline __u32 tp_what_is_special(struct tcp_sock *listener)
 {
 	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
@@ -71,7 +69,7 @@ static __always_inline int tp_assign(struct __sk_buff *skb, struct tcp_sock *lis
 {
 	struct bpf_tcp_req_attrs attrs = {
 		.rcv_tsval = pending->client_timestamp,
-		/* sets the socket's clock: on from what has been sent already */
+		/* sets the socket's clock, which goes on from what was sent already */
 		.rcv_tsecr = now,
 		.mss = pending->mss,
 		.rcv_wscale = pending->rcv_wscale,
@@ -86,10 +84,10 @@ static __always_inline int tp_assign(struct __sk_buff *skb, struct tcp_sock *lis
 }
 
 /*
- * Makes the segment start `cut` bytes later.  Payload is moved to the header's place while that is
- * cheap.  Else, and where there is none, the whole segment is sent in again, to meet the new socket as
- * one that starts too early, whose first bytes TCP discards and acknowledges; and this one becomes a
- * bare ACK.
+ * Makes the segment start `cut` bytes later. If little payload follows, it is moved to the header's
+ * place. If much follows, or nothing, the whole segment is sent in again. It meets the new socket
+ * as one that starts too early, and TCP discards and acknowledges its first bytes. The segment at
+ * hand becomes a bare ACK.
  */
 static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_segment *s,
 					const struct tp_pending_entry *pending, __u32 cut,
@@ -126,7 +124,10 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 		w->options[0] =
 			bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10);
 		w->options[1] = bpf_htonl(pending->client_timestamp);
-		/* the round-trip time that TCP takes from it: the handshake's, no pause in it */
+		/*
+		 * TCP takes the round-trip time from it, which is then the handshake's, without the
+		 * client's pause
+		 */
 		w->options[2] = bpf_htonl(now - pending->rtt_ms);
 		w->options_size = 12;
 	}
@@ -145,7 +146,7 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	if (tp_missing(s) || tp_missing(pending))
 		return TP_TC_DROP;
 	sk = tp_find_socket(skb, s, 0);
-	if (!sk) { /* the listener has gone: TCP resets, and that is the end of it */
+	if (!sk) { /* the listener has gone: TCP resets the connection, which ends it */
 		pending->peer.reason = TP_OUT_NO_LISTENER;
 		tp_report(&pending->peer, TP_OUT_NO_LISTENER, 0);
 		bpf_map_delete_elem(&tp_pending, &s->flow);
@@ -154,7 +155,10 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	listener = sk->state == BPF_TCP_LISTEN ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (!listener)
 		goto out;
-	/* another listener than the SYN's, of the other family: it decides on the name */
+	/*
+	 * this is another listener than the SYN's, of the other family, and the family decides on
+	 * the name
+	 */
 	if (sk->family == TP_FAMILY_IPV4 && pending->state == TP_PENDING_DECIDED &&
 	    tp_has_no_name(&pending->peer, pending->flags | TP_PENDING_ON_IPV4)) {
 		tp_forget_kept(&pending->peer);
@@ -162,7 +166,7 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 			tp_handshake_refuse(skb, s, pending, TP_RST | TP_ACK, TP_OUT_IPV6_ON_IPV4);
 		goto out;
 	}
-	if (tp_queue_is_full(listener)) { /* nothing is acknowledged yet: it comes again */
+	if (tp_queue_is_full(listener)) { /* nothing was acknowledged yet, so it comes again */
 		tp_count_queue_full(pending->peer.service);
 		goto out;
 	}
@@ -174,7 +178,7 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	pending->birth_cpu = tp_cpu_tag();
 	tp_set_upper_priority(skb, tp_other_priority(tp_netns)); /* tp_translate_in need not look */
 	if (skb->mark == tp_mark_sent_in)
-		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
+		skb->mark = 0; /* otherwise the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	verdict = TP_TC_NEXT;
 out:
 	bpf_sk_release(sk);

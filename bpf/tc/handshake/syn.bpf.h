@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The handshake engine: the SYN.  Whether it is for this engine, and the answer; also in
- * place of a connection in TIME_WAIT.
+ * The handshake engine and the SYN: whether it is for this engine, and the answer to it, also in
+ * the place of a connection in TIME_WAIT.
  */
 #ifndef TP_TC_HANDSHAKE_SYN_BPF_H
 #define TP_TC_HANDSHAKE_SYN_BPF_H
@@ -10,13 +10,16 @@
 #include "bpf/tc/handshake/socket.bpf.h"
 #include "bpf/core/translation.bpf.h"
 
-/* of struct inet_sock's inet_flags (bits 23 and 24), an unnamed enum: the same 6.9 to 6.18 */
+/*
+ * from struct inet_sock's inet_flags (bits 23 and 24), an unnamed enum that is the same from 6.9 to
+ * 6.18
+ */
 #define TP_AUTOFLOWLABEL_SET (1ul << 23)
 #define TP_AUTOFLOWLABEL (1ul << 24)
 
 /*
- * The condition under which TCP lets a SYN replace a connection in TIME_WAIT.  The new
- * connection's numbers then begin above the old one's: `isn`.
+ * Whether TCP would let a SYN replace a connection in TIME_WAIT. The new connection's numbers then
+ * begin above the old one's, at `isn`.
  */
 static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_segment *s,
 					  const struct tp_pending_entry *pending, __u32 *isn,
@@ -31,7 +34,7 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
 	tw = tp_only_read(tw);
 	if (tw->tw_sk.tw_substate != BPF_TCP_TIME_WAIT)
 		return 0;
-	/* 1: TCP ignores the RST that is to end the old connection */
+	/* if it is 1, TCP ignores the RST that is to end the old connection */
 	if (tw->tw_sk.__tw_common.skc_net.net->ipv4.sysctl_tcp_rfc1337)
 		return 0;
 	*rcv_nxt = tw->tw_sk.__tw_common.skc_tw_rcv_nxt;
@@ -44,8 +47,9 @@ static __always_inline int tp_may_replace(struct bpf_sock *sk, const struct tp_s
 }
 
 /*
- * SYN-ACK in the SYN's place, with scratch->offer.  A connection in TIME_WAIT (`replace`) has to go before the
- * client's data comes: a copy goes out, and the segment itself becomes the RST that ends it.
+ * Puts a SYN-ACK with scratch->offer in the SYN's place. A connection in TIME_WAIT (`replace`) has
+ * to go before the client's data comes. Then a copy is sent out, and the segment itself becomes the
+ * RST that ends the connection.
  */
 static __always_inline int tp_answer_syn(struct __sk_buff *skb, const struct tp_segment *s,
 					 const struct tp_pending_entry *pending, int replace,
@@ -95,7 +99,7 @@ static __always_inline void tp_set_flow_label(struct __sk_buff *skb, struct tcp_
 	struct net *net = listener->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
 	unsigned long flags = listener->inet_conn.icsk_inet.inet_flags;
 	__u8 automatic = net->ipv6.sysctl.auto_flowlabels;
-	/* 0: never, 1: unless the socket says no, 2: if it says yes, 3: always */
+	/* 0 means never, 1 unless the socket says no, 2 if the socket says yes, 3 always */
 	int wanted = flags & TP_AUTOFLOWLABEL_SET ? !!(flags & TP_AUTOFLOWLABEL) : automatic & 1;
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !automatic || !(wanted || automatic == 3))
@@ -118,16 +122,16 @@ static __always_inline int tp_pass_on(struct tp_service *service, __u32 why)
 }
 
 /*
- * The connection that is under way from the SYN's port, if there is one: its SYN again, or a
- * blind one (RFC 5961, section 4), or one of a client that has lost the connection, and resets it when it
- * gets the challenge ACK.  Only an old one that nobody has ended gives way.
+ * A SYN for a port that has a connection which waits. It may be that connection's SYN again, a
+ * blind one (RFC 5961, section 4), or one of a client that has lost the connection and resets it
+ * when it gets the challenge ACK. Only an old connection that nobody has ended gives way.
  */
 static __always_inline int tp_is_under_way(const struct tp_pending_entry *pending)
 {
 	return pending->state != TP_PENDING_REFUSED && !tp_expired(pending);
 }
 
-/* Whether netfilter, where it has hooks, is known to let the connection be; what it is if not. */
+/* Whether netfilter, where it has hooks, is known to let the connection pass, or why not. */
 static __always_inline __u32 tp_is_stopped(struct __sk_buff *skb, const struct tp_segment *s,
 					   const struct tcp_sock *listener,
 					   struct tp_handshake_area *scratch)
@@ -140,7 +144,7 @@ static __always_inline __u32 tp_is_stopped(struct __sk_buff *skb, const struct t
 	return tp_is_strict(net) ? TP_PASSED_CONNTRACK : tp_ask_netfilter(skb, s, scratch, net);
 }
 
-/* `sk`: what the SYN meets; `listening`: the listener behind it. */
+/* `sk` is what the SYN meets, and `listening` is the listener behind it. */
 static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_segment *s,
 				       struct tp_service *service, __u32 policy,
 				       struct bpf_sock *sk, struct bpf_sock *listening)
@@ -186,7 +190,7 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 	tp_set_flow_label(skb, listener, hash, offer);
 	if (old && !gone) {
 		if (old->peer.engine != TP_ENGINE_HANDSHAKE)
-			return TP_TC_NEXT; /* TCP has its request, or had it */
+			return TP_TC_NEXT; /* TCP has, or had, its request socket */
 		if (old->start != s->seq + 1)
 			return tp_acknowledge(skb, s, old);
 		return tp_answer_syn(skb, s, old, replace, rcv_nxt);
@@ -226,7 +230,7 @@ static __always_inline int tp_handshake_refuse_untrusted(struct __sk_buff *skb,
 	return tp_handshake_refuse_syn(skb, s, TP_OUT_UNTRUSTED);
 }
 
-/* tp_is_below_cgroup(), by reads that are no calls. */
+/* Does the same as tp_is_below_cgroup(), with reads that are no calls. */
 static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
@@ -267,7 +271,7 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	sk = tp_find_socket(skb, s, 0);
 	if (!sk)
 		return TP_TC_NEXT;
-	/* what ends there must not keep its port: the listener behind it takes over */
+	/* what ends there must not keep its port, because the listener behind it takes over */
 	behind = sk->state == BPF_TCP_TIME_WAIT ? tp_find_socket(skb, s, 1) : NULL;
 	listening = behind ? behind : sk;
 	if (listening->state == BPF_TCP_LISTEN && tp_is_in_cgroup(listening))

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Writing a segment over the one that a tc program has at hand: the answer to it, or
- * what TCP is to get in its place.  Only for segments without IP options or extension
- * headers, so the TCP header stays where it is.
+ * Writes a segment over the one that a tc program has at hand: the answer to it, or what TCP is to
+ * get in its place. This works only for segments without IP options or extension headers, so the
+ * TCP header stays where it is.
  */
 #ifndef TP_TC_HANDSHAKE_WRITE_BPF_H
 #define TP_TC_HANDSHAKE_WRITE_BPF_H
 
 #include "bpf/core/checksum.bpf.h"
 
-/* Payload of up to this size is moved to the place of the header in front of it. */
+/* Payload up to this size is moved to the place of the header in front of it. */
 #define TP_MAX_MOVE 2048
 
-/* The headers of a SYN: Ethernet's, IP's without options, TCP's with all there may be. */
+/*
+ * The headers of a SYN: Ethernet's, IP's without options, and TCP's with all options that there may
+ * be.
+ */
 #define TP_MAX_KEPT 128
 
 struct tp_writing {
@@ -28,8 +31,11 @@ struct tp_writing {
 	__u8 flags;
 	__u8 tos;
 	__u8 ttl;
-	__u8 answer; /* from the local to the remote end */
-	/* to be sent by bpf_clone_redirect(), which asks for no next hop: its Ethernet addresses */
+	__u8 answer; /* it goes from the local to the remote end */
+	/*
+	 * the Ethernet addresses, if it is sent by bpf_clone_redirect(), which looks for no next
+	 * hop
+	 */
 	__u8 addressed;
 	__u8 destination[6];
 	__u8 source[6];
@@ -39,7 +45,7 @@ struct tp_writing {
 struct tp_way {
 	struct bpf_fib_lookup route; /* with the next hop's Ethernet address, if that is known */
 	struct bpf_redir_neigh next;
-	__u32 has_neighbour; /* it is */
+	__u32 has_neighbour; /* the route has the next hop's Ethernet address */
 };
 
 /* What a SYN-ACK says beside the numbers. */
@@ -55,25 +61,25 @@ struct tp_offer {
 struct tp_space {
 	__u32 full; /* what the receive buffer holds */
 	__u32 clamp;
-	__u32 most; /* that it may grow to */
+	__u32 most; /* what it may grow to */
 	__u8 locked;
 	__u8 is_signed; /* for clients that take the window for a signed number */
 };
 
-/* Where headers are put together, those in front of TCP's right-aligned. */
+/* Where headers are put together. Those in front of TCP's are right-aligned. */
 struct tp_head {
 	__u8 front[16 + sizeof(struct ipv6hdr)];
 	struct tcphdr tcp;
 	__u32 options[10];
-	__u8 pad[16]; /* room for what the verifier thinks is stored */
+	__u8 pad[16]; /* room for what the verifier believes is stored */
 };
 
 /*
- * What does not fit on the stack, and the results of loops, which the verifier does
- * not track here.  Only softirqs use it, and tc programs do not nest.
+ * What does not fit on the stack, and the results of loops, which the verifier does not track here.
+ * Only softirqs use it, and tc programs do not nest.
  */
 struct tp_handshake_area {
-	__u8 bytes[64]; /* TCP options under examination */
+	__u8 bytes[64]; /* the TCP options that are being read */
 	__u32 at, end;
 	__u32 timestamp;
 	__u16 mss;
@@ -82,14 +88,14 @@ struct tp_handshake_area {
 	struct tp_segment segment;
 	struct tp_offer offer;
 	struct tp_route_key route_key;
-	struct tp_route route; /* to the client: its metrics */
-	__u64 message[5];      /* to be hashed */
+	struct tp_route route; /* the metrics of the route to the client */
+	__u64 message[5];      /* the words to be hashed */
 	struct tp_space space;
 	struct tp_way way;
 	struct tp_writing writing;
-	struct tp_head head; /* what is written */
+	struct tp_head head; /* the headers that are being written */
 	struct tp_path_key path;
-	struct tp_path probe; /* to be sent: its numbers */
+	struct tp_path probe; /* the numbers of a probe that is to be sent */
 	__u32 probing;
 	__u8 kept[TP_MAX_KEPT]; /* a SYN, while a probe stands in its place */
 	struct tp_pending_entry fresh;
@@ -119,7 +125,7 @@ static __always_inline struct tp_writing *tp_new_writing(void)
 	return &scratch->writing;
 }
 
-/* The IP header, in front of the TCP header at `tcp`; returns its size. */
+/* Writes the IP header in front of the TCP header at `tcp`. Returns its size. */
 static __always_inline __u32 tp_make_ip(struct __sk_buff *skb, const struct tp_segment *s,
 					const struct tp_writing *w, __u8 *tcp, __u32 tcp_length)
 {
@@ -155,7 +161,7 @@ static __always_inline __u32 tp_make_ip(struct __sk_buff *skb, const struct tp_s
 	return sizeof(*ip);
 }
 
-/* All headers at once: `size` bytes of them from the Ethernet header on, at `head`. */
+/* Writes all headers at once: `size` bytes from the Ethernet header on, which are at `head`. */
 static __always_inline long tp_store_head(struct __sk_buff *skb, const struct tp_writing *w,
 					  __u8 *head, __u32 size)
 {
@@ -170,7 +176,7 @@ static __always_inline long tp_store_head(struct __sk_buff *skb, const struct tp
 	return bpf_skb_store_bytes(skb, 0, head, size + 1, BPF_F_RECOMPUTE_CSUM);
 }
 
-/* The sum of `length` bytes of map memory, followed there by at least three zeros. */
+/* The sum of `length` bytes of map memory, which are followed by at least three zeros. */
 static __always_inline __u64 tp_sum(const __u8 *bytes, __u32 length)
 {
 	__u64 sum = 0;
@@ -187,9 +193,9 @@ static __always_inline __u64 tp_sum(const __u8 *bytes, __u32 length)
 }
 
 /*
- * -1: not possible; the segment must be dropped then, for it may be half written.  A
- * sender whose device computes checksums (loopback, veth) leaves the pseudo header's
- * sum in the field, and the device that the segment goes to completes it.
+ * Returns -1 if that is not possible. Then the segment must be dropped, because it may be half
+ * written. If the sender's device computes checksums (loopback, veth), the pseudo header's sum
+ * stays in the field, and the device that the segment goes to completes it.
  */
 TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 			      const struct tp_writing *w)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The translate engine until there is a socket: the client's segments, held back or shown to TCP
- * as old data, until the header is whole.
+ * The translate engine until there is a socket: the client's segments are held back, or shown to
+ * TCP as old data, until the header is complete.
  *
- * TCP answers old data with an acknowledgement of what it expects next.  So parts of a header,
- * keep-alive probes and what comes behind a gap are given numbers that lie before the
- * connection's first byte: TCP throws them away and answers, and tp_translate_out makes the
- * answer one for the bytes that have been seen here.
+ * TCP answers old data with an acknowledgement of what it expects next. So parts of a header,
+ * keep-alive probes and what comes behind a gap are given numbers before the connection's first
+ * byte. TCP discards them and answers, and tp_translate_out turns the answer into one for the bytes
+ * that were seen here.
  */
 #ifndef TP_TC_TRANSLATE_HEADER_BPF_H
 #define TP_TC_TRANSLATE_HEADER_BPF_H
@@ -14,17 +14,17 @@
 #include "bpf/core/pieces.bpf.h"
 #include "bpf/tc/translate/write.bpf.h"
 
-/* What a client may have sent ahead of what it must send again. */
+/* How far a client may have sent ahead of what it must send again. */
 #define TP_MAX_AHEAD (1u << 30)
 
 /*
- * A step of the connection: (seen, state) change together and once only, whatever other CPUs do
- * with its segments meanwhile.  0: it was ours.
+ * Takes a step of the connection. The number of bytes seen and the state change together and only
+ * once, whatever other CPUs do with its segments meanwhile. Returns 0 if the step was ours.
  */
 static __always_inline int tp_step(struct tp_pending_entry *pending, __u32 seen, __u8 state,
 				   __u32 next_seen, __u8 next_state)
 {
-	__u64 *word = (__u64 *)&pending->seen; /* seen, state, and what does not change */
+	__u64 *word = (__u64 *)&pending->seen; /* seen, state, and fields that do not change */
 	__u64 rest = *word & ~0xffffffffffull;
 
 	return __sync_val_compare_and_swap(word, rest | (__u64)state << 32 | seen,
@@ -34,7 +34,7 @@ static __always_inline int tp_step(struct tp_pending_entry *pending, __u32 seen,
 		       -1;
 }
 
-/* Ends what never became a connection; the agent tells client and TCP. */
+/* Ends a connection that never got a socket. The agent tells the client and TCP. */
 static __attribute__((noinline)) int tp_translate_refuse(const struct tp_segment *s,
 							 struct tp_pending_entry *pending,
 							 __u8 state, __u32 type, __u32 reason)
@@ -60,8 +60,8 @@ static __attribute__((noinline)) int tp_ask_for_ack(const struct tp_segment *s,
 }
 
 /*
- * Old data for TCP, which ends `before` bytes before the connection's first.  Without a request
- * socket nobody would answer: then the agent does, in TCP's numbers.
+ * Turns the segment into old data for TCP, which ends `before` bytes before the connection's first.
+ * Without a request socket nobody would answer, so the agent does, in TCP's numbers.
  */
 static __always_inline int tp_pass_as_old(struct __sk_buff *skb, const struct tp_segment *s,
 					  const struct tp_pending_entry *pending, __u32 before)
@@ -71,12 +71,13 @@ static __always_inline int tp_pass_as_old(struct __sk_buff *skb, const struct tp
 	return tp_pass_as(skb, s, pending->start - before - s->length - !!(s->flags & TP_FIN));
 }
 
-/* ---- whole ---------------------------------------------------------------------------- */
+/* ---- the header is complete ----------------------------------------------------------- */
 
 /*
- * The socket has to be made by a segment that begins where TCP expects it: because nothing
- * comes behind the header, or because a SYN cookie says so.  A copy comes in again as old data,
- * for TCP to acknowledge it and for what is behind the header; this one becomes a bare ACK.
+ * The socket has to be made by a segment that begins where TCP expects it, because nothing comes
+ * behind the header, or because a SYN cookie says so. A copy of the segment comes in again as old
+ * data, so that TCP acknowledges it and gets what is behind the header. The segment itself becomes
+ * a bare ACK.
  */
 static __always_inline int tp_split(struct __sk_buff *skb, const struct tp_segment *s,
 				    const struct tp_pending_entry *pending, __u32 ip)
@@ -97,7 +98,7 @@ static __always_inline int tp_split(struct __sk_buff *skb, const struct tp_segme
 	return TP_TC_NEXT;
 }
 
-/* The header is whole, and there is no socket yet. */
+/* The header is complete, and there is no socket yet. */
 static __always_inline int tp_decided(struct __sk_buff *skb, const struct tp_segment *s,
 				      const struct tp_pending_entry *pending, __u32 ip)
 {
@@ -107,7 +108,7 @@ static __always_inline int tp_decided(struct __sk_buff *skb, const struct tp_seg
 		return tp_split(skb, s, pending, ip);
 	if (pending->has_request || from == pending->start)
 		return tp_pass_as(skb, s, from);
-	/* a SYN cookie covers the first byte's number: TCP would answer others with a reset */
+	/* a SYN cookie covers the first byte's number, and TCP would answer others with a reset */
 	if (s->length > 0 && (__s32)(from - pending->start) < 0 &&
 	    (__s32)(end - pending->start) > 0)
 		return tp_split(skb, s, pending, ip);
@@ -115,8 +116,8 @@ static __always_inline int tp_decided(struct __sk_buff *skb, const struct tp_seg
 }
 
 /*
- * A connection without a header, where that is optional.  What only began like one and has been
- * acknowledged, the agent sends in again first.
+ * A connection without a header, where headers are optional. If the bytes only began like one and
+ * were acknowledged, the agent first sends them in again.
  */
 static __always_inline int tp_let_in(struct __sk_buff *skb, const struct tp_segment *s,
 				     struct tp_pending_entry *pending)
@@ -146,7 +147,7 @@ static __always_inline int tp_decide(struct __sk_buff *skb, const struct tp_segm
 	if (!refused)
 		refused = tp_take_header(&w->peer, &s->flow, work, pending->policy, pending->flags);
 	if (tp_step(pending, seen, TP_PENDING_WAITING, seen, TP_PENDING_CLAIMED))
-		return TP_TC_DROP; /* another CPU has it: the client sends it again */
+		return TP_TC_DROP; /* another CPU has it, and the client sends it again */
 	pending->peer = w->peer;
 	if (refused)
 		return tp_translate_refuse(s, pending, TP_PENDING_CLAIMED, TP_ACTION_RESET,
@@ -158,7 +159,7 @@ static __always_inline int tp_decide(struct __sk_buff *skb, const struct tp_segm
 	return tp_decided(skb, s, pending, ip);
 }
 
-/* ---- in pieces ------------------------------------------------------------------------- */
+/* ---- the header comes in pieces --------------------------------------------------------- */
 
 static __always_inline int tp_keep_piece(struct __sk_buff *skb, const struct tp_segment *s,
 					 struct tp_pending_entry *pending,
@@ -173,7 +174,8 @@ static __always_inline int tp_keep_piece(struct __sk_buff *skb, const struct tp_
 					   TP_OUT_TRUNCATED);
 	failed = tp_store_pieces(&s->flow, work, seen, end);
 	if (failed == -TP_ENOMEM)
-		return TP_TC_DROP; /* for the moment: the client sends it again */
+		/* there is no memory for the moment, and the client sends it again */
+		return TP_TC_DROP;
 	if (failed)
 		return tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
 					   TP_OUT_PENDING_FULL);
@@ -182,7 +184,7 @@ static __always_inline int tp_keep_piece(struct __sk_buff *skb, const struct tp_
 	return tp_pass_as_old(skb, s, pending, 0);
 }
 
-/* New bytes of the header; what has been acknowledged no later copy can change. */
+/* Takes new bytes of the header. No later copy can change what was acknowledged. */
 static __always_inline int tp_judge(struct __sk_buff *skb, const struct tp_segment *s,
 				    struct tp_pending_entry *pending, __u32 seen, __u32 ip)
 {
@@ -213,13 +215,13 @@ static __always_inline int tp_judge(struct __sk_buff *skb, const struct tp_segme
 
 /* ---- the client's segments -------------------------------------------------------------- */
 
-/* ACK or FIN without data. */
+/* An ACK or FIN without data. */
 static __always_inline int tp_hold(struct __sk_buff *skb, const struct tp_segment *s,
 				   struct tp_pending_entry *pending)
 {
 	__u32 seen = pending->seen, offset = s->seq - pending->start;
 
-	if (offset == seen - 1 && !(s->flags & TP_FIN)) /* keep-alive probe */
+	if (offset == seen - 1 && !(s->flags & TP_FIN)) /* a keep-alive probe */
 		return tp_pass_as_old(skb, s, pending, 1);
 	if (offset != seen)
 		return TP_TC_DROP; /* what comes before it is still missing */
@@ -231,7 +233,7 @@ static __always_inline int tp_hold(struct __sk_buff *skb, const struct tp_segmen
 			      tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_FINISH,
 						  TP_OUT_EMPTY);
 	}
-	/* a client that waits for the server to speak, where no header is needed */
+	/* the client waits for the server to speak, and no header is needed */
 	if (tp_optional(pending) && tp_expired(pending))
 		return tp_let_in(skb, s, pending);
 	return TP_TC_DROP;
@@ -242,20 +244,21 @@ static __always_inline int tp_data(struct __sk_buff *skb, const struct tp_segmen
 {
 	__u32 seen = pending->seen, offset = s->seq - pending->start, end = offset + s->length;
 
-	if ((__s32)(offset - seen) > 0) /* a gap: the client sends again what is missing */
+	/* there is a gap, and the client sends again what is missing */
+	if ((__s32)(offset - seen) > 0)
 		return offset - seen < TP_MAX_AHEAD ? tp_pass_as_old(skb, s, pending, 0) :
 						      TP_TC_DROP;
 	if ((__s32)offset < -(__s32)TP_MAX_AHEAD)
 		return TP_TC_DROP;
 	if ((__s32)(end - seen) > 0)
 		return (__s32)offset < 0 ? TP_TC_DROP : tp_judge(skb, s, pending, seen, ip);
-	if (s->flags & TP_FIN && end == seen) /* nothing new but the end */
+	if (s->flags & TP_FIN && end == seen) /* nothing is new but the end */
 		return tp_translate_refuse(s, pending, TP_PENDING_WAITING, TP_ACTION_RESET,
 					   TP_OUT_TRUNCATED);
 	return s->flags & TP_FIN ? TP_TC_DROP : tp_pass_as_old(skb, s, pending, 0);
 }
 
-/* A reset before there is a socket: TCP takes one that is in the window, and so does this. */
+/* A reset before there is a socket. TCP takes one that is in the window, and so does this. */
 static __always_inline int tp_reset(struct __sk_buff *skb, const struct tp_segment *s,
 				    struct tp_pending_entry *pending)
 {
@@ -274,7 +277,7 @@ static __always_inline int tp_reset(struct __sk_buff *skb, const struct tp_segme
 	return tp_pass_as(skb, s, s->seq - (pending->state == TP_PENDING_PASSED ? 0 : seen));
 }
 
-/* An IP header of which only the addresses count: its size. */
+/* Writes an IP header of which only the addresses count. Returns its size. */
 static __always_inline __u32 tp_write_ends(const struct __sk_buff *skb, const struct tp_flow *flow,
 					   __u8 *header)
 {
@@ -291,12 +294,13 @@ static __always_inline __u32 tp_write_ends(const struct __sk_buff *skb, const st
 }
 
 /*
- * The client acknowledges another SYN-ACK than the entry's.  SYN cookies leave nothing with TCP, so each
- * SYN draws a SYN-ACK of its own, be it a blind one with the connection's ports or the client's next one,
- * and the entry has the numbers of the last.  Which of them the client has taken, its first segment tells:
- * TCP finds out whether this host has sent the number that is acknowledged, for just these ports and this
- * first number of the client, within the last two minutes.  Only who has got that SYN-ACK knows it.
- * 0: the entry is that one's from now on.
+ * The client acknowledges another SYN-ACK than the entry's. SYN cookies leave nothing with TCP, so
+ * each SYN gets a SYN-ACK of its own, whether it is a blind one with the connection's ports or the
+ * client's next one, and the entry has the numbers of the last. The client's first segment tells
+ * which of them the client has taken: TCP finds out whether this host has sent the acknowledged
+ * number, for just these ports and this first number of the client, within the last two minutes.
+ * Only who has got that SYN-ACK knows the number. Returns 0 if the entry is that SYN-ACK's from now
+ * on.
  */
 TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 {
@@ -310,9 +314,9 @@ TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 
 	if (!w)
 		return -1;
-	s = &w->segment; /* 6.1 takes no argument for a map's key */
+	s = &w->segment; /* 6.1 does not allow an argument as a map's key */
 	pending = bpf_map_lookup_elem(&tp_pending, &s->flow);
-	/* what has been acknowledged of a header is one connection's */
+	/* what was acknowledged of a header belongs to one connection */
 	if (!pending || !pending->has_other || pending->has_request ||
 	    pending->state != TP_PENDING_WAITING || pending->seen)
 		return -1;
@@ -340,13 +344,13 @@ TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 	return (int)bpf_map_update_elem(&tp_pending, &s->flow, &w->fresh, BPF_ANY);
 }
 
-/* A segment of a connection that has no socket; `ip`: where its IP header is. */
+/* A segment of a connection that has no socket. `ip` is where its IP header is. */
 static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 				      struct tp_pending_entry *pending, __u32 ip)
 {
 	struct tp_translate_area *w = tp_get_translating();
 
-	/* corrupt ones would be TCP's to find, but here is decided what they say */
+	/* finding corrupt segments would be TCP's job, but it is decided here what they say */
 	if (!w || tp_is_corrupt(skb, s, &w->wire, tp_summed(skb)))
 		return TP_TC_DROP;
 	if (s->flags & TP_RST)
@@ -356,7 +360,7 @@ static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_seg
 	if (pending->state == TP_PENDING_PASSED)
 		return pending->seen && s->seq != pending->start ? TP_TC_DROP :
 								   tp_pass_as(skb, s, s->seq);
-	/* who has not seen the SYN-ACK cannot know its number */
+	/* somebody who has not seen the SYN-ACK cannot know its number */
 	if (s->ack != pending->ack) {
 		if (tp_take_cookie(skb))
 			return TP_TC_DROP;

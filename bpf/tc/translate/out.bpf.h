@@ -9,7 +9,9 @@
 #include "bpf/tc/translate/packet.bpf.h"
 #include "bpf/tc/translate/synack.bpf.h"
 
-/* An option at a time, from w->at on; at SACK w->at and w->end are its blocks'. */
+/*
+ * Reads one option at a time, from w->at on. After SACK, w->at and w->end are those of its blocks.
+ */
 static long tp_sack_step(__u64 index, void *context)
 {
 	struct tp_translate_area *w = *(struct tp_translate_area **)context;
@@ -32,9 +34,9 @@ static long tp_sack_step(__u64 index, void *context)
 }
 
 /*
- * TCP's first segment begins with the header, and TCP says that it had those bytes before
- * (D-SACK, RFC 2883), which only says something about us.  Once: the next time the client has
- * sent them again.
+ * TCP's first segment begins with the header, and TCP remarks that it had those bytes before
+ * (D-SACK, RFC 2883), which only tells about this engine. The remark is taken out once. The next
+ * time, the client has really sent them again.
  */
 static __always_inline int tp_is_header_told(struct tp_translate_area *w, struct tp_translation *t)
 {
@@ -53,7 +55,7 @@ static __always_inline int tp_is_header_told(struct tp_translate_area *w, struct
 	return 1;
 }
 
-/* The edges of SACK blocks, if there are any among the options. */
+/* Changes the edges of SACK blocks, if there are any among the options. */
 TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct tp_translation *t)
 {
 	struct tp_translate_area *w = tp_get_translating();
@@ -71,7 +73,7 @@ TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct t
 	bpf_loop(TP_OPTIONS_SIZE, tp_sack_step, &w, 0);
 	if (tp_is_header_told(w, t))
 		return tp_store_options(skb, w, s->tcp, (__u32)size);
-	for (int i = 0; i < 8; i++) { /* four blocks at most */
+	for (int i = 0; i < 8; i++) { /* there are four blocks at most */
 		__u32 at = w->at, edge = 0;
 
 		if (at + 4 > w->end)
@@ -86,8 +88,8 @@ TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct t
 }
 
 /*
- * Whether it has been translated already, on another interface that it has passed (a VLAN's and
- * then its device's): the number is then not what the socket says.
+ * Whether the segment was translated already, on another interface that it has passed (a VLAN's and
+ * then its device's). The number is then not what the socket says.
  */
 static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_translation *t,
 					__u32 ack)
@@ -100,11 +102,11 @@ static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_t
 	if (!sk || sk->state == BPF_TCP_NEW_SYN_RECV || sk->state == BPF_TCP_CLOSE)
 		return 0;
 	connection = bpf_tcp_sock(sk);
-	/* what has not been translated is never beyond that */
+	/* what was not translated is never beyond that */
 	return connection && (__s32)(ack - connection->rcv_nxt) > 0;
 }
 
-/* What TCP says for a connection without a socket: that it has got what has been seen. */
+/* What TCP says for a connection without a socket: that it has got what was seen here. */
 static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp_segment *s,
 					  const struct tp_pending_entry *pending)
 {
@@ -119,8 +121,8 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 	    pending->state == TP_PENDING_REFUSED)
 		return TP_TC_NEXT;
 	/*
-	 * What makes the socket may echo no other timestamp than the SYN-ACK's, from Linux 6.15
-	 * on: so the client does not get to see another.
+	 * From Linux 6.15 on, the segment that makes the socket may echo no other timestamp than
+	 * the SYN-ACK's. So the client does not get to see another one.
 	 */
 	if (pending->synack_timestamp && s->payload - s->tcp >= sizeof(struct tcphdr) + 12 &&
 	    bpf_skb_load_bytes(skb, s->tcp + TP_AT_OPTIONS, words, sizeof(words)) == 0 &&
@@ -132,7 +134,7 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 	return tp_put_word(skb, s->tcp, TP_AT_ACK, s->ack, s->ack + seen) ? TP_TC_DROP : TP_TC_NEXT;
 }
 
-/* Everything but plain segments of live connections, and plain SYN-ACKs. */
+/* Handles everything except plain segments of live connections and plain SYN-ACKs. */
 TP_VERIFIED_ONCE int tp_other_out(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
 	struct tp_translate_area *w = tp_get_translating();
@@ -183,8 +185,8 @@ static __always_inline int tp_slow_out(struct __sk_buff *skb, __u32 ip, enum tp_
 }
 
 /*
- * Whether the segment is of a socket that has its connection.  That is in tp_translations by then, if it
- * is this engine's, and no longer in tp_pending.
+ * Whether the segment is from a socket that has its connection. If the connection is this engine's,
+ * it is in tp_translations by then, and no longer in tp_pending.
  */
 static __always_inline int tp_has_connection(struct __sk_buff *skb)
 {
@@ -195,7 +197,10 @@ static __always_inline int tp_has_connection(struct __sk_buff *skb)
 		      sk->state == BPF_TCP_LAST_ACK || sk->state == BPF_TCP_CLOSING);
 }
 
-/* The handshake engine's SYN-ACK, not a socket's: the connection is none of this engine's. */
+/*
+ * Whether this is the handshake engine's SYN-ACK and not a socket's. Then the connection is none of
+ * this engine's.
+ */
 static __always_inline int tp_is_handshakes(struct __sk_buff *skb, const struct tp_flow *flow,
 					    __u32 seq)
 {
@@ -211,7 +216,7 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 {
 	void *end = (void *)(long)skb->data_end;
 	struct tp_translation *t;
-	struct tp_flow flow = {}; /* or the compiler saves what has no value yet */
+	struct tp_flow flow = {}; /* otherwise the compiler saves what has no value yet */
 	struct tcphdr *tcp = NULL;
 	enum tp_kind kind;
 	__u32 at, ack;
@@ -221,7 +226,7 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	if (tp_has_connection(skb) && !tp_has_translated())
 		return TP_TC_NEXT;
 	kind = tp_find_tcp(skb, ip, 1, &flow, &tcp);
-	/* a VLAN's has passed its own interface */
+	/* a VLAN's segment has passed its own interface */
 	if (kind == TP_KIND_OTHER || tp_is_tagged(skb))
 		return TP_TC_NEXT;
 	if (kind == TP_KIND_INVOLVED)
@@ -236,7 +241,7 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	ack = bpf_ntohl(tcp->ack_seq);
 	at = tp_plain_tcp_at(skb, ip);
 	doff = ((__u8 *)tcp)[12] >> 4;
-	/* no options, or timestamps alone */
+	/* there are no options, or only timestamps */
 	plain = doff == 5 ||
 		(doff == 8 && (void *)(tcp + 1) + 4 <= end &&
 		 *(__be32 *)(tcp + 1) == bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 |

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The translate engine reads a packet: at first no more of it than tells whether it is one of its
- * connections.
+ * The translate engine reads a packet. At first it reads no more than what tells whether the packet
+ * belongs to one of its connections.
  */
 #ifndef TP_TC_TRANSLATE_PACKET_BPF_H
 #define TP_TC_TRANSLATE_PACKET_BPF_H
@@ -11,12 +11,12 @@
 
 /* What a packet is to one of these programs. */
 enum tp_kind {
-	TP_KIND_OTHER = 0,    /* not of a service */
-	TP_KIND_TCP = 1,      /* its TCP header directly behind a plain IP header */
+	TP_KIND_OTHER = 0,    /* not for a service */
+	TP_KIND_TCP = 1,      /* the TCP header is directly behind a plain IP header */
 	TP_KIND_INVOLVED = 2, /* IP options, extension headers, fragments, or not in one piece */
 };
 
-/* Whether it may be of a service's connection, by its port at this host's end. */
+/* Whether the packet may belong to a service's connection, by its port at this host's end. */
 static __always_inline int tp_is_ours(struct __sk_buff *skb, const struct tcphdr *tcp, __u16 port,
 				      int out)
 {
@@ -31,8 +31,8 @@ static __always_inline int tp_is_ours(struct __sk_buff *skb, const struct tcphdr
 }
 
 /*
- * All that passes the interface comes through here, so this, as far as the port, is what other
- * traffic costs; and with one look-up that is all that live connections cost.
+ * Every packet of the interface comes through here. So what this does as far as the port is what
+ * other traffic costs, and with one look-up it is all that live connections cost.
  */
 static __always_inline enum tp_kind tp_find_tcp(struct __sk_buff *skb, __u32 ip_at, int out,
 						struct tp_flow *flow, struct tcphdr **found)
@@ -94,14 +94,14 @@ static __always_inline __u32 tp_plain_tcp_at(const struct __sk_buff *skb, __u32 
 }
 
 enum tp_part {
-	TP_PART_WHOLE = 0, /* no fragment */
+	TP_PART_WHOLE = 0, /* not a fragment */
 	TP_PART_FIRST = 1,
-	TP_PART_OTHER = 2, /* has no ports to know it by */
+	TP_PART_OTHER = 2, /* has no ports by which it could be known */
 };
 
 /*
- * Of a packet in fragments only the first has numbers, and may end anywhere behind them: reads
- * what it has.  The flow is as for what comes in.
+ * Of a packet in fragments only the first one has numbers, and it may end anywhere behind them.
+ * Reads what it has. The flow is as for packets that come in.
  */
 static __always_inline enum tp_part tp_read_fragment(struct __sk_buff *skb, __u32 at,
 						     struct tp_segment *s)
@@ -130,7 +130,7 @@ static __always_inline enum tp_part tp_read_fragment(struct __sk_buff *skb, __u3
 		if (bpf_skb_load_bytes(skb, offset, fragment, sizeof(fragment)))
 			return TP_PART_OTHER;
 		if (!fragment[2] && !(fragment[3] & 0xf9))
-			return TP_PART_WHOLE; /* the only one (RFC 6946) */
+			return TP_PART_WHOLE; /* the only fragment (RFC 6946) */
 		if (fragment[0] != IPPROTO_TCP || fragment[2] || fragment[3] & 0xf8)
 			return TP_PART_OTHER;
 		__builtin_memcpy(s->flow.remote, &ip.saddr, 16);
@@ -145,16 +145,16 @@ static __always_inline enum tp_part tp_read_fragment(struct __sk_buff *skb, __u3
 	s->seq = bpf_ntohl(tcp.seq);
 	s->ack = bpf_ntohl(tcp.ack_seq);
 	s->flags = ((__u8 *)&tcp)[13];
-	/* the options may be in the next one */
+	/* the options may be in the next fragment */
 	s->payload = offset + sizeof(tcp);
 	s->length = 0;
 	return TP_PART_FIRST;
 }
 
-/* What tp_other_in() and tp_other_out() leave to others: a SYN, a SYN-ACK. */
+/* The flags of what tp_other_in() and tp_other_out() leave to others: a SYN and a SYN-ACK. */
 #define TP_LEFT_SYN (-2)
 
-/* As seen from this host: for segments that leave it. */
+/* Turns the flow of a segment that leaves this host round, so that it is as this host sees it. */
 static __always_inline void tp_turn_round(struct tp_segment *s)
 {
 	__u8 address[16];
@@ -168,9 +168,10 @@ static __always_inline void tp_turn_round(struct tp_segment *s)
 }
 
 /*
- * Reads what is no plain segment of a live connection, with the first fragment's numbers where it
- * is in fragments, to the work area's segment; the flow is as for what comes in.  enum tp_part; -1:
- * not TCP, or not a service's.  `kind`: what tp_find_tcp() has found out.
+ * Reads a packet that is no plain segment of a live connection into the work area's segment. If it
+ * is in fragments, the numbers are the first fragment's. The flow is as for packets that come in.
+ * `kind` is what tp_find_tcp() has found out. Returns an enum tp_part, or -1 if it is not TCP or
+ * not for a service.
  */
 TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out, enum tp_kind kind)
 {
@@ -199,15 +200,19 @@ TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out, enu
 	return (int)part;
 }
 
-/* Belongs to a VLAN, on whose own interface it comes again; 0 is a priority alone (802.1p). */
+/*
+ * Whether the packet belongs to a VLAN, on whose own interface it comes again. 0 is only a priority
+ * (802.1p).
+ */
 static __always_inline int tp_is_tagged(const struct __sk_buff *skb)
 {
 	return skb->vlan_present && skb->vlan_tci & 0xfff;
 }
 
 /*
- * A FIN may turn what TCP keeps of the connection into TIME_WAIT, which begins anew then.  Not
- * for each of many: a second is what the time it is kept has to spare.
+ * A FIN may turn what TCP keeps of the connection into TIME_WAIT, which begins anew then. If many
+ * come, this is not done for each: the time for which the translation is kept has a second to
+ * spare.
  */
 static __always_inline void tp_follow_ended(const struct tp_flow *flow, struct tp_translation *t,
 					    __u8 flags)
@@ -217,7 +222,7 @@ static __always_inline void tp_follow_ended(const struct tp_flow *flow, struct t
 		tp_keep_ended(flow, t);
 }
 
-/* A segment of a connection that has, or had, its socket: its TCP header at `at`. */
+/* A segment of a connection that has, or had, its socket. Its TCP header is at `at`. */
 static __always_inline int tp_translate_plain(struct __sk_buff *skb, const struct tp_flow *flow,
 					      __u32 at, __u32 seq, __u8 flags,
 					      struct tp_translation *t)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The translate engine and the client's SYN: it loses what cannot be translated.
+ * The translate engine and the client's SYN, from which options that cannot be translated are
+ * removed.
  */
 #ifndef TP_TC_TRANSLATE_SYN_BPF_H
 #define TP_TC_TRANSLATE_SYN_BPF_H
@@ -10,10 +11,10 @@
 #define TCPOPT_MPTCP 30
 #define TCPOPT_FAST_OPEN 34
 #define TCPOPT_EXPERIMENT 254
-#define TP_FAST_OPEN_MAGIC_0 0xf9 /* RFC 7413 before its number was assigned */
+#define TP_FAST_OPEN_MAGIC_0 0xf9 /* RFC 7413, before its number was assigned */
 #define TP_FAST_OPEN_MAGIC_1 0x89
 
-/* A byte of the options at a time: their borders are where w->at says. */
+/* Reads the options one byte at a time. w->at says where an option ends. */
 static long tp_blank_step(__u64 index, void *context)
 {
 	struct tp_translate_area *w = *(struct tp_translate_area **)context;
@@ -40,7 +41,10 @@ static long tp_blank_step(__u64 index, void *context)
 	return 0;
 }
 
-/* As Linux writes them: the largest segment, SACK, timestamps and the window's scale, and nothing else. */
+/*
+ * Whether the options are as Linux writes them: segment size, SACK, timestamps and window scale,
+ * and nothing else.
+ */
 static __always_inline int tp_are_common(const struct tp_translate_area *w, __u32 size)
 {
 	const __be32 *words = (const __be32 *)w->options;
@@ -54,8 +58,8 @@ static __always_inline int tp_are_common(const struct tp_translate_area *w, __u3
 }
 
 /*
- * Makes NOPs of Multipath TCP and Fast Open: the client falls back to plain TCP, and sends its
- * data behind the handshake.  -1: not possible.
+ * Makes NOPs of the options of Multipath TCP and Fast Open. The client falls back to plain TCP, and
+ * sends its data behind the handshake. Returns -1 if that is not possible.
  */
 TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_segment *s)
 {
@@ -71,7 +75,7 @@ TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_seg
 		return -1;
 	if (tp_are_common(w, size))
 		return 0;
-	__builtin_memcpy(w->head, w->options, sizeof(w->head)); /* as they were */
+	__builtin_memcpy(w->head, w->options, sizeof(w->head)); /* the options as they were */
 	w->at = 0;
 	w->end = size;
 	w->blank = 0;
@@ -81,7 +85,7 @@ TP_VERIFIED_ONCE int tp_blank_options(struct __sk_buff *skb, const struct tp_seg
 	return tp_store_options(skb, w, s->tcp, size);
 }
 
-/* The state of what TCP has for this flow; 0: nothing. */
+/* The state of what TCP has for this flow, or 0 for nothing. */
 static __attribute__((noinline)) __u32 tp_state_of(struct __sk_buff *skb,
 						   const struct tp_flow *socket)
 {
@@ -99,8 +103,8 @@ static __attribute__((noinline)) __u32 tp_state_of(struct __sk_buff *skb,
 }
 
 /*
- * The client's SYN, on its way to a listener; or to a live connection, which answers it with a challenge
- * ACK (RFC 5961, section 4), as any segment of it.
+ * The client's SYN, on its way to a listener. If it is for a live connection, TCP answers it with a
+ * challenge ACK (RFC 5961, section 4), as any segment of it.
  */
 TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 {
@@ -118,7 +122,7 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	w->wire = s->flow;
 	t = tp_find_translation(&s->flow);
 	state = t ? tp_state_of(skb, &s->flow) : 0;
-	/* a live connection, or what of an ended one TCP still answers for */
+	/* a live connection, or an ended one for which TCP still answers */
 	if (t && t->state == TP_TRANSLATION_LIVE && state && state != BPF_TCP_LISTEN &&
 	    state != BPF_TCP_TIME_WAIT && state != BPF_TCP_NEW_SYN_RECV)
 		return tp_pass_as(skb, s, s->seq - t->header_bytes);
@@ -132,7 +136,9 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 		return TP_TC_NEXT;
 	if (tp_blank_options(skb, s))
 		return TP_TC_DROP;
-	/* TCP would ignore it, or take it (net.ipv4.tcp_fastopen); the client sends it again */
+	/*
+	 * TCP would ignore the data, or take it (net.ipv4.tcp_fastopen); the client sends it again
+	 */
 	if (s->length > 0 && (tp_cut_tail(skb, s, ip, 0) || tp_sum_bare(skb, s)))
 		return TP_TC_DROP;
 	return TP_TC_NEXT;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The translate engine and the SYN-ACK, which TCP itself sends: with it the connection's entry begins.
- * Only a listener of this host makes one, so forwarded packets and closed ports never have an entry.
+ * The translate engine and the SYN-ACK, which TCP itself sends. With it the connection's entry
+ * begins. Only a listener of this host makes a SYN-ACK, so forwarded packets and closed ports never
+ * have an entry.
  */
 #ifndef TP_TC_TRANSLATE_SYNACK_BPF_H
 #define TP_TC_TRANSLATE_SYNACK_BPF_H
@@ -12,7 +13,7 @@
 #define TCPOPT_MD5 19
 #define TCPOPT_AO 29
 
-/* Whether a listener of this namespace would have sent it, without a request socket. */
+/* Whether a listener of this namespace would have sent it, if there is no request socket. */
 static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
 						      const struct tp_segment *s, __u32 *family)
 {
@@ -22,7 +23,7 @@ static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
 	struct bpf_sock *sk;
 	int ours = 0;
 
-	if (skb->ingress_ifindex) /* forwarded */
+	if (skb->ingress_ifindex) /* it is forwarded */
 		return 0;
 	size = tp_set_tuple(skb, &s->flow, &tuple);
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
@@ -38,8 +39,8 @@ static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
 }
 
 /*
- * The first one bears the time that TCP has written down.  Programs in between may have changed
- * it, so the clock must say so, too: TCP does not repeat itself within a tenth of a second.
+ * Whether the timestamp is what TCP has written. Programs in between may have changed it, so it
+ * must also agree with the clock: TCP does not repeat itself within a tenth of a second.
  */
 static __always_inline int tp_is_repeated(struct __sk_buff *skb, const struct tcp_request_sock *r)
 {
@@ -55,7 +56,7 @@ enum tp_synack {
 	TP_SYNACK_NOT_OURS = 3,
 };
 
-/* Whether it is this namespace's own, of a listener that the other programs see. */
+/* Whether it is this namespace's own, from a listener that the other programs see. */
 static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 						      const struct tp_segment *s, __u32 *family)
 {
@@ -67,7 +68,7 @@ static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 		return tp_may_be_cookie(skb, s, family) ? TP_SYNACK_COOKIE : TP_SYNACK_NOT_OURS;
 	if (sk->state != BPF_TCP_NEW_SYN_RECV)
 		return TP_SYNACK_NOT_OURS;
-	/* not bpf_skc_to_tcp_request_sock(): it does not know those of MPTCP listeners */
+	/* not bpf_skc_to_tcp_request_sock(), which does not know those of MPTCP listeners */
 	request = (struct tcp_request_sock *)BPF_CORE_READ((struct sk_buff *)skb, sk);
 	if (BPF_CORE_READ(request, snt_isn) != s->seq ||
 	    BPF_CORE_READ(request, rcv_isn) + 1 != s->ack ||
@@ -80,7 +81,10 @@ static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 	return tp_is_repeated(skb, request) ? TP_SYNACK_REPEATED : TP_SYNACK_FIRST;
 }
 
-/* The timestamp of a SYN-ACK, which the kernel always writes in the same place; 0: none. */
+/*
+ * The timestamp of a SYN-ACK, which the kernel always writes in the same place, or 0 if there is
+ * none.
+ */
 static __always_inline __u32 tp_synack_timestamp(struct __sk_buff *skb, const struct tp_segment *s)
 {
 	__be32 words[2];
@@ -93,14 +97,17 @@ static __always_inline __u32 tp_synack_timestamp(struct __sk_buff *skb, const st
 	return bpf_ntohl(words[1]);
 }
 
-/* A signature covers the numbers: such a connection cannot be translated. */
+/*
+ * Whether the segment has a signature. It covers the numbers, so such a connection cannot be
+ * translated.
+ */
 static __always_inline int tp_is_signed(struct __sk_buff *skb, const struct tp_segment *s)
 {
 	struct tp_translate_area *w = tp_get_translating();
 
 	if (!w || tp_load_options(skb, w, s->tcp, s->payload) < 0)
 		return 0;
-	/* the kernel writes it first, behind NOPs or not */
+	/* the kernel writes it first, possibly behind NOPs */
 	for (int i = 0; i < 4; i++) {
 		if (w->options[i] == TCPOPT_MD5 || w->options[i] == TCPOPT_AO)
 			return 1;
@@ -122,14 +129,14 @@ static __attribute__((noinline)) int tp_refuse_signed(const struct tp_segment *s
 	return TP_TC_DROP;
 }
 
-/* Whether the socket has the wire's flow; if not, from here on tc finds it. */
+/* Whether the socket has the flow of the wire. If not, tc finds the socket's flow from here on. */
 static __always_inline int tp_begin_wire(struct tp_translate_area *w,
 					 struct tp_pending_entry *fresh)
 {
 	struct tp_flow *socket = &w->segment.flow;
 
 	if (tp_is_same_flow(&w->wire, socket)) {
-		/* what had this flow on the wire alone has given it up */
+		/* what had only this flow on the wire has given it up */
 		if (tp_is_wire_port(w->wire.local_port))
 			bpf_map_delete_elem(&tp_wires, &w->wire);
 		return 0;
@@ -139,9 +146,10 @@ static __always_inline int tp_begin_wire(struct tp_translate_area *w,
 }
 
 /*
- * A SYN-ACK of which TCP keeps nothing, for a flow that has an entry because of another one: what the
- * client acknowledges decides between them (tp_take_cookie()).  Where it is known to have taken the first
- * one, that stays (0): without an agent, who would challenge it, the gate lets the other SYN pass.
+ * A SYN-ACK of which TCP keeps nothing, for a flow that has an entry because of another SYN-ACK.
+ * What the client acknowledges decides between them (tp_take_cookie()). If the client is known to
+ * have taken the first one, that one stays, and the result is 0: without an agent that challenges
+ * it, the gate lets the other SYN pass.
  */
 static __always_inline int tp_keep_cookie(struct tp_pending_entry *old,
 					  struct tp_pending_entry *fresh)
@@ -156,7 +164,7 @@ static __always_inline int tp_keep_cookie(struct tp_pending_entry *old,
 	return 0;
 }
 
-/* The entry of a connection whose handshake begins. */
+/* Makes the entry of a connection whose handshake begins. */
 static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 					    struct tp_service *service, __u32 policy,
 					    enum tp_synack kind, __u32 family)
@@ -168,7 +176,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 	if (!w)
 		return TP_TC_DROP;
 	last = bpf_map_lookup_elem(&tp_translations, &s->flow);
-	/* this one's: another CPU has made the socket meanwhile */
+	/* the entry is this one's: another CPU has made the socket meanwhile */
 	if (last && last->state == TP_TRANSLATION_LIVE && last->start == s->ack)
 		return TP_TC_NEXT;
 	if (old && old->peer.engine == TP_ENGINE_TRANSLATE && old->start == s->ack) {
@@ -182,7 +190,7 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 			old->synack_timestamp = tp_synack_timestamp(skb, s);
 		return TP_TC_NEXT;
 	}
-	/* counted when the map let its entry go; the gate resets it */
+	/* counted when the map evicted its entry; the gate resets it */
 	if (kind == TP_SYNACK_REPEATED)
 		return TP_TC_NEXT;
 	fresh = &w->fresh;
@@ -198,13 +206,13 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 	fresh->state = policy == TP_POLICY_SKIP ? TP_PENDING_PASSED : TP_PENDING_WAITING;
 	if (policy != TP_POLICY_SKIP && tp_is_signed(skb, s))
 		return tp_refuse_signed(s, service, fresh);
-	if (old) { /* the client has given it up; it may have left pieces */
+	if (old) { /* the client has given it up, and it may have left pieces */
 		tp_report_replaced(old);
 		tp_forget_pieces(&s->flow);
 		if (old->has_wire)
 			tp_unbind_wire(&s->flow);
 	}
-	if (last) /* its last connection's */
+	if (last) /* it belongs to the flow's last connection */
 		tp_drop_translation(&s->flow, last);
 	tp_count_connection(service->id);
 	tp_note_translated(fresh->peer.syn_ns);
@@ -216,8 +224,9 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 }
 
 /*
- * A connection begins anew, whoever will serve it: what was of the flow's last one must not change it.  And
- * of all that have ended two whose time is over go, with an agent or without.
+ * A connection begins anew, whichever engine will serve it. What is left of the flow's last
+ * connection must not change it. Of all connections that have ended, two whose time is over are
+ * deleted, with an agent or without.
  */
 TP_VERIFIED_ONCE int tp_end_last(void)
 {
@@ -235,7 +244,10 @@ TP_VERIFIED_ONCE int tp_end_last(void)
 	return 0;
 }
 
-/* Into the work area: the SYN-ACK, its flow as for what comes in, at the socket and on the wire. */
+/*
+ * Reads the SYN-ACK into the work area. Its flow is as for packets that come in, at the socket and
+ * on the wire.
+ */
 TP_VERIFIED_ONCE int tp_read_synack(struct __sk_buff *skb, __u32 ip)
 {
 	struct tp_translate_area *w = tp_get_translating();
@@ -270,12 +282,12 @@ TP_VERIFIED_ONCE int tp_synack_out(struct __sk_buff *skb)
 	if (!service || tp_draining())
 		return TP_TC_NEXT;
 	policy = tp_find_policy(service->id, s->flow.remote);
-	if (policy == TP_POLICY_REJECT) /* the gate has seen to it */
+	if (policy == TP_POLICY_REJECT) /* the gate has refused it */
 		return TP_TC_NEXT;
 	kind = tp_whose_synack(skb, s, &family);
 	if (kind == TP_SYNACK_NOT_OURS)
 		return TP_TC_NEXT;
-	/* the SYN had another port when it came in: then the answer makes the client fall back */
+	/* the SYN had another port when it came in; then the answer makes the client fall back */
 	if (!tp_is_same_flow(&w->wire, &s->flow) && policy != TP_POLICY_SKIP &&
 	    tp_blank_options(skb, s))
 		return TP_TC_DROP;

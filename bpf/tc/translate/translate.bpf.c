@@ -2,25 +2,30 @@
 /*
  * The translate engine: TCP discards the header itself.
  *
- * TCP does its own handshake with its own listener.  tp_translate_in holds the client's bare ACK
- * back until the header of N bytes is whole; from then on it subtracts N from the client's
- * sequence numbers, and tp_translate_out adds N to this host's acknowledgements, as NAT helpers
- * do that change the length of what is sent ("sequence adjustment").  The first segment then
- * begins N bytes before what TCP expects: old data, which it drops, as it drops every
- * retransmission of them.  The server has a native socket, of whatever listener.
+ * TCP does its own handshake with its own listener. tp_translate_in holds the client's bare ACK
+ * back until the header of N bytes is complete. From then on it subtracts N from the client's
+ * sequence numbers, and tp_translate_out adds N to this host's acknowledgements. NAT helpers that
+ * change the length of what is sent do the same ("sequence adjustment"). The first segment then
+ * begins N bytes before what TCP expects: these bytes are old data, which TCP discards, as it
+ * discards every retransmission of them. The server has a native socket, whatever listener it comes
+ * from.
  *
- * Until there is a socket the connection is in tp_pending (tc/translate/synack.bpf.h makes the entry,
- * tc/translate/header.bpf.h decides), from then on in tp_translations, for as long as TCP may speak
- * for it.  What these programs have not let through, the gate holds back (gate/connection.bpf.h).
+ * Until there is a socket the connection is in tp_pending (tc/translate/synack.bpf.h makes the
+ * entry, tc/translate/header.bpf.h decides). From then on it is in tp_translations, for as long as
+ * TCP may speak for it. The gate drops what these programs have not let through
+ * (gate/connection.bpf.h).
  *
- * For devices without a link header (tun, WireGuard, PPP, IP tunnels) are the programs whose names
- * end in _ip.
+ * The programs whose names end in _ip are for devices without a link header (tun, WireGuard, PPP,
+ * IP tunnels).
  */
 #include "bpf/tc/translate/header.bpf.h"
 #include "bpf/tc/translate/out.bpf.h"
 #include "bpf/tc/translate/syn.bpf.h"
 
-/* The sender engine has not seen what begins the connection: it is this engine's then. */
+/*
+ * The sender engine has not seen the beginning of the connection, so the connection is this
+ * engine's.
+ */
 static __always_inline void tp_take_unsent(const struct tp_segment *s,
 					   struct tp_pending_entry *pending)
 {
@@ -31,7 +36,7 @@ static __always_inline void tp_take_unsent(const struct tp_segment *s,
 	pending->peer.engine = TP_ENGINE_TRANSLATE;
 }
 
-/* A keep-alive probe before anything has come. */
+/* Whether this is a keep-alive probe before anything has come. */
 static __always_inline int tp_is_probe(const struct tp_segment *s,
 				       const struct tp_pending_entry *pending)
 {
@@ -40,8 +45,8 @@ static __always_inline int tp_is_probe(const struct tp_segment *s,
 }
 
 /*
- * Everything but plain segments of live connections, and SYNs.  Of a plain segment (`kind`) it is known that its
- * flow was not in tp_translations.
+ * Handles everything except plain segments of live connections, and SYNs. For a plain segment
+ * (`kind`) it is known that its flow was not in tp_translations.
  */
 TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
@@ -70,12 +75,12 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind k
 		if (pending && pending->peer.engine == TP_ENGINE_SENDER)
 			tp_take_unsent(s, pending);
 		if (pending && pending->peer.engine == TP_ENGINE_TRANSLATE)
-			/* of fragments the gate gets the whole, and hands it to the agent */
+			/* the gate gets fragments as a whole, and hands them to the agent */
 			return part ? TP_TC_NEXT : tp_waiting(skb, s, pending, ip);
 		if (pending && pending->peer.engine == TP_ENGINE_SENDER && !part &&
 		    tp_is_probe(s, pending))
 			return tp_pass_as_old(skb, s, pending, 1);
-		/* it may have got its socket between the two look-ups */
+		/* the connection may have got its socket between the two look-ups */
 		t = bpf_map_lookup_elem(&tp_translations, &s->flow);
 		if (!t)
 			return TP_TC_NEXT;
@@ -84,7 +89,7 @@ TP_VERIFIED_ONCE int tp_other_in(struct __sk_buff *skb, __u32 ip, enum tp_kind k
 	return tp_pass_as(skb, s, s->seq - t->header_bytes);
 }
 
-/* A SYN is read in a program's own frame: the stack has no room for all of it on top. */
+/* A SYN is read in a program's own frame, because the stack has no room for all of it on top. */
 static __always_inline int tp_slow_in(struct __sk_buff *skb, __u32 ip, enum tp_kind kind)
 {
 	int verdict = tp_other_in(skb, ip, kind);
@@ -95,7 +100,7 @@ static __always_inline int tp_slow_in(struct __sk_buff *skb, __u32 ip, enum tp_k
 static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 {
 	struct tp_translation *t;
-	struct tp_flow flow = {}; /* or the compiler saves what has no value yet */
+	struct tp_flow flow = {}; /* otherwise the compiler saves what has no value yet */
 	struct tcphdr *tcp = NULL;
 	enum tp_kind kind;
 	__u8 flags;
@@ -105,7 +110,7 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	kind = tp_find_tcp(skb, ip, 0, &flow, &tcp);
 	if (kind == TP_KIND_OTHER)
 		return TP_TC_NEXT;
-	/* another host's: comes again on a macvlan's */
+	/* it is for another host, and comes again on a macvlan's interface */
 	if (tp_is_tagged(skb) || skb->pkt_type != 0 || tp_is_translated(skb))
 		return TP_TC_NEXT;
 	if (skb->tc_index == TP_TC_INDEX_AGAIN) {
@@ -122,7 +127,7 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	if (!t && tp_is_known(&flow))
 		return tp_other_in(skb, ip, kind);
 	if (!t) {
-		/* of a port that netfilter changes, the gate knows the socket's flow better */
+		/* if netfilter changes the port, the gate knows the socket's flow better */
 		if (!tp_is_wire_port(flow.local_port))
 			tp_set_upper_priority(skb, tp_other_priority(tp_netns));
 		return TP_TC_NEXT;
@@ -132,8 +137,8 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 }
 
 /*
- * On devices without a link header a packet begins with its IP header, but with what encapsulates it on GRE
- * devices that have no fixed remote end.
+ * On devices without a link header a packet begins with its IP header. On GRE devices that have no
+ * fixed remote end, it begins with what encapsulates the packet.
  */
 static __always_inline __u32 tp_ip_at(struct __sk_buff *skb)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The translate engine: what it changes in a segment.  Numbers change together with the checksum,
- * in a way that leaves the sum of the whole segment as it was, so that what a device has found
- * out about it stays true; bpf_l4_csum_replace() lets the checksum alone where a device is to
- * compute it (TP_CHECKSUM_PARTIAL).
+ * What the translate engine changes in a segment. Numbers change together with the checksum, in a
+ * way that leaves the sum of the whole segment as it was. So what a device has found out about the
+ * checksum stays true. bpf_l4_csum_replace() does not change the checksum if a device is to compute
+ * it (TP_CHECKSUM_PARTIAL).
  */
 #ifndef TP_TC_TRANSLATE_WRITE_BPF_H
 #define TP_TC_TRANSLATE_WRITE_BPF_H
@@ -20,16 +20,19 @@
 
 #define TP_OPTIONS_SIZE 40 /* at most */
 
-/* Of the copy that a program sends in again: until it is there, in skb->tc_index. */
+/*
+ * The mark of the copy that a program sends in again. Until that is there, it is in skb->tc_index.
+ */
 #define TP_TC_INDEX_AGAIN 0x7470
 
-/* Does not fit on the stack; only softirqs use it, and tc programs do not nest. */
+/* What does not fit on the stack. Only softirqs use it, and tc programs do not nest. */
 struct tp_translate_area {
-	struct tp_segment segment; /* its flow: the socket's, once that is known */
-	struct tp_flow wire;       /* the packet's own */
+	struct tp_segment segment; /* its flow is the socket's, once that is known */
+	struct tp_flow wire;       /* the packet's own flow */
 	struct tp_pending_entry fresh;
 	struct tp_peer peer;
-	__u32 at, end; /* of the walk through the options: the verifier does not follow them here */
+	/* for the walk through the options, because the verifier does not track them here */
+	__u32 at, end;
 	__u32 blank;
 	__u32 pad;
 	__u8 options[64];
@@ -63,7 +66,7 @@ static __always_inline int tp_put_word(struct __sk_buff *skb, __u32 tcp, __u32 a
 	return (int)bpf_skb_store_bytes(skb, tcp + at, &word, sizeof(word), 0);
 }
 
-/* Copies the TCP options to w->options; returns their size, -1 if there are none. */
+/* Copies the TCP options to w->options. Returns their size, or -1 if there are none. */
 static __always_inline int tp_load_options(struct __sk_buff *skb, struct tp_translate_area *w,
 					   __u32 tcp, __u32 payload)
 {
@@ -79,7 +82,7 @@ static __always_inline int tp_load_options(struct __sk_buff *skb, struct tp_tran
 	return (int)size + 1;
 }
 
-/* Writes w->options, which were w->head. */
+/* Writes w->options; what they were is in w->head. */
 static __always_inline int tp_store_options(struct __sk_buff *skb, struct tp_translate_area *w,
 					    __u32 tcp, __u32 size)
 {
@@ -93,7 +96,7 @@ static __always_inline int tp_store_options(struct __sk_buff *skb, struct tp_tra
 	return (int)bpf_skb_store_bytes(skb, tcp + TP_AT_OPTIONS, w->options, size + 1, 0);
 }
 
-/* The segment's length without its payload beyond `left` bytes, in the IP header and in truth. */
+/* Cuts the segment's payload off behind `left` bytes, in the IP header and in truth. */
 static __always_inline int tp_cut_tail(struct __sk_buff *skb, const struct tp_segment *s, __u32 ip,
 				       __u32 left)
 {
@@ -122,7 +125,7 @@ static __always_inline int tp_cut_tail(struct __sk_buff *skb, const struct tp_se
 	return (int)bpf_skb_store_bytes(skb, ip + 4, &total, 2, BPF_F_RECOMPUTE_CSUM);
 }
 
-/* The checksum of a segment that has lost its payload. */
+/* Computes the checksum of a segment that has lost its payload. */
 static __always_inline int tp_sum_bare(struct __sk_buff *skb, const struct tp_segment *s)
 {
 	struct tp_translate_area *w = tp_get_translating();
@@ -147,14 +150,14 @@ static __always_inline int tp_sum_bare(struct __sk_buff *skb, const struct tp_se
 	return (int)bpf_skb_store_bytes(skb, s->tcp + TP_AT_CHECK, &check, 2, BPF_F_RECOMPUTE_CSUM);
 }
 
-/* Nothing of the payload stays; 0: done. */
+/* Removes all of the payload. Returns 0 if that is done. */
 TP_VERIFIED_ONCE int tp_make_bare(struct __sk_buff *skb, const struct tp_segment *s, __u32 ip)
 {
 	__be16 old, new;
 
 	if (tp_missing(s) || bpf_skb_load_bytes(skb, s->tcp + TP_AT_FLAGS, &old, 2))
 		return -1;
-	/* what belongs to the payload */
+	/* it belongs to the payload */
 	new = old & ~bpf_htons(TP_FIN | TP_PSH | TP_URG);
 	if (new != old && (bpf_l4_csum_replace(skb, s->tcp + TP_AT_CHECK, old, new, 2) ||
 			   bpf_skb_store_bytes(skb, s->tcp + TP_AT_FLAGS, &new, 2, 0)))
@@ -164,13 +167,13 @@ TP_VERIFIED_ONCE int tp_make_bare(struct __sk_buff *skb, const struct tp_segment
 	return tp_sum_bare(skb, s);
 }
 
-/* Goes on to TCP, as a segment that begins at `seq`. */
+/* Passes the segment on to TCP, as one that begins at `seq`. */
 static __always_inline int tp_pass_as(struct __sk_buff *skb, const struct tp_segment *s, __u32 seq)
 {
 	if (tp_put_word(skb, s->tcp, TP_AT_SEQ, s->seq, seq))
 		return TP_TC_DROP;
 	if (skb->mark == tp_mark_sent_in)
-		skb->mark = 0; /* or the socket would have it (net.ipv4.tcp_fwmark_accept) */
+		skb->mark = 0; /* otherwise the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	tp_set_translated(skb);
 	return TP_TC_NEXT;
 }
