@@ -94,4 +94,15 @@ TEST(Engines, what_the_kernel_refuses_is_given_up_but_for_the_basis)
 	EXPECT_EQ(choice.dispensable(""), nullptr);
 }
 
+/* Elsewhere sockops would hand connections to an engine whose program is not there. */
+TEST(Engines, sockets_of_proxies_are_followed_only_where_the_sender_engine_serves)
+{
+	tp::CgroupPlace place;
+
+	place.level = 0;
+	EXPECT_TRUE(tp::EngineChoice("sender", place).follow_proxies());
+	EXPECT_FALSE(tp::EngineChoice("translate", place).follow_proxies());
+	EXPECT_FALSE(tp::EngineChoice("handshake", place).follow_proxies());
+}
+
 } // namespace

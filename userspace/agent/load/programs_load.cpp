@@ -150,8 +150,9 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 		set_autoload(skeleton->obj, *engine, setup.engines.serves(*engine));
 	bpf_program__set_autoload(skeleton->progs.tp_getsockopt, setup.getsockopt_cgroup >= 0);
 	skeleton->rodata->tp_original_dst = setup.original_dst;
-	/* of those whose services this host's own sockets may connect to */
-	skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
+	/* the namespaces whose services this host's own sockets may connect to; 0: nobody asks */
+	if (setup.engines.follow_proxies())
+		skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
 	TP_TRY(set_tc_programs(skeleton, setup, setup.namespaces.front()));
 	TP_TRY(share_maps(skeleton, predecessor));
 	int failed = tp_truepeer__load(skeleton);

@@ -67,6 +67,9 @@ public:
 	 * Whether it is the TCP of connections that have no socket, and so needs the host's routes.
 	 */
 	virtual bool answers_clients() const { return false; }
+
+	/* Whether sockops is to follow the sockets of proxies on this host. */
+	virtual bool follows_proxies() const { return false; }
 };
 
 /* Returns the program's descriptor, or -1 if it is not loaded. */

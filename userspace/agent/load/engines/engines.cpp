@@ -80,10 +80,10 @@ const Engine *EngineChoice::dispensable(const std::string &program) const
 	return nullptr;
 }
 
-bool EngineChoice::answer_clients() const
+bool EngineChoice::any(bool (Engine::*does)() const) const
 {
 	return std::ranges::any_of(all_engines(), [&](const Engine *engine) {
-		return serves(*engine) && engine->answers_clients();
+		return serves(*engine) && (engine->*does)();
 	});
 }
 

@@ -40,13 +40,16 @@ public:
 	 */
 	const Engine *dispensable(const std::string &program) const;
 
-	/* Whether an engine that serves answers clients itself. */
-	bool answer_clients() const;
+	/* Whether an engine that serves answers clients itself, or follows proxies' sockets. */
+	bool answer_clients() const { return any(&Engine::answers_clients); }
+	bool follow_proxies() const { return any(&Engine::follows_proxies); }
 
 	/* "handshake", "sender and translate" */
 	std::string text() const;
 
 private:
+	bool any(bool (Engine::*does)() const) const;
+
 	std::string asked_ = "auto";
 	std::map<const Engine *, std::string> why_not_; /* for the engines that do not serve */
 };

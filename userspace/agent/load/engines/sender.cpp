@@ -14,6 +14,7 @@ public:
 	tp_engine id() const override { return TP_ENGINE_SENDER; }
 	std::vector<std::string> programs() const override { return { "tp_sender" }; }
 	bool takes_all_clients() const override { return false; }
+	bool follows_proxies() const override { return true; }
 
 	/* A link to a sockmap exists only from Linux 6.10 on. */
 	Status attach(const bpf_object *object) const override
