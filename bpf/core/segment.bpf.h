@@ -125,6 +125,13 @@ static __always_inline __u32 tp_set_tuple(const struct __sk_buff *skb, const str
 	return sizeof(tuple->ipv6);
 }
 
+/*
+ * The first word of the timestamp option as nearly everybody writes it: behind two NOPs, so that its
+ * values are aligned (RFC 7323, appendix A).
+ */
+#define TP_TIMESTAMP_WORD                                                                          \
+	bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10)
+
 struct tp_segment {
 	struct tp_flow flow;
 	__u32 seq;

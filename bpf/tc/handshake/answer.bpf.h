@@ -33,8 +33,7 @@ static __always_inline int tp_answer(struct __sk_buff *skb, const struct tp_segm
 	w->ttl = 64;
 	w->window = bpf_htons(pending->window);
 	if (pending->options & TP_OPTION_TIMESTAMPS && !(flags & TP_RST)) {
-		w->options[0] =
-			bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10);
+		w->options[0] = TP_TIMESTAMP_WORD;
 		w->options[1] = bpf_htonl(tp_now_ms() + pending->timestamp_offset);
 		w->options[2] = bpf_htonl(pending->client_timestamp);
 		w->options_size = 12;

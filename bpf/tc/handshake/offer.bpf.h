@@ -115,8 +115,7 @@ static __always_inline int tp_read_timestamp(struct __sk_buff *skb, const struct
 		return -1;
 	if (bpf_skb_load_bytes(skb, s->tcp + sizeof(struct tcphdr), words, sizeof(words)))
 		return -1;
-	if (words[0] ==
-	    bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10)) {
+	if (words[0] == TP_TIMESTAMP_WORD) {
 		*value = bpf_ntohl(words[1]);
 		return 0;
 	}

@@ -121,8 +121,7 @@ static __always_inline int tp_cut_front(struct __sk_buff *skb, const struct tp_s
 	w->payload = s->payload + cut;
 	w->length = payload;
 	if (pending->options & TP_OPTION_TIMESTAMPS) {
-		w->options[0] =
-			bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10);
+		w->options[0] = TP_TIMESTAMP_WORD;
 		w->options[1] = bpf_htonl(pending->client_timestamp);
 		/*
 		 * TCP takes the round-trip time from it, which is then the handshake's, without the

@@ -126,8 +126,7 @@ static __always_inline int tp_waiting_out(struct __sk_buff *skb, const struct tp
 	 */
 	if (pending->synack_timestamp && s->payload - s->tcp >= sizeof(struct tcphdr) + 12 &&
 	    bpf_skb_load_bytes(skb, s->tcp + TP_AT_OPTIONS, words, sizeof(words)) == 0 &&
-	    words[0] ==
-		    bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 | 10) &&
+	    words[0] == TP_TIMESTAMP_WORD &&
 	    tp_put_word(skb, s->tcp, TP_AT_OPTIONS + 4, bpf_ntohl(words[1]),
 			pending->synack_timestamp))
 		return TP_TC_DROP;
@@ -242,10 +241,8 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 	at = tp_plain_tcp_at(skb, ip);
 	doff = ((__u8 *)tcp)[12] >> 4;
 	/* there are no options, or only timestamps */
-	plain = doff == 5 ||
-		(doff == 8 && (void *)(tcp + 1) + 4 <= end &&
-		 *(__be32 *)(tcp + 1) == bpf_htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 |
-						   TCPOPT_TIMESTAMP << 8 | 10));
+	plain = doff == 5 || (doff == 8 && (void *)(tcp + 1) + 4 <= end &&
+			      *(__be32 *)(tcp + 1) == TP_TIMESTAMP_WORD);
 	t = tp_find_translation(&flow);
 	if (!t)
 		return !tp_has_connection(skb) && tp_is_known(&flow) ? tp_other_out(skb, ip, kind) :
