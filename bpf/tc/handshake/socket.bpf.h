@@ -16,20 +16,13 @@ static __attribute__((noinline)) struct bpf_sock *
 tp_find_socket(struct __sk_buff *skb, const struct tp_segment *s, int listener)
 {
 	struct bpf_sock_tuple tuple = {};
-	__u16 port = listener ? 0 : bpf_htons(s->flow.remote_port);
+	__u32 size = tp_set_tuple(skb, &s->flow, &tuple);
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		__builtin_memcpy(&tuple.ipv4.saddr, s->flow.remote + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, s->flow.local + 12, 4);
-		tuple.ipv4.sport = port;
-		tuple.ipv4.dport = bpf_htons(s->flow.local_port);
-		return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-	}
-	__builtin_memcpy(tuple.ipv6.saddr, s->flow.remote, 16);
-	__builtin_memcpy(tuple.ipv6.daddr, s->flow.local, 16);
-	tuple.ipv6.sport = port;
-	tuple.ipv6.dport = bpf_htons(s->flow.local_port);
-	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	if (listener && size == sizeof(tuple.ipv4))
+		tuple.ipv4.sport = 0;
+	else if (listener)
+		tuple.ipv6.sport = 0;
+	return bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 }
 
 /* Why TCP itself has to serve a listener that wants more of a handshake than this program does. */
