@@ -230,23 +230,11 @@ static __always_inline int tp_handshake_refuse_untrusted(struct __sk_buff *skb,
 	return tp_handshake_refuse_syn(skb, s, TP_OUT_UNTRUSTED);
 }
 
-/* Does the same as tp_is_below_cgroup(), with reads that are no calls. */
 static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
-	struct sock_cgroup_data
-		*ancestor; /* an element of the array is a pointer, as this begins with */
-	struct cgroup *cgroup;
 
-	if (!listener)
-		return 0;
-	cgroup = tp_only_read(listener)->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
-	if (!cgroup || cgroup->level < (int)tp_cgroup_level)
-		return 0;
-	ancestor = (void *)((char *)cgroup + bpf_core_field_offset(cgroup->ancestors) +
-			    tp_cgroup_level * sizeof(void *));
-	cgroup = tp_only_read(ancestor)->cgroup;
-	return cgroup && tp_only_read(cgroup)->kn->id == tp_cgroup_id;
+	return listener && tp_is_below_cgroup(&listener->inet_conn.icsk_inet.sk);
 }
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
