@@ -241,33 +241,6 @@ void Station::read_all()
 	}
 }
 
-std::optional<Segment> Station::receive(const Wanted &wanted, Ms timeout)
-{
-	auto start = Clock::now();
-
-	for (;;) {
-		read_all();
-		auto found = std::find_if(received_.begin(), received_.end(), wanted);
-		if (found != received_.end()) {
-			Segment s = *found;
-
-			received_.erase(found);
-			return s;
-		}
-		Ms left = timeout - since(start);
-		if (left <= 0ms)
-			return {};
-		pollfd p = { socket_.fd(), POLLIN, 0 };
-		poll(&p, 1, (int)left.count());
-	}
-}
-
-void Station::forget(const Wanted &unwanted)
-{
-	read_all();
-	std::erase_if(received_, unwanted);
-}
-
 std::vector<Frame> Station::seen()
 {
 	read_all();

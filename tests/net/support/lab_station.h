@@ -60,15 +60,13 @@ public:
 	void send(const Segment &s, const FrameOptions &how);
 	void send_packet(const std::string &packet, bool ipv6, const std::string &to);
 
-	std::optional<Segment> receive(const Wanted &wanted, Ms timeout) override;
-	void forget(const Wanted &unwanted) override;
 	std::string client(bool ipv6, unsigned index = 0) const override; /* of its addresses */
 
 	/* All TCP that this device has seen, whoever it was for. */
 	std::vector<Frame> seen();
 
 private:
-	void read_all();
+	void read_all() override;
 	void take(std::string_view frame, bool partial);
 	void answer_arp(std::string_view frame);
 	void answer_nd(std::string_view frame);
@@ -78,9 +76,7 @@ private:
 	std::string mac_;
 	std::vector<std::string> addresses_;
 	std::map<std::string, std::string> neighbours_;
-	Socket socket_;
 	int index_ = 0;
-	std::deque<Segment> received_;
 	std::vector<Frame> seen_;
 };
 

@@ -132,6 +132,23 @@ static void bridge_on_the_host(Site &s)
 	s.serve_at(1, 1);
 }
 
+/* The client's side of two routers: it sends by a, and what is for it comes by b. */
+static void behind_two_routers(Site &s, Host &a, Host &b, Host &client)
+{
+	client.loose();
+	cable(a, "eth1", client, "eth0");
+	cable(b, "eth1", client, "eth1");
+	a.address("eth1", 1, 1);
+	b.address("eth1", 4, 1);
+	client.address("eth0", 1, 2);
+	client.address("eth1", 4, 2);
+	a.forward();
+	b.forward();
+	client.route(2, 1, 1);
+	b.route(1, 4, 2);
+	s.client = &client;
+}
+
 /*
  * The SYN comes by router a, the way back is router b's; on interfaces of their own:
  *
@@ -142,25 +159,14 @@ static void two_routers(Site &s)
 	Host &a = s.add(), &b = s.add(), &client = s.add();
 
 	s.host.loose();
-	client.loose();
 	cable(s.host, "eth0", a, "eth0");
 	cable(s.host, "eth1", b, "eth0");
-	cable(a, "eth1", client, "eth0");
-	cable(b, "eth1", client, "eth1");
+	behind_two_routers(s, a, b, client);
 	s.host.address("eth0", 2, 2);
 	s.host.address("eth1", 3, 2);
 	a.address("eth0", 2, 1);
-	a.address("eth1", 1, 1);
 	b.address("eth0", 3, 1);
-	b.address("eth1", 4, 1);
-	client.address("eth0", 1, 2);
-	client.address("eth1", 4, 2);
-	a.forward();
-	b.forward();
-	client.route(2, 1, 1);
 	s.host.route(1, 3, 1);
-	b.route(1, 4, 2);
-	s.client = &client;
 	s.serve_at(2, 2);
 }
 
@@ -169,23 +175,12 @@ static void two_routers_on_one_ethernet(Site &s)
 {
 	Host &hub = s.add(), &a = s.add(), &b = s.add(), &client = s.add();
 
-	client.loose();
 	join(hub, "hub", { &s.host, &a, &b }, "eth0");
-	cable(a, "eth1", client, "eth0");
-	cable(b, "eth1", client, "eth1");
+	behind_two_routers(s, a, b, client);
 	s.host.address("eth0", 2, 2);
 	a.address("eth0", 2, 1);
 	b.address("eth0", 2, 9);
-	a.address("eth1", 1, 1);
-	b.address("eth1", 4, 1);
-	client.address("eth0", 1, 2);
-	client.address("eth1", 4, 2);
-	a.forward();
-	b.forward();
-	client.route(2, 1, 1);
 	s.host.route(1, 2, 9);
-	b.route(1, 4, 2);
-	s.client = &client;
 	s.serve_at(2, 2);
 }
 

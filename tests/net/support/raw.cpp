@@ -140,6 +140,33 @@ void Line::note(const char *direction, const Segment &s)
 		log_.pop_front();
 }
 
+std::optional<Segment> Line::receive(const Wanted &wanted, Ms timeout)
+{
+	auto start = Clock::now();
+
+	for (size_t seen = 0;;) {
+		read_all();
+		for (; seen < received_.size(); seen++) {
+			if (!wanted(received_[seen]))
+				continue;
+			Segment s = received_[seen];
+			received_.erase(received_.begin() + (ptrdiff_t)seen);
+			return s;
+		}
+		Ms left = timeout - since(start);
+		if (left <= 0ms)
+			return {};
+		pollfd p = { socket_.fd(), POLLIN, 0 };
+		poll(&p, 1, (int)left.count());
+	}
+}
+
+void Line::forget(const Wanted &unwanted)
+{
+	read_all();
+	std::erase_if(received_, unwanted);
+}
+
 std::string Line::log() const
 {
 	std::string text = "\non the wire (> to the server):\n";
@@ -233,33 +260,6 @@ void RawWire::read_all()
 			ADD_FAILURE() << e.what() << log();
 		}
 	}
-}
-
-std::optional<Segment> RawWire::receive(const Wanted &wanted, Ms timeout)
-{
-	auto start = Clock::now();
-
-	for (size_t seen = 0;;) {
-		read_all();
-		for (; seen < received_.size(); seen++) {
-			if (!wanted(received_[seen]))
-				continue;
-			Segment s = received_[seen];
-			received_.erase(received_.begin() + (ptrdiff_t)seen);
-			return s;
-		}
-		Ms left = timeout - since(start);
-		if (left <= 0ms)
-			return {};
-		pollfd p = { socket_.fd(), POLLIN, 0 };
-		poll(&p, 1, (int)left.count());
-	}
-}
-
-void RawWire::forget(const Wanted &unwanted)
-{
-	read_all();
-	std::erase_if(received_, unwanted);
 }
 
 } // namespace live

@@ -34,13 +34,18 @@ public:
 	 * have not been taken included.
 	 */
 	using Wanted = std::function<bool(const Segment &)>;
-	virtual std::optional<Segment> receive(const Wanted &wanted, Ms timeout) = 0;
-	virtual void forget(const Wanted &unwanted) = 0;
+	std::optional<Segment> receive(const Wanted &wanted, Ms timeout);
+	void forget(const Wanted &unwanted);
 	virtual std::string client(bool ipv6, unsigned index = 9) const = 0; /* an address */
 	std::string log() const; /* what went over it last, for messages */
 
 protected:
 	void note(const char *direction, const Segment &s);
+	/* Puts all that has come in by the socket behind what is in received_. */
+	virtual void read_all() = 0;
+
+	Socket socket_;
+	std::deque<Segment> received_;
 
 private:
 	std::deque<std::string> log_;
@@ -73,22 +78,17 @@ public:
 	void send(const Segment &s) override { send(s, {}); }
 	void send(const Segment &s, const How &how);
 
+private:
 	/*
 	 * A segment with a wrong checksum or with wrong Ethernet addresses is a failure of
 	 * the test.
 	 */
-	std::optional<Segment> receive(const Wanted &wanted, Ms timeout) override;
-	void forget(const Wanted &unwanted) override;
-
-private:
-	void read_all();
+	void read_all() override;
 
 	std::string number_;
 	int netns_; /* the server's */
 	Netns far_;
-	Socket socket_;
 	int index_ = 0;
-	std::deque<Segment> received_;
 };
 
 /* As Linux sends them. */
