@@ -58,7 +58,7 @@ Status Programs::fill(const Setup &setup)
 		service.id = id;
 		for (const Engine *engine : all_engines())
 			if (engines_.serves(*engine))
-				service.engines |= (uint8_t)(1u << engine->id());
+				service.engines |= 1u << engine->id();
 		service.header_timeout_ns = setup.header_timeout_ns;
 		service.versions = setup.versions;
 		service.flags = setup.flags;
