@@ -16,7 +16,7 @@
 #include "bpf/abi/header.h"
 #include "bpf/abi/service.h"
 
-#define TP_ABI_VERSION 4
+#define TP_ABI_VERSION 5
 
 #ifdef __cplusplus
 #define TP_ASSERT(c) static_assert(c)
@@ -38,7 +38,7 @@ TP_ASSERT(sizeof(struct tp_translation) == 24);
 TP_ASSERT(sizeof(struct tp_ended) == 56);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 80);
-TP_ASSERT(sizeof(struct tp_config) == 680);
+TP_ASSERT(sizeof(struct tp_config) == 1464);
 TP_ASSERT(sizeof(struct tp_denied_key) == 24);
 TP_ASSERT(sizeof(struct tp_denied) == 24);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);

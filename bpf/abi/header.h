@@ -18,7 +18,8 @@
 #define TP_DEFAULT_LIMIT 4096
 #define TP_MAX_HEADER 16384
 #define TP_MAX_V1 107 /* the specification's limit for a v1 line, CRLF included */
-#define TP_MAX_SERVICES 64
+#define TP_MAX_SERVICES 4096
+#define TP_MAX_PORTS 262144 /* of all services together, in each network namespace */
 #define TP_DEFAULT_TIMEOUT_NS 5000000000ull
 
 /*

@@ -24,7 +24,9 @@ struct tp_service {
 	__u32 served_since; /* 1 if it has served another connection since then */
 	__u64 passed_on_ns; /* when it left that connection */
 	__u32 max_header;   /* bytes: TP_MIN_LIMIT to TP_MAX_HEADER */
-	__u32 pad;
+	/* the ports that it listens on; tp_services has an entry for each of them */
+	__u16 first_port;
+	__u16 last_port;
 };
 
 enum tp_namespace_state {
@@ -88,7 +90,7 @@ struct tp_denied {
 	__u64 refused;  /* connections */
 	/* repeats that of the key, because a look-up also finds less specific networks */
 	__u32 prefixlen;
-	__u32 pad;
+	__u32 from_config; /* 1: it stands in the configuration file */
 };
 
 /* tp_own_addresses: this host's addresses, under which services show no client. */

@@ -2,8 +2,8 @@
 /*
  * The maps that all programs share. Each object that includes this header carries the definitions,
  * `bpftool gen object` makes one map of each (__weak), and the agent pins them (docs/PROTOCOL.md).
- * The agent sets the sizes of tp_namespaces, tp_origins, tp_headers, tp_pending, tp_pieces and
- * tp_sending before loading.
+ * The agent sets the sizes of tp_services, tp_counters, tp_namespaces, tp_origins, tp_headers,
+ * tp_pending, tp_pieces and tp_sending before loading.
  */
 #ifndef TP_CORE_MAPS_BPF_H
 #define TP_CORE_MAPS_BPF_H
@@ -41,7 +41,8 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TP_MAX_SERVICES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
 	__type(key, struct tp_service_key);
 	__type(value, struct tp_service);
 } tp_services __weak SEC(".maps");
@@ -56,14 +57,14 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 1 << 20);
 	__type(key, struct tp_policy_key);
 	__type(value, struct tp_policy_value);
 } tp_policies __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TP_MAX_SERVICES);
+	__uint(max_entries, 256);
 	__type(key, __u32);
 	__type(value, struct tp_counters);
 } tp_counters __weak SEC(".maps");

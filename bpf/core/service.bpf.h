@@ -13,9 +13,12 @@
 #include "bpf/core/maps.bpf.h"
 #include "bpf/core/report.bpf.h"
 
+/*
+ * A bit is set if a service has or had the port: live connections of a service that was removed
+ * still need the programs. The agent writes it; the programs of all namespaces share it.
+ */
+volatile __u64 tp_ports[65536 / 64] __weak SEC(".data.tp_ports") = {};
 /* Written by the loader. */
-/* a bit is set if a service has the port */
-const volatile __u64 tp_ports[65536 / 64] __weak SEC(".rodata") = {};
 const volatile __u32 tp_mark __weak SEC(".rodata") = TP_DEFAULT_MARK;
 const volatile __u32 tp_mark_sent_in __weak SEC(".rodata") = TP_DEFAULT_MARK_SENT_IN;
 

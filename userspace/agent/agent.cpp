@@ -10,19 +10,22 @@
 #include "agent/load/host.h"
 #include "agent/load/retire.h"
 #include "agent/load/rivals.h"
+#include "agent/load/services.h"
 #include "agent/load/take_over.h"
+#include "agent/reload.h"
+#include "base/denied.h"
 #include "base/log.h"
 
 namespace tp
 {
 
-Status run_agent(const RunOptions &options)
+Status run_agent(const RunOptions &options, ReadOptions reread)
 {
 	Remains remains;
 
 	hold_signals();
 	{
-		Agent agent(options);
+		Agent agent(options, std::move(reread));
 
 		TP_TRY(agent.start());
 		TP_TRY(agent.serve());
@@ -94,13 +97,16 @@ Status Agent::begin()
 	TP_TRY(check_rivals(setup_, cgroup, 0));
 	programs_ = TP_TRY(load_programs(setup_, setup_.pin_dir, cgroup));
 	TP_TRY(programs_->engines().check());
+	ids_ = ServiceIds(service_ids(setup_));
+	ids_.note(setup_.services);
+	TP_TRY(deny_configured());
 	loop_ = TP_TRY(Loop::create(programs_->actions(), *enforcer_));
 	TP_TRY(attach());
 	TP_TRY(follow_host());
 	TP_TRY(take_over(*programs_, interfaces_, options_, setup_.pin_dir, *enforcer_,
 			 [&] { return check_rivals(setup_, cgroup, programs_->link_id()); }));
 	TP_TRY(served_->watch());
-	accounts_.emplace(TP_TRY(Accounts::open(*programs_, setup_.services.size())));
+	accounts_.emplace(TP_TRY(Accounts::open(*programs_, setup_)));
 	enforcer_->set_wires(programs_->wires());
 	warn_of_short_requests();
 	say_ready();
@@ -170,12 +176,12 @@ Status Agent::follow_routes()
 /* Only the handshake engine's connections wait for their header outside of TCP. */
 void Agent::warn_of_short_requests() const
 {
-	double lifetime = request_lifetime();
+	double lifetime = request_lifetime(), timeout = (double)setup_.timeout_ns() / 1e9;
 
-	if (options_.header_timeout > lifetime)
+	if (timeout > lifetime)
 		log("header timeout: {} s: {} end after {} s, when TCP has given up its SYN-ACK "
 		    "(raise net.ipv4.tcp_synack_retries, or lower --header-timeout)",
-		    options_.header_timeout,
+		    timeout,
 		    programs_->engines().answer_clients() ? "connections of the other engines" :
 							    "connections",
 		    lifetime);
@@ -194,7 +200,7 @@ void Agent::say_ready() const
 		log("engine {}, not {}: {}", engine, best.name(), serving.why_not(best));
 	std::string line =
 		fmt::format("ready: {}, engine {}, pins in {}\n",
-			    count_text(options_.listen.size(), "service"), engine, setup_.pin_dir);
+			    count_text(setup_.services.size(), "service"), engine, setup_.pin_dir);
 	(void)std::fwrite(line.data(), 1, line.size(), stdout);
 	std::fflush(stdout);
 }
@@ -203,6 +209,8 @@ void Agent::say_ready() const
 
 Status Agent::serve()
 {
+	if (reread_)
+		loop_->on_hangup([this] { reload(); });
 	return loop_->run([this] { tick(); });
 }
 
@@ -215,6 +223,71 @@ void Agent::tick()
 	served_->tick();
 	way_back_.tick();
 	accounts_->tick();
+}
+
+/*
+ * What stands in the configuration file is denied, and what stood there when a predecessor ran is
+ * not any more.
+ */
+Status Agent::deny_configured()
+{
+	Setup before;
+
+	before.denied = TP_TRY(configured_denied(programs_->denied()));
+	Setup now;
+	now.denied = setup_.denied;
+	return apply(compare(before, now), *programs_, {}, [] {});
+}
+
+/* ---- reload ----------------------------------------------------------------------- */
+
+void Agent::reload()
+{
+	Result<std::string> done = read_and_apply();
+
+	if (done)
+		log("reload: {}: {}", options_.config, *done);
+	else
+		log("{} (nothing is changed)", done.error().text());
+	Status told =
+		programs_->tell_reload(done ? success() : Status(done.error()), done ? *done : "");
+	if (!told)
+		log("{}", told.error().text());
+}
+
+/* Checks everything that can be checked before anything is changed. Returns what was changed. */
+Result<std::string> Agent::read_and_apply()
+{
+	RunOptions options = TP_TRY(reread_());
+	Setup setup = TP_TRY(read_setup(options));
+	auto beat = [this] { (void)bool(programs_->refresh(enforcer_->may_send())); };
+
+	TP_TRY(check_unchanged(options_, options));
+	setup.namespaces = setup_.namespaces;
+	setup.names = setup_.names;
+	if ((uint64_t)setup.ports() * (setup.namespaces.size() + 1) > programs_->service_capacity())
+		return Error{ ErrorCode::usage, "reload", options.config,
+			      fmt::format("there is no room for {} more ports",
+					  setup.ports() - setup_.ports()),
+			      "restart the agent; it makes more room" };
+	TP_TRY(ids_.assign(setup_.services, setup.services,
+			   { programs_->origins(), programs_->pending(), programs_->counters() }));
+	TP_TRY(check_rivals(setup, cgroup_.fd.get(), programs_->link_id()));
+	Changes changes = compare(setup_, setup);
+	Status done = apply(changes, *programs_, setup.namespaces, beat);
+	if (!done) {
+		Status undone = apply(reverse(changes), *programs_, setup.namespaces, beat);
+
+		if (!undone)
+			log("taking a half-done reload back: {}", undone.error().text());
+		return done.error();
+	}
+	setup_.services = std::move(setup.services);
+	setup_.denied = std::move(setup.denied);
+	options_ = std::move(options);
+	accounts_->set_services(setup_);
+	warn_of_short_requests();
+	return changes.text();
 }
 
 /* ---- stop ------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "agent/load/cgroup.h"
 #include "agent/load/pins.h"
 #include "agent/load/programs.h"
+#include "agent/load/service_ids.h"
 #include "agent/loop.h"
 #include "agent/options.h"
 #include "agent/setup.h"
@@ -28,7 +29,11 @@ namespace tp
 class Agent
 {
 public:
-	explicit Agent(RunOptions options) : options_(std::move(options)) {}
+	/* `reread` reads the options again, if they come from a file. */
+	Agent(RunOptions options, ReadOptions reread)
+	    : options_(std::move(options)), reread_(std::move(reread))
+	{
+	}
 	/* Its parts point at each other, so it must not be moved. */
 	Agent(const Agent &) = delete;
 	Agent &operator=(const Agent &) = delete;
@@ -54,12 +59,17 @@ private:
 	Status follow_routes();
 	Status begin();
 	void tick();
+	Status deny_configured();
+	void reload();
+	Result<std::string> read_and_apply();
 	void warn_of_short_requests() const;
 	void say_ready() const;
 
 	/* In the order in which they are made. Each may point at those before it. */
 	RunOptions options_;
+	ReadOptions reread_;
 	Setup setup_;
+	ServiceIds ids_;
 	bool may_send_ = false; /* CAP_NET_RAW is there */
 	Cgroup cgroup_;         /* of the servers */
 	Cgroup answering_;      /* where getsockopt() is answered, if it is answered */
@@ -77,7 +87,7 @@ private:
 };
 
 /* truepeer run, from the start to SIGINT or SIGTERM. */
-Status run_agent(const RunOptions &options);
+Status run_agent(const RunOptions &options, ReadOptions reread);
 
 } // namespace tp
 

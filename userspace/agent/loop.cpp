@@ -116,9 +116,13 @@ bool Loop::is_told_to_end()
 		if (std::find(std::begin(other_signals), std::end(other_signals), number) ==
 		    std::end(other_signals))
 			return true;
-		log("SIG{}: ignored, for a reload is not supported (to change options stop with "
-		    "--persist and start again)",
-		    sigabbrev_np(number));
+		if (number == SIGHUP && hangup_)
+			hangup_();
+		else
+			log("SIG{}: ignored{}", sigabbrev_np(number),
+			    number == SIGHUP ? ", because there is no configuration file to read "
+					       "again (start with --config)" :
+					       "");
 	}
 	return false;
 }

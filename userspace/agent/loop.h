@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "agent/enforce/enforcer.h"
 #include "base/fd.h"
@@ -34,6 +35,9 @@ public:
 	/* Stops watching. Must be called before the descriptor is closed. */
 	void forget(int fd);
 
+	/* Calls `handle` for SIGHUP, which is logged and ignored otherwise. */
+	void on_hangup(std::function<void()> handle) { hangup_ = std::move(handle); }
+
 	/* Calls `tick` five times a second, until a signal ends the loop. */
 	Status run(const std::function<void()> &tick);
 
@@ -51,6 +55,7 @@ private:
 	bool is_told_to_end();
 
 	Fd epoll_, signals_, clock_;
+	std::function<void()> hangup_;
 	std::map<int, std::function<void()>> watched_;
 	std::unique_ptr<Intake> intake_;
 	std::unique_ptr<ring_buffer, FreeRing> ring_;

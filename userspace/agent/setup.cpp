@@ -2,40 +2,186 @@
 #include "agent/setup.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
 #include "agent/load/pins.h"
+#include "base/denied.h"
+#include "base/policy.h"
 
 namespace tp
 {
 
-/* The map finds the longest prefix. Of two policies for the same network, the last one counts. */
-static Status read_policies(const RunOptions &options, Setup &setup)
+/* Of all services together, so that a host with many services does not need gigabytes for them. */
+static constexpr uint32_t most_pending = 1u << 20;
+
+/* How the option is called where it stands: a line of the file, or on the command line. */
+static std::string place(const ServiceOptions &options, const char *option)
+{
+	return options.where.empty() ? std::string("--") + option :
+				       fmt::format("{}: {}", options.where, option);
+}
+
+/* The map finds the longest prefix. */
+static Result<std::vector<NetworkPolicy>> read_policies(const ServiceOptions &options,
+							const Listen &listen)
 {
 	uint32_t trusted = options.header == "use" ? TP_POLICY_USE : TP_POLICY_REQUIRE;
+	std::vector<NetworkPolicy> list;
 
 	for (const std::string &text : options.trust) {
-		Network network = TP_TRY(parse_network(text));
+		Network network = TP_TRY(parse_network(text, place(options, "trust")));
 
-		setup.policies.push_back({ {}, network, trusted });
+		list.push_back({ network, trusted });
 	}
 	for (const std::string &text : options.policies) {
-		PolicyRule rule = TP_TRY(parse_policy_rule(text));
+		PolicyRule rule = TP_TRY(parse_policy_rule(text, place(options, "policy")));
 
-		if (std::ranges::none_of(setup.services, [&](const Listen &service) {
-			    return rule.concerns(service);
-		    }))
-			return Error{ ErrorCode::usage, "--policy", text,
-				      "no service listens there", "name one as --listen does" };
-		setup.policies.push_back(rule);
+		if (rule.concerns(listen))
+			list.push_back({ rule.network, rule.policy });
 	}
-	if (std::all_of(setup.policies.begin(), setup.policies.end(),
-			[](const PolicyRule &rule) { return rule.policy == TP_POLICY_REJECT; }))
-		return Error{ ErrorCode::usage, "--trust", "",
-			      "no network is trusted, so no header could ever be believed",
-			      "name your proxies' networks; for anybody write --trust 0.0.0.0/0 "
-			      "--trust ::/0" };
+	for (const std::string &text : options.dropped) {
+		PolicyRule rule = TP_TRY(parse_policy_rule(text, place(options, "policy")));
+
+		if (rule.concerns(listen))
+			std::erase_if(list, [&](const NetworkPolicy &one) {
+				return one.network == rule.network;
+			});
+	}
+	if (std::ranges::all_of(
+		    list, [](const NetworkPolicy &one) { return one.policy == TP_POLICY_REJECT; }))
+		return Error{
+			ErrorCode::usage, place(options, "trust"),
+			options.where.empty() ? "" : format_listen(listen),
+			"no network is trusted, so no header could ever be believed",
+			options.where.empty() ?
+				"name your proxies' networks; for anybody write --trust 0.0.0.0/0 "
+				"--trust ::/0" :
+				"name your proxies' networks; for anybody write "
+				"trust = [\"0.0.0.0/0\", \"::/0\"]"
+		};
+	return list;
+}
+
+static uint32_t read_flags(const ServiceOptions &options)
+{
+	uint32_t flags = 0;
+
+	if (options.refuse_special_origins)
+		flags |= TP_SERVICE_NO_SPECIAL;
+	if (options.ipv6_on_ipv4 == "refuse")
+		flags |= TP_SERVICE_IPV6_REFUSE;
+	else if (options.ipv6_on_ipv4 == "pseudo")
+		flags |= TP_SERVICE_IPV6_PSEUDO;
+	return flags;
+}
+
+static Status read_services(const ServiceOptions &options, std::vector<ServiceSetup> &services)
+{
+	for (const std::string &text : options.listen) {
+		ServiceSetup service;
+
+		service.listen = TP_TRY(parse_listen(text, place(options, "listen")));
+		service.header_timeout_ns = (uint64_t)(options.header_timeout * 1e9);
+		service.versions = 0;
+		for (unsigned version : options.versions)
+			service.versions |= 1u << version;
+		service.flags = read_flags(options);
+		service.max_header = options.max_header;
+		services.push_back(std::move(service));
+	}
+	return success();
+}
+
+/* Refuses a port of an address that two services have. */
+static Status check_overlaps(const RunOptions &options, const std::vector<ServiceSetup> &services)
+{
+	std::map<std::tuple<std::string, uint16_t>, const Listen *> sorted;
+
+	auto overlap = [&](const Listen &one, const Listen &other) {
+		return Error{ ErrorCode::usage, place(options, "listen"), format_listen(one),
+			      one == other ? "given twice" :
+					     fmt::format("overlaps with {}", format_listen(other)),
+			      one == other ? "" :
+					     "each port of an address belongs to one service" };
+	};
+	for (const ServiceSetup &service : services) {
+		const Listen &one = service.listen;
+		std::string address((const char *)one.address.bytes, sizeof(one.address.bytes));
+		auto [at, fresh] = sorted.try_emplace({ address, one.port }, &one);
+
+		if (!fresh)
+			return overlap(one, *at->second);
+		if (at != sorted.begin() && one.overlaps(*std::prev(at)->second))
+			return overlap(one, *std::prev(at)->second);
+		if (std::next(at) != sorted.end() && one.overlaps(*std::next(at)->second))
+			return overlap(one, *std::next(at)->second);
+	}
+	return success();
+}
+
+/* Refuses a policy for a service that there is not. */
+static Status check_rules(const RunOptions &options, const std::vector<ServiceSetup> &services)
+{
+	for (const std::string &text : options.policies) {
+		PolicyRule rule = TP_TRY(parse_policy_rule(text, place(options, "policy")));
+
+		if (std::ranges::none_of(services, [&](const ServiceSetup &service) {
+			    return rule.concerns(service.listen);
+		    }))
+			return Error{ ErrorCode::usage, place(options, "policy"), text,
+				      "no service listens there", "name one as --listen does" };
+	}
+	return success();
+}
+
+static Status read_all_services(const RunOptions &options, Setup &setup)
+{
+	std::vector<const ServiceOptions *> from = { &options };
+	for (const ServiceOptions &service : options.services)
+		from.push_back(&service);
+	for (const ServiceOptions *one : from)
+		TP_TRY(read_services(*one, setup.services));
+	if (setup.services.empty() || setup.services.size() > TP_MAX_SERVICES)
+		return Error{ ErrorCode::usage,
+			      options.config.empty() ? "--listen" : options.config, "",
+			      fmt::format("give between 1 and {} services", TP_MAX_SERVICES),
+			      options.config.empty() ? "" : "[[service]] with listen and trust" };
+	if (setup.ports() > TP_MAX_PORTS)
+		return Error{ ErrorCode::usage,
+			      options.config.empty() ? "--listen" : options.config, "",
+			      fmt::format("{} ports", setup.ports()),
+			      fmt::format("all services together may have {}", TP_MAX_PORTS) };
+	TP_TRY(check_overlaps(options, setup.services));
+	TP_TRY(check_rules(options, setup.services));
+	auto service = setup.services.begin();
+	for (const ServiceOptions *one : from)
+		for (size_t i = 0; i < one->listen.size(); i++, service++) {
+			service->policies = TP_TRY(read_policies(*one, service->listen));
+			service->id = (uint32_t)(service - setup.services.begin());
+		}
+	return success();
+}
+
+static Status read_denied(const RunOptions &options, Setup &setup)
+{
+	for (const std::string &text : options.denied) {
+		Network network = TP_TRY(parse_network(text, "[deny] networks"));
+
+		setup.denied.push_back(network);
+	}
+	for (const std::string &file : options.denied_files)
+		TP_TRY(read_networks(file, "[deny] files", setup.denied));
+	for (const std::string &text : options.allowed) {
+		Network network = TP_TRY(parse_network(text, "allowed"));
+
+		std::erase(setup.denied, network);
+	}
+	std::ranges::sort(setup.denied);
+	auto twice = std::ranges::unique(setup.denied);
+	setup.denied.erase(twice.begin(), twice.end());
 	return success();
 }
 
@@ -44,29 +190,12 @@ Result<Setup> read_setup(const RunOptions &options)
 	Setup setup;
 
 	setup.pin_dir = TP_TRY(check_pin_dir(options.pin_dir));
-	for (const std::string &text : options.listen) {
-		Listen listen = TP_TRY(parse_listen(text));
-
-		if (std::ranges::find(setup.services, listen) != setup.services.end())
-			return Error{ ErrorCode::usage, "--listen", text, "given twice" };
-		setup.services.push_back(listen);
-	}
-	if (setup.services.empty() || setup.services.size() > TP_MAX_SERVICES)
-		return Error{ ErrorCode::usage, "--listen", "",
-			      fmt::format("give between 1 and {} services", TP_MAX_SERVICES) };
-	TP_TRY(read_policies(options, setup));
-	setup.header_timeout_ns = (uint64_t)(options.header_timeout * 1e9);
-	setup.versions = 0;
-	for (unsigned version : options.versions)
-		setup.versions |= 1u << version;
-	if (options.refuse_special_origins)
-		setup.flags |= TP_SERVICE_NO_SPECIAL;
-	if (options.ipv6_on_ipv4 == "refuse")
-		setup.flags |= TP_SERVICE_IPV6_REFUSE;
-	else if (options.ipv6_on_ipv4 == "pseudo")
-		setup.flags |= TP_SERVICE_IPV6_PSEUDO;
-	setup.max_pending = (uint32_t)std::min<uint64_t>(
-		(uint64_t)options.max_pending * setup.services.size(), 1u << 24);
+	setup.config_file = options.config;
+	TP_TRY(read_all_services(options, setup));
+	TP_TRY(read_denied(options, setup));
+	setup.max_pending =
+		(uint32_t)std::min<uint64_t>((uint64_t)options.max_pending * setup.services.size(),
+					     std::max(options.max_pending, most_pending));
 	setup.max_connections = options.max_connections;
 	if (options.mark == options.mark_sent_in)
 		return Error{ ErrorCode::usage, "--mark-sent-in",
@@ -74,9 +203,35 @@ Result<Setup> read_setup(const RunOptions &options)
 			      "the programs have to tell the two apart" };
 	setup.mark = options.mark;
 	setup.mark_sent_in = options.mark_sent_in;
-	setup.max_header = options.max_header;
 	setup.original_dst = options.original_dst;
 	return setup;
+}
+
+uint32_t Setup::max_header() const
+{
+	uint32_t most = TP_MIN_LIMIT;
+
+	for (const ServiceSetup &service : services)
+		most = std::max(most, service.max_header);
+	return most;
+}
+
+uint32_t Setup::ports() const
+{
+	uint32_t sum = 0;
+
+	for (const ServiceSetup &service : services)
+		sum += service.listen.ports();
+	return sum;
+}
+
+uint64_t Setup::timeout_ns() const
+{
+	uint64_t longest = 0;
+
+	for (const ServiceSetup &service : services)
+		longest = std::max(longest, service.header_timeout_ns);
+	return longest;
 }
 
 } // namespace tp

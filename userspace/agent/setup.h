@@ -11,27 +11,42 @@
 #include "agent/load/engines/engines.h"
 #include "agent/options.h"
 #include "base/address.h"
-#include "base/policy.h"
 #include "base/result.h"
 #include "bpf/abi.h"
 
 namespace tp
 {
 
-struct Setup {
-	std::vector<Listen> services;
-	std::vector<PolicyRule> policies;
+struct NetworkPolicy {
+	Network network;
+	uint32_t policy; /* enum tp_policy */
+
+	bool operator==(const NetworkPolicy &) const = default;
+};
+
+struct ServiceSetup {
+	Listen listen;
+	uint32_t id = 0; /* as in tp_service */
 	uint64_t header_timeout_ns = TP_DEFAULT_TIMEOUT_NS;
+	uint32_t versions = 1u << 1 | 1u << 2;  /* as in tp_service */
+	uint32_t flags = 0;                     /* enum tp_service_flag */
+	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
+	/* of two policies for the same network, the last one counts */
+	std::vector<NetworkPolicy> policies;
+
+	bool operator==(const ServiceSetup &) const = default;
+};
+
+struct Setup {
+	std::vector<ServiceSetup> services;
+	std::vector<Network> denied; /* origins, from the start on */
 	/* for all services together; lru_room() makes tp_pending larger */
 	uint32_t max_pending = 16384;
 	uint32_t max_connections = 245760;
-	uint32_t max_header = TP_DEFAULT_LIMIT; /* bytes */
-	CgroupPlace cgroup;                     /* the cgroup that the programs are attached to */
-	std::vector<uint64_t> namespaces;       /* cookies of the namespaces that services are in */
+	CgroupPlace cgroup;               /* the cgroup that the programs are attached to */
+	std::vector<uint64_t> namespaces; /* cookies of the namespaces that services are in */
 	/* the names of these namespaces; the agent's own has none */
 	std::vector<std::string> names;
-	uint32_t versions = 1u << 1 | 1u << 2; /* versions of headers, as in tp_service */
-	uint32_t flags = 0;                    /* enum tp_service_flag */
 	uint32_t mark = TP_DEFAULT_MARK;
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
@@ -39,6 +54,11 @@ struct Setup {
 	EngineChoice engines;       /* that are to be tried */
 	int getsockopt_cgroup = -1; /* where getsockopt() is answered, or -1 */
 	bool original_dst = false;  /* answer SO_ORIGINAL_DST, too */
+	std::string config_file;
+
+	uint32_t max_header() const; /* bytes, of the service that allows most */
+	uint32_t ports() const;      /* of all services */
+	uint64_t timeout_ns() const; /* the longest header timeout */
 };
 
 /* Reads what the options say. The agent fills in what the host says. */

@@ -88,7 +88,7 @@ std::string format_endpoint(const tp_endpoint &endpoint)
 	}
 }
 
-std::string format_service(const uint8_t *address, uint16_t port)
+std::string format_service(const uint8_t *address, uint16_t port, uint16_t last)
 {
 	tp_endpoint endpoint = {};
 
@@ -96,7 +96,12 @@ std::string format_service(const uint8_t *address, uint16_t port)
 	endpoint.port = port;
 	endpoint.family =
 		std::memcmp(address, mapped_prefix, 12) == 0 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
-	return format_endpoint(endpoint);
+	return format_endpoint(endpoint) + (last > port ? fmt::format("-{}", last) : "");
+}
+
+std::string format_listen(const Listen &listen)
+{
+	return format_service(listen.address.bytes, listen.port, listen.last);
 }
 
 static bool parse_address(std::string_view text, int family, Address &out)
@@ -126,7 +131,6 @@ Result<Listen> parse_listen(std::string_view text, std::string what)
 	Listen listen = {};
 	size_t colon = text.rfind(':');
 	std::string_view host = text.substr(0, colon == text.npos ? 0 : colon);
-	std::optional<unsigned> port;
 	int family = AF_INET;
 	Error bad = { ErrorCode::usage, std::move(what), std::string(text), "not ADDRESS:PORT",
 		      "as in 192.0.2.1:80, [2001:db8::1]:80, 0.0.0.0:80 or [::]:80" };
@@ -142,12 +146,22 @@ Result<Listen> parse_listen(std::string_view text, std::string what)
 					 family == AF_INET6 ? "v6" : "v4");
 		return bad;
 	}
-	port = parse_number(text.substr(colon + 1), 65535);
-	if (!port || *port == 0) {
+	std::string_view ports = text.substr(colon + 1);
+	size_t dash = ports.find('-');
+	std::optional<unsigned> first = parse_number(ports.substr(0, dash), 65535), last = first;
+	if (dash != ports.npos)
+		last = parse_number(ports.substr(dash + 1), 65535);
+	if (!first || *first == 0 || !last) {
 		bad.reason = "the port is not a number from 1 to 65535";
 		return bad;
 	}
-	listen.port = (uint16_t)*port;
+	if (*last < *first) {
+		bad.reason = "the range of ports ends before it begins";
+		bad.hint = "as in 0.0.0.0:30000-30100";
+		return bad;
+	}
+	listen.port = (uint16_t)*first;
+	listen.last = (uint16_t)*last;
 	return listen;
 }
 

@@ -3,6 +3,7 @@
 #ifndef TP_BASE_ADDRESS_H
 #define TP_BASE_ADDRESS_H
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -19,7 +20,7 @@ struct Address {
 	uint8_t bytes[16] = {};
 
 	bool is_ipv4() const;
-	bool operator==(const Address &) const = default;
+	auto operator<=>(const Address &) const = default;
 };
 
 /* Of 4 or 16 bytes, as netlink has them. */
@@ -28,6 +29,8 @@ Address make_address(const void *bytes, size_t size);
 struct Network {
 	Address address; /* the bits behind the prefix are zero */
 	uint32_t bits;   /* prefix length over the 16 bytes, so IPv4 /8 is 104 */
+
+	auto operator<=>(const Network &) const = default;
 };
 
 /*
@@ -36,11 +39,18 @@ struct Network {
  */
 uint32_t family_of(const Network &network);
 
+/* What a service listens on: an address with a port, or with all ports of a range. */
 struct Listen {
 	Address address;
-	uint16_t port;
+	uint16_t port; /* the first */
+	uint16_t last;
 
-	bool operator==(const Listen &) const = default;
+	auto operator<=>(const Listen &) const = default;
+	uint32_t ports() const { return last - port + 1u; }
+	bool overlaps(const Listen &other) const
+	{
+		return address == other.address && port <= other.last && other.port <= last;
+	}
 };
 
 /*
@@ -53,9 +63,14 @@ std::string format_ipv4(const uint8_t *bytes);
 /* Writes "203.0.113.9:4242", "[2001:db8::1]:443" or "unix:", and nothing for TP_FAMILY_NONE. */
 std::string format_endpoint(const tp_endpoint &endpoint);
 
-/* Writes the address of a service. An IPv4-mapped address is written dotted. */
-std::string format_service(const uint8_t *address, uint16_t port);
+/*
+ * Writes what a service listens on, as in 0.0.0.0:80 or [::]:30000-30100. An IPv4-mapped address is
+ * written dotted.
+ */
+std::string format_service(const uint8_t *address, uint16_t port, uint16_t last = 0);
+std::string format_listen(const Listen &listen);
 
+/* Reads ADDRESS:PORT or ADDRESS:FIRST-LAST. */
 Result<Listen> parse_listen(std::string_view text, std::string what = "--listen");
 /* `what` is the option or command to be named in the error if the text is wrong. */
 Result<Network> parse_network(std::string_view text, std::string what = "--trust");

@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -44,6 +45,13 @@ Result<tp_config> read_config(const std::string &dir)
 	if (int failed = bpf_map_lookup_elem(map.get(), &zero, &config))
 		return system_error("read map", dir + "/tp_config", failed);
 	return config;
+}
+
+void copy_text(const std::string &text, std::span<char> to)
+{
+	std::fill(to.begin(), to.end(), '\0');
+	if (!to.empty())
+		text.copy(to.data(), to.size() - 1);
 }
 
 Status check_version(const std::string &dir)

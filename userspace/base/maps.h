@@ -6,7 +6,9 @@
 #include <bpf/bpf.h>
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,14 @@ Result<tp_counters> read_counters(int fd, uint32_t service);
 void add_counters(tp_counters &sum, const tp_counters &more);
 
 uint64_t boot_time_ns();
+
+/* Fills a field of text, which ends with a zero byte, and cuts what is too long. */
+void copy_text(const std::string &text, std::span<char> to);
+/* Reads such a field. */
+template <size_t Size> std::string text_of(const char (&field)[Size])
+{
+	return std::string(field, strnlen(field, Size));
+}
 
 /* What the kernel tells of a program, a map or a link; nothing where it does not. */
 template <typename Info> std::optional<Info> info_of(int fd)

@@ -21,20 +21,20 @@ Result<uint32_t> parse_policy(std::string_view name, std::string what)
 		      "require, use, ignore, reject or skip" };
 }
 
-Result<PolicyRule> parse_policy_rule(std::string_view text)
+Result<PolicyRule> parse_policy_rule(std::string_view text, const std::string &what)
 {
 	PolicyRule rule = {};
 	size_t equals = text.find('='), at = text.find('@');
 
 	if (equals == text.npos || (at != text.npos && at < equals))
-		return Error{ ErrorCode::usage, "--policy", std::string(text), "not CIDR=POLICY",
+		return Error{ ErrorCode::usage, what, std::string(text), "not CIDR=POLICY",
 			      "as in 192.0.2.0/24=use or 192.0.2.0/24=use@0.0.0.0:80" };
-	rule.network = TP_TRY(parse_network(text.substr(0, equals), "--policy"));
+	rule.network = TP_TRY(parse_network(text.substr(0, equals), what));
 	rule.policy = TP_TRY(parse_policy(
-		text.substr(equals + 1, at == text.npos ? at : at - equals - 1), "--policy"));
+		text.substr(equals + 1, at == text.npos ? at : at - equals - 1), what));
 	if (at == text.npos)
 		return rule;
-	rule.service = TP_TRY(parse_listen(text.substr(at + 1), "--policy"));
+	rule.service = TP_TRY(parse_listen(text.substr(at + 1), what));
 	return rule;
 }
 

@@ -22,7 +22,7 @@ struct PolicyRule {
 };
 
 /* CIDR=POLICY or CIDR=POLICY@ADDRESS:PORT. */
-Result<PolicyRule> parse_policy_rule(std::string_view text);
+Result<PolicyRule> parse_policy_rule(std::string_view text, const std::string &what = "--policy");
 
 /* require, use, ignore, reject, skip. */
 Result<uint32_t> parse_policy(std::string_view name, std::string what);

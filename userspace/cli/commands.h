@@ -4,9 +4,11 @@
 #define TP_CLI_COMMANDS_H
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "agent/options.h"
 #include "base/result.h"
 #include "bpf/abi.h"
 
@@ -26,7 +28,8 @@ struct EventOptions {
 
 struct DenyOptions {
 	std::vector<std::string> networks;
-	std::string file; /* a file with one network on each line; - is standard input */
+	std::string file;  /* a file with one network on each line; - is standard input */
+	bool save = false; /* from the next start on, too */
 };
 
 struct DecodeOptions {
@@ -44,12 +47,28 @@ Status show_status(const ViewOptions &options);
 /* Shows what became of connections: the remembered ones and then, with follow, all that come. */
 Status show_events(const ViewOptions &options, const EventOptions &which);
 
-/* `service` is ADDRESS:PORT as given to --listen; if it is empty, all services are meant. */
+/*
+ * `service` is ADDRESS:PORT as given to --listen; if it is empty, all services are meant. With `save`
+ * the change lasts: it is written beside the agent's configuration file.
+ */
 Status show_policies(const ViewOptions &options);
 Status change_policy(const std::string &pin_dir, const std::string &service,
-		     const std::string &network, const std::string &policy);
+		     const std::string &network, const std::string &policy, bool save);
 Status drop_policy(const std::string &pin_dir, const std::string &service,
-		   const std::string &network);
+		   const std::string &network, bool save);
+
+/*
+ * Reads a configuration file and then what `overlay` sets. Logs all that is wrong but the last, which
+ * is the error.
+ */
+Result<RunOptions> read_configuration(const std::string &file,
+				      const std::function<void(RunOptions &)> &overlay);
+
+/* Returns the exit code. */
+Result<int> check_configuration(const std::string &file);
+
+/* Makes the agent read its configuration again, and waits for what comes of it. */
+Status reload(const std::string &pin_dir);
 
 Status show_denied(const ViewOptions &options);
 Status add_denied(const std::string &pin_dir, const DenyOptions &what);

@@ -8,11 +8,12 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/agent.h"
-#include "agent/load/engines/engines.h"
 #include "agent/load/unload.h"
 #include "agent/options.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/config_file.h"
+#include "cli/run_options.h"
 
 using namespace tp;
 
@@ -27,20 +28,14 @@ struct Arguments {
 	DenyOptions deny;
 	DecodeOptions decode;
 	std::string cookie, service, network, policy;
+	bool save = false;
+	std::string config = default_config_file;
 };
 
 /* What is to be done, by subcommand. */
 using Actions = std::map<const CLI::App *, std::function<int()>>;
 
 constexpr int exit_usage = 2;
-
-void add_pin_dir(CLI::App *command, std::string &target)
-{
-	command->add_option("--pin-dir", target,
-			    "Directory of the pinned maps and links, on a bpf file system")
-		->type_name("DIR")
-		->capture_default_str();
-}
 
 int fail(const Error &error)
 {
@@ -67,6 +62,13 @@ CLI::App *add_view(CLI::App &app, Arguments &arguments, const char *name, const 
 	return command;
 }
 
+void add_save(CLI::App *command, bool &save)
+{
+	command->add_flag("--save", save,
+			  "Keep the change for later starts, in a file beside the configuration "
+			  "file");
+}
+
 /* The subcommands of `truepeer policy`. */
 void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
 {
@@ -87,6 +89,7 @@ void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
 		command->add_option("--service", arguments.service,
 				    "The service that the rule is for (default: all services)")
 			->type_name("ADDRESS:PORT");
+		add_save(command, arguments.save);
 	}
 	set->add_option("policy", arguments.policy, "One of require, use, ignore, reject and skip")
 		->type_name("POLICY")
@@ -96,11 +99,11 @@ void add_policy(CLI::App &app, Arguments &arguments, Actions &actions)
 	actions[list] = [&] { return report(show_policies(arguments.view)); };
 	actions[set] = [&] {
 		return report(change_policy(arguments.view.pin_dir, arguments.service,
-					    arguments.network, arguments.policy));
+					    arguments.network, arguments.policy, arguments.save));
 	};
 	actions[remove] = [&] {
-		return report(
-			drop_policy(arguments.view.pin_dir, arguments.service, arguments.network));
+		return report(drop_policy(arguments.view.pin_dir, arguments.service,
+					  arguments.network, arguments.save));
 	};
 }
 
@@ -126,6 +129,7 @@ void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 				    "comment, and - "
 				    "is standard input")
 			->type_name("FILE");
+		add_save(command, arguments.deny.save);
 	}
 	for (CLI::App *command : { list, add, remove })
 		add_pin_dir(command, arguments.view.pin_dir);
@@ -162,134 +166,52 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 	actions[events] = [&] { return report(show_events(arguments.view, arguments.events)); };
 }
 
-void add_max_header(CLI::App *command, uint32_t &bytes)
+/*
+ * The options that were given, and below them what the configuration file says. The file is read
+ * again for each reload.
+ */
+Result<RunOptions> read_run_options(const RunOptions &given, int argc, char **argv)
 {
-	command->add_option(
-		       "--max-header", bytes,
-		       "Accept version 2 headers up to this length; a line of version 1 has at "
-		       "most 107 bytes")
-		->type_name("BYTES")
-		->check(CLI::Range(TP_MIN_LIMIT, TP_MAX_HEADER))
-		->capture_default_str();
+	if (given.config.empty())
+		return given;
+	return read_configuration(given.config, [=](RunOptions &run) {
+		CLI::App app;
+		CLI::App *command = app.add_subcommand("run");
+
+		add_run_options(command, run);
+		app.parse(argc, argv);
+		finish_run_options(*command, run);
+	});
 }
 
-/* Returns an empty text if it is not one of the engines that were removed. */
-static std::string engine_that_went(const std::string &engine)
+/* truepeer run, check and reload. */
+void add_agent(CLI::App &app, Arguments &arguments, Actions &actions, int argc, char **argv)
 {
-	return engine == "stream" ? "the stream engine was replaced by translate; use --engine "
-				    "translate or auto" :
-				    "";
-}
-
-std::vector<std::string> engine_names()
-{
-	std::vector<std::string> names = { "auto" };
-
-	for (const Engine *engine : all_engines())
-		names.emplace_back(engine->name());
-	return names;
-}
-
-CLI::App *add_run(CLI::App &app, RunOptions &run)
-{
-	CLI::App *command =
+	CLI::App *run =
 		app.add_subcommand("run", "Attach the programs, and serve until SIGINT or SIGTERM");
+	CLI::App *check = app.add_subcommand("check", "Check a configuration file");
+	CLI::App *reloading = app.add_subcommand(
+		"reload", "Make the agent read its configuration file again, and wait for the "
+			  "result");
 
-	command->add_option("--listen", run.listen,
-			    "Serve this local address and port; may be repeated")
-		->type_name("ADDRESS:PORT")
-		->required()
-		->allow_extra_args(false);
-	command->add_option("--trust", run.trust,
-			    "Believe the headers of proxies in this network; may be repeated")
-		->type_name("CIDR")
-		->allow_extra_args(false);
-	command->add_option(
-		       "--policy", run.policies,
-		       "Set what a network may send (require, use, ignore, reject or skip) to all "
-		       "services or to one; may be repeated")
-		->type_name("CIDR=POLICY[@ADDRESS:PORT]")
-		->allow_extra_args(false);
-	command->add_option("--engine", run.engine,
-			    "Remove headers in this way; auto chooses for each connection")
-		->check(CLI::Validator(engine_that_went, ""))
-		->check(CLI::IsMember(engine_names()))
+	add_run_options(run, arguments.run);
+	check->add_option("file", arguments.config, "The configuration file")
+		->type_name("FILE")
 		->capture_default_str();
-	command->add_option("--header", run.header,
-			    "Require a header of trusted senders, or use one if there is one")
-		->check(CLI::IsMember({ "require", "use" }))
-		->capture_default_str();
-	command->add_option("--versions", run.versions, "Accept these versions of the header")
-		->type_name("1,2")
-		->delimiter(',')
-		->check(CLI::Range(1u, 2u))
-		->allow_extra_args(false)
-		->capture_default_str();
-	command->add_flag(
-		"--refuse-special-origins", run.refuse_special_origins,
-		"Refuse headers whose origin is a loopback, unspecified or multicast address, or "
-		"this host's own");
-	command->add_option("--ipv6-on-ipv4", run.ipv6_on_ipv4,
-			    "Show an IPv6 client to an IPv4 server as the proxy (refused if the "
-			    "proxy is "
-			    "this host), refuse it, or show an address of 240.0.0.0/4")
-		->check(CLI::IsMember({ "proxy", "refuse", "pseudo" }))
-		->capture_default_str();
-	command->add_option("--header-timeout", run.header_timeout,
-			    "Refuse a connection whose header is not complete after this time")
-		->type_name("SECONDS")
-		->check(CLI::Range(3.0, 86400.0))
-		->capture_default_str();
-	add_max_header(command, run.max_header);
-	command->add_option("--max-pending", run.max_pending,
-			    "Let this many connections wait for their header, for each service")
-		->type_name("N")
-		->check(CLI::Range(64, 1 << 24))
-		->capture_default_str();
-	command->add_option("--max-connections", run.max_connections,
-			    "Serve this many live connections; their memory, 200 bytes each, is "
-			    "taken at the start")
-		->type_name("N")
-		->check(CLI::Range(64, 1 << 24))
-		->capture_default_str();
-	command->add_option("--interface", run.interfaces,
-			    "Attach the handshake engine, or translate if that is the only engine, "
-			    "to this "
-			    "interface; may be repeated (default: all)")
-		->type_name("NAME")
-		->allow_extra_args(false);
-	command->add_option("--netns", run.namespaces,
-			    "Serve this network namespace, too; may be repeated")
-		->type_name("PATH")
-		->allow_extra_args(false);
-	command->add_option("--mark", run.mark,
-			    "Firewall mark of segments that the handshake engine sends in again")
-		->type_name("MARK")
-		->check(CLI::Range(1u, UINT32_MAX))
-		->default_str("0x7470");
-	command->add_option(
-		       "--mark-sent-in", run.mark_sent_in,
-		       "Firewall mark of segments that the agent sends in on a client's behalf")
-		->type_name("MARK")
-		->check(CLI::Range(1u, UINT32_MAX))
-		->default_str("0x7471");
-	command->add_option("--cgroup", run.cgroup,
-			    "Serve servers below this cgroup (default: the whole hierarchy)")
-		->type_name("DIR");
-	command->add_option("--getsockopt", run.getsockopt_cgroup,
-			    "Answer getsockopt(SOL_TRUEPEER) for sockets below the servers' "
-			    "cgroup, or below this one")
-		->type_name("[=DIR]")
-		->expected(0, 1);
-	command->add_flag(
-		"--original-dst", run.original_dst,
-		"Answer SO_ORIGINAL_DST with the header's destination; implies --getsockopt");
-	command->add_flag("--persist", run.persist,
-			  "Leave the programs at work when the agent ends");
-	command->add_option("--group", run.group, "Let members of this group look connections up")
-		->type_name("NAME");
-	add_pin_dir(command, run.pin_dir);
-	return command;
+	add_pin_dir(reloading, arguments.view.pin_dir);
+	run->final_callback([&, run] { finish_run_options(*run, arguments.run); });
+	actions[run] = [&, argc, argv] {
+		ReadOptions read = [&, argc, argv] {
+			return read_run_options(arguments.run, argc, argv);
+		};
+		Result<RunOptions> options = read();
+
+		if (!options)
+			return fail(options.error());
+		return report(run_agent(*options, options->config.empty() ? nullptr : read));
+	};
+	actions[check] = [&] { return report(check_configuration(arguments.config)); };
+	actions[reloading] = [&] { return report(reload(arguments.view.pin_dir)); };
 }
 
 /* Without a subcommand, CLI11 would not name the argument that is wrong. */
@@ -315,7 +237,7 @@ int run_command(int argc, char **argv)
 	app.set_version_flag("--version", "truepeer " TP_VERSION);
 	app.require_subcommand(1);
 
-	CLI::App *run = add_run(app, arguments.run);
+	add_agent(app, arguments, actions, argc, argv);
 	CLI::App *decoding = app.add_subcommand("decode", "Explain the header on standard input");
 	add_views(app, arguments, actions);
 	add_policy(app, arguments, actions);
@@ -332,10 +254,6 @@ int run_command(int argc, char **argv)
 	add_pin_dir(unloading, arguments.unload.pin_dir);
 	unloading->add_flag("--reset", arguments.unload.reset,
 			    "Reset the connections that still need something of it");
-	actions[run] = [&, run] {
-		arguments.run.getsockopt = run->count("--getsockopt") > 0;
-		return report(run_agent(arguments.run));
-	};
 	actions[decoding] = [&] { return report(decode(arguments.decode)); };
 	actions[unloading] = [&] { return report(unload(arguments.unload)); };
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/saved.h"
 #include "cli/table.h"
 #include "cli/view.h"
 #include "lib/names.h"
@@ -65,7 +66,7 @@ static Result<std::vector<uint32_t>> find_services(const std::string &pin_dir,
 	if (!name.empty()) {
 		Listen listen = TP_TRY(parse_listen(name, "--service"));
 
-		wanted = format_service(listen.address.bytes, listen.port);
+		wanted = format_listen(listen);
 	}
 	std::map<uint32_t, Service> services = TP_TRY(read_services(pin_dir));
 	for (const auto &[id, service] : services)
@@ -77,27 +78,39 @@ static Result<std::vector<uint32_t>> find_services(const std::string &pin_dir,
 	return ids;
 }
 
+/* As services are written, and empty for all. */
+static std::string canonical(const std::string &service)
+{
+	Result<Listen> listen = parse_listen(service);
+
+	return listen ? format_listen(*listen) : "";
+}
+
 Status change_policy(const std::string &pin_dir, const std::string &service,
-		     const std::string &network, const std::string &policy)
+		     const std::string &network, const std::string &policy, bool save)
 {
 	Network where = TP_TRY(parse_network(network, "policy set"));
 	uint32_t what = TP_TRY(parse_policy(policy, "policy set"));
 
+	std::string config = save ? TP_TRY(config_of_agent(pin_dir)) : "";
 	Fd map = TP_TRY(open_current(pin_dir, "tp_policies", Access::write));
 	std::vector<uint32_t> ids = TP_TRY(find_services(pin_dir, service));
 	Status done = success();
 	for (uint32_t id : ids)
 		if (done)
 			done = set_policy(map.get(), id, where, what);
-	return done;
+	if (!done || !save)
+		return done;
+	return save_policy(config, canonical(service), where, policy);
 }
 
 Status drop_policy(const std::string &pin_dir, const std::string &service,
-		   const std::string &network)
+		   const std::string &network, bool save)
 {
 	Network where = TP_TRY(parse_network(network, "policy remove"));
 	bool any = false;
 
+	std::string config = save ? TP_TRY(config_of_agent(pin_dir)) : "";
 	Fd map = TP_TRY(open_current(pin_dir, "tp_policies", Access::write));
 	std::vector<uint32_t> ids = TP_TRY(find_services(pin_dir, service));
 	for (uint32_t id : ids) {
@@ -105,11 +118,11 @@ Status drop_policy(const std::string &pin_dir, const std::string &service,
 
 		any |= removed;
 	}
-	if (!any)
+	if (!any && !save)
 		return Error{ ErrorCode::not_found, "policy remove",
 			      format_network(where.address.bytes, where.bits),
 			      "there is no rule for this network", "truepeer policy list" };
-	return success();
+	return save ? save_policy(config, canonical(service), where, "") : success();
 }
 
 } // namespace tp

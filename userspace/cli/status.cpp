@@ -84,14 +84,11 @@ static Json engine_json(const Service &service, const tp_config &config)
 									     engine) } };
 
 	if (!handshake)
-		out["why_not_handshake"] =
-			std::string(config.no_handshake,
-				    strnlen(config.no_handshake, sizeof(config.no_handshake)));
+		out["why_not_handshake"] = text_of(config.no_handshake);
 	else if (always)
 		out["why_not_handshake"] = passed_on_reason(passed_on);
 	if (!sender)
-		out["why_not_sender"] = std::string(
-			config.no_sender, strnlen(config.no_sender, sizeof(config.no_sender)));
+		out["why_not_sender"] = text_of(config.no_sender);
 	return out;
 }
 
@@ -183,6 +180,7 @@ static Status add_current(const std::string &dir, Json &out)
 	tp_config config = TP_TRY(read_config(dir));
 	tp_counters total = {};
 
+	add_configuration(config, out);
 	out["servers"] = scope_name(config.scope);
 	out["tc_programs_put_back"] = config.hooks_put_back;
 	out["connections"] = TP_TRY(live_connections(dir));
@@ -293,6 +291,7 @@ Status show_status(const ViewOptions &options)
 			   fmt::format(" (process {})", out["agent_pid"].dump()) :
 			   "",
 		   options.pin_dir);
+	print_configuration(out);
 	if (out.contains("services")) {
 		if (out["servers"] != "host")
 			fmt::print(

@@ -14,6 +14,33 @@ namespace tp
 
 using Json = nlohmann::ordered_json;
 
+void add_configuration(const tp_config &config, Json &out)
+{
+	if (!config.config_file[0])
+		return;
+	out["configuration"] = { { "file", text_of(config.config_file) },
+				 { "reloads", config.reloads } };
+	if (config.reloads)
+		out["configuration"]["last_reload"] = {
+			{ "seconds_ago", (boot_time_ns() - config.reload_ns) / 1000000000u },
+			{ "refused", config.reload_failed != 0 },
+			{ "text", text_of(config.reload_text) },
+		};
+}
+
+void print_configuration(const Json &out)
+{
+	if (!out.contains("configuration"))
+		return;
+	const Json &about = out["configuration"];
+	fmt::print("configuration: {}\n", about["file"].get<std::string>());
+	if (!about.contains("last_reload"))
+		return;
+	const Json &last = about["last_reload"];
+	fmt::print("last reload, {} s ago: {}{}\n", last["seconds_ago"].dump(),
+		   last["refused"].get<bool>() ? "REFUSED: " : "", last["text"].get<std::string>());
+}
+
 void add_left(const tp_service &service, const tp_counters &counters, Json &out)
 {
 	Json reasons = Json::object();

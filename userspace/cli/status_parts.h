@@ -20,6 +20,10 @@ namespace tp
  * What the handshake engine has left to the engines behind it: how many connections, why, and when
  * the last one.
  */
+/* Where the configuration comes from, and what came of reading it again. */
+void add_configuration(const tp_config &config, nlohmann::ordered_json &out);
+void print_configuration(const nlohmann::ordered_json &out);
+
 void add_left(const tp_service &service, const tp_counters &counters, nlohmann::ordered_json &out);
 
 /* The same as a line for people. It is empty if the engine has left none. */

@@ -23,7 +23,10 @@ struct Service {
 	tp_service_key key;
 	tp_service value;
 
-	std::string listen() const { return format_service(key.address, key.port); }
+	std::string listen() const
+	{
+		return format_service(key.address, value.first_port, value.last_port);
+	}
 };
 
 /* Returns the services pinned in `dir`, by id. */

@@ -6,17 +6,28 @@
 namespace tp
 {
 
-Result<Accounts> Accounts::open(const Programs &programs, size_t services)
+Result<Accounts> Accounts::open(const Programs &programs, const Setup &setup)
 {
 	EventRing events = TP_TRY(EventRing::open(programs.events(), Access::write));
 	EventRing early = TP_TRY(EventRing::open(programs.early_events(), Access::write));
 
-	return Accounts(programs, services, std::move(events), std::move(early));
+	Accounts accounts(programs, service_ids(setup), std::move(events), std::move(early));
+
+	accounts.set_services(setup);
+	return accounts;
 }
 
-Accounts::Accounts(const Programs &programs, size_t services, EventRing events, EventRing early)
-    : reporter_(programs.reporter()),
-      evictions_({ programs.pending(), programs.counters() }, services),
+void Accounts::set_services(const Setup &setup)
+{
+	std::vector<uint32_t> ids;
+
+	for (const ServiceSetup &service : setup.services)
+		ids.push_back(service.id);
+	evictions_.set_services(std::move(ids));
+}
+
+Accounts::Accounts(const Programs &programs, size_t ids, EventRing events, EventRing early)
+    : reporter_(programs.reporter()), evictions_({ programs.pending(), programs.counters() }, ids),
       kept_(programs.headers(), programs.large_headers()),
       orphans_(
 	      { programs.pending(), programs.pieces(), programs.translations(), programs.wires() }),

@@ -21,7 +21,10 @@ class Accounts
 {
 public:
 	/* The maps of `programs` are borrowed. */
-	static Result<Accounts> open(const Programs &programs, size_t services);
+	static Result<Accounts> open(const Programs &programs, const Setup &setup);
+
+	/* Other services than before have connections now. */
+	void set_services(const Setup &setup);
 
 	/* For outcomes that other parts of the agent decide. */
 	const Reporter &reporter() const { return reporter_; }
@@ -30,7 +33,7 @@ public:
 	void tick();
 
 private:
-	Accounts(const Programs &programs, size_t services, EventRing events, EventRing early);
+	Accounts(const Programs &programs, size_t ids, EventRing events, EventRing early);
 
 	Reporter reporter_;
 	Evictions evictions_;

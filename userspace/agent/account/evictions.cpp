@@ -13,19 +13,38 @@ static uint64_t outcomes(const tp_counters &counters)
 	return std::accumulate(counters.outcome, counters.outcome + TP_OUT_MAX, (uint64_t)0);
 }
 
-/* Whether any connection has no outcome yet. Most of the time this holds for a short while only. */
-bool Evictions::any_open()
-{
-	bool any = false;
+/*
+ * The counters of so many services are read in one tick. Each is read from all CPUs, so that many of
+ * them are much to copy on a large host.
+ */
+static constexpr size_t services_per_tick = 256;
 
-	for (uint32_t id = 0; id < begun_.size(); id++) {
+void Evictions::start_over()
+{
+	phase_ = Phase::begin;
+	next_ = 0;
+	any_open_ = false;
+}
+
+/* Most of the time, every connection has its outcome, and the round ends here. */
+void Evictions::begin()
+{
+	for (size_t i = 0; i < services_per_tick && next_ < ids_.size(); i++, next_++) {
+		uint32_t id = ids_[next_];
 		Result<tp_counters> counters = read_counters(maps_.counters, id);
 
 		begun_[id] = counters ? counters->connections : 0;
 		waiting_[id] = 0;
-		any |= counters && begun_[id] > outcomes(*counters);
+		any_open_ |= counters && begun_[id] > outcomes(*counters);
 	}
-	return any;
+	if (next_ < ids_.size())
+		return;
+	if (any_open_) {
+		phase_ = Phase::pending;
+		next_ = 0;
+	} else {
+		start_over();
+	}
 }
 
 bool Evictions::scan_pending()
@@ -42,7 +61,8 @@ bool Evictions::scan_pending()
 
 void Evictions::finish(const Reporter &reporter)
 {
-	for (uint32_t id = 0; id < begun_.size(); id++) {
+	for (size_t i = 0; i < services_per_tick && next_ < ids_.size(); i++, next_++) {
+		uint32_t id = ids_[next_];
 		Result<tp_counters> counters = read_counters(maps_.counters, id);
 
 		if (!counters)
@@ -52,14 +72,15 @@ void Evictions::finish(const Reporter &reporter)
 			reporter.report_unknown(id, TP_OUT_PENDING_FULL,
 						(uint32_t)(begun_[id] - known));
 	}
+	if (next_ == ids_.size())
+		start_over();
 }
 
 void Evictions::tick(const Reporter &reporter)
 {
 	switch (phase_) {
 	case Phase::begin:
-		if (any_open())
-			phase_ = Phase::pending;
+		begin();
 		break;
 	case Phase::pending:
 		if (scan_pending())
@@ -67,7 +88,6 @@ void Evictions::tick(const Reporter &reporter)
 		break;
 	case Phase::end:
 		finish(reporter);
-		phase_ = Phase::begin;
 		break;
 	}
 }

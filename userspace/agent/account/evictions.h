@@ -8,6 +8,7 @@
 #define TP_AGENT_EVICTIONS_H
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "agent/account/reporter.h"
@@ -22,9 +23,14 @@ public:
 	struct Maps {
 		int pending, counters;
 	};
-	Evictions(const Maps &maps, size_t services)
-	    : maps_(maps), begun_(services), waiting_(services)
+	/* `ids` is how many ids services can have: 0 and on. */
+	Evictions(const Maps &maps, size_t ids) : maps_(maps), begun_(ids), waiting_(ids) {}
+
+	/* Which ids services have now. A round that is under way starts over. */
+	void set_services(std::vector<uint32_t> ids)
 	{
+		ids_ = std::move(ids);
+		start_over();
 	}
 
 	/*
@@ -38,12 +44,16 @@ public:
 private:
 	enum class Phase { begin, pending, end };
 
-	bool any_open();
+	void start_over();
+	void begin();
 	bool scan_pending();
 	void finish(const Reporter &reporter);
 
 	Maps maps_;
 	Phase phase_ = Phase::begin;
+	std::vector<uint32_t> ids_;
+	size_t next_ = 0;       /* of ids_, in the phases that go through all services */
+	bool any_open_ = false; /* a connection has no outcome yet */
 	std::vector<uint64_t> begun_, waiting_; /* by service */
 	HashScan<tp_flow, tp_pending_entry> pending_scan_;
 };

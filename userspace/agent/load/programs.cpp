@@ -39,39 +39,38 @@ static Status update(const bpf_map *map, const void *key, const void *value)
 	return success();
 }
 
+/* Which engines the services have, as in tp_service. */
+static uint32_t engine_bits(const EngineChoice &choice)
+{
+	uint32_t bits = 0;
+
+	for (const Engine *engine : all_engines())
+		if (choice.serves(*engine))
+			bits |= 1u << engine->id();
+	return bits;
+}
+
+Services Programs::service_maps() const
+{
+	return { services(), policies(), skeleton_->data_tp_ports->tp_ports,
+		 engine_bits(engines_) };
+}
+
+uint32_t Programs::service_capacity() const
+{
+	return bpf_map__max_entries(skeleton_->maps.tp_services);
+}
+
 Status Programs::fill(const Setup &setup)
 {
-	uint32_t id = 0;
-
 	config_.abi_version = TP_ABI_VERSION;
 	config_.draining = TP_DRAINING_PASS;
 	config_.max_connections = setup.max_connections;
 	config_.claims = 1;
 	TP_TRY(refresh(false));
 	TP_TRY(fill_namespaces(setup));
-	for (const Listen &listen : setup.services) {
-		tp_service_key key = {};
-		tp_service service = {};
-
-		key.port = listen.port;
-		std::memcpy(key.address, listen.address.bytes, 16);
-		service.id = id;
-		for (const Engine *engine : all_engines())
-			if (engines_.serves(*engine))
-				service.engines |= 1u << engine->id();
-		service.header_timeout_ns = setup.header_timeout_ns;
-		service.versions = setup.versions;
-		service.flags = setup.flags;
-		service.max_header = setup.max_header;
-		for (const PolicyRule &rule : setup.policies)
-			if (rule.concerns(listen))
-				TP_TRY(set_policy(policies(), id, rule.network, rule.policy));
-		for (uint64_t netns : setup.namespaces) {
-			key.netns = netns;
-			TP_TRY(update(skeleton_->maps.tp_services, &key, &service));
-		}
-		id++;
-	}
+	for (const ServiceSetup &service : setup.services)
+		TP_TRY(service_maps().add(service, setup.namespaces));
 	return success();
 }
 
@@ -110,12 +109,6 @@ Status Programs::tell_namespace(size_t space, uint64_t cookie, tp_namespace_stat
 	about.state = state;
 	about.entered += state == TP_NAMESPACE_ENTERED;
 	return update(skeleton_->maps.tp_namespaces, &index, &about);
-}
-
-/* Additional room for the services of namespaces while one takes another's place. */
-uint32_t Programs::service_keys(const Setup &setup)
-{
-	return (uint32_t)(setup.services.size() * (setup.namespaces.size() + 1));
 }
 
 Status Programs::fill_namespaces(const Setup &setup)
@@ -193,6 +186,15 @@ Status Programs::start(tp_draining how)
 	return write_config();
 }
 
+Status Programs::tell_reload(const Status &done, const std::string &text)
+{
+	config_.reload_ns = boot_time_ns();
+	config_.reload_failed = !done;
+	config_.reloads++;
+	copy_text(done ? text : done.error().text(), config_.reload_text);
+	return write_config();
+}
+
 Status Programs::set_routes(bool any)
 {
 	if (config_.routes == any)
@@ -228,6 +230,11 @@ int Programs::routes() const
 int Programs::policies() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_policies);
+}
+
+int Programs::denied() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_denied);
 }
 
 int Programs::counters() const

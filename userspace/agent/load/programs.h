@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/load/engines/engines.h"
+#include "agent/load/services.h"
 #include "agent/load/tc_hook.h"
 #include "agent/setup.h"
 #include "base/fd.h"
@@ -68,6 +69,8 @@ public:
 	Status refresh(bool may_send);
 	/* Tells `status` on how many interfaces the tc programs had to be attached again. */
 	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
+	/* Tells `status` and `reload` what came of reading the configuration again. */
+	Status tell_reload(const Status &done, const std::string &text);
 	/* Tells the programs whether tp_routes has any entry. */
 	Status set_routes(bool any);
 
@@ -85,6 +88,10 @@ public:
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
 	Status pin(const std::string &dir, std::optional<uint32_t> group);
 
+	/* For what changes while the programs run. */
+	Services service_maps() const;
+	uint32_t service_capacity() const; /* how many entries tp_services may have */
+	int denied() const;
 	int pending() const;
 	int pieces() const;
 	int routes() const;
@@ -120,7 +127,6 @@ private:
 	Result<Skeleton> load_more(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
 	Status fill_namespaces(const Setup &setup);
-	static uint32_t service_keys(const Setup &setup);
 	Status write_config() const;
 
 	Skeleton skeleton_;

@@ -50,7 +50,7 @@ static constexpr uint32_t pieces_memory = 256u << 20;
  */
 static uint32_t pieces_room(const Setup &setup)
 {
-	uint64_t parts = (setup.max_header + TP_PART - 1) / TP_PART;
+	uint64_t parts = (setup.max_header() + TP_PART - 1) / TP_PART;
 
 	return (uint32_t)std::min<uint64_t>(setup.max_pending * parts,
 					    pieces_memory / sizeof(tp_header_part));
@@ -61,13 +61,6 @@ static void set_autoload(bpf_object *object, const Engine &engine, bool load)
 	for (const std::string &name : engine.programs())
 		bpf_program__set_autoload(bpf_object__find_program_by_name(object, name.c_str()),
 					  load);
-}
-
-static void set_ports(tp_truepeer *skeleton, const Setup &setup)
-{
-	for (const Listen &listen : setup.services)
-		((uint64_t *)skeleton->rodata->tp_ports)[listen.port / 64] |= 1ull
-									      << listen.port % 64;
 }
 
 /* Configuration of the tc programs. `netns` is the namespace in which these run. */
@@ -81,7 +74,6 @@ static Status set_tc_programs(tp_truepeer *skeleton, const Setup &setup, uint64_
 	data->tp_netns = netns;
 	data->tp_cgroup_id = setup.cgroup.id;
 	data->tp_cgroup_level = setup.cgroup.level.value_or(0);
-	set_ports(skeleton, setup);
 	return success();
 }
 
@@ -141,7 +133,8 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
 	bpf_map__set_max_entries(skeleton->maps.tp_wires, 2 * most); /* each has two entries */
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
-	bpf_map__set_max_entries(skeleton->maps.tp_services, service_keys(setup));
+	bpf_map__set_max_entries(skeleton->maps.tp_services, service_room(setup));
+	bpf_map__set_max_entries(skeleton->maps.tp_counters, service_ids(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_pieces, pieces_room(setup));
@@ -199,13 +192,6 @@ Result<Programs::Skeleton> Programs::load_what_can_be(Setup &setup, const Predec
 	}
 }
 
-static void copy_text(const std::string &text, std::span<char> to)
-{
-	std::fill(to.begin(), to.end(), '\0');
-	if (!to.empty())
-		text.copy(to.data(), to.size() - 1);
-}
-
 Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 {
 	Result<Skeleton> loaded = load_what_can_be(setup, predecessor);
@@ -222,6 +208,7 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 		copy_text(setup.engines.why_not(*engine), engine->why_not(programs.config_));
 	programs.config_.scope = setup.scope;
 	copy_text(setup.pin_dir, programs.config_.pin_dir);
+	copy_text(setup.config_file, programs.config_.config_file);
 	for (size_t i = 1; i < setup.namespaces.size(); i++)
 		programs.more_.push_back(TP_TRY(programs.load_more(setup, setup.namespaces[i])));
 	TP_TRY(programs.fill(setup));
@@ -254,7 +241,9 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 		const bpf_map *own =
 			bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
 
-		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(own)))
+		/* of the data of their own, the programs share what the agent changes while they run */
+		bool shared = !bpf_map__is_internal(map) || own == skeleton_->maps.data_tp_ports;
+		if (shared && bpf_map__reuse_fd(map, bpf_map__fd(own)))
 			return system_error("share map", bpf_map__name(map));
 	}
 	TP_TRY(set_tc_programs(copy.get(), setup, netns));

@@ -241,13 +241,14 @@ static const Listen *shared_service(const Setup &setup, const Rival &rival, int 
 	     !shared && !bpf_map_get_next_key(rival.services.get(), last, &next);) {
 		key = next;
 		last = &key;
-		for (const Listen &listen : setup.services)
+		for (const ServiceSetup &service : setup.services)
 			for (uint64_t netns : setup.namespaces) {
+				const Listen &listen = service.listen;
 				const uint8_t *ours = listen.address.bytes;
 				/* 0 means all namespaces, but only below the cgroup */
 				bool anywhere = !netns || !key.netns;
 
-				if (listen.port == key.port &&
+				if (listen.port <= key.port && key.port <= listen.last &&
 				    (covers(ours, key.address) || covers(key.address, ours)) &&
 				    (anywhere ? share_sockets(cgroup, rival) : netns == key.netns))
 					shared = &listen;
@@ -301,7 +302,7 @@ static Error rival_error(const Rival &rival, const tp_config &config, const List
 			  visible ? "its agent has ended" :
 				    "its process is not visible from here";
 
-	return { ErrorCode::busy, "start", format_service(service.address.bytes, service.port),
+	return { ErrorCode::busy, "start", format_listen(service),
 		 fmt::format("another agent works on this service, with its pins in {} ({})",
 			     dir.empty() ? "a directory that is not known" : dir, who),
 		 pid || !visible ? "stop it first; each of the two would take a header" :

@@ -16,6 +16,7 @@
 #include "agent/load/host.h"
 #include "agent/load/pins.h"
 #include "agent/load/retire.h"
+#include "agent/load/service_ids.h"
 #include "base/log.h"
 #include "base/maps.h"
 
@@ -76,10 +77,11 @@ static Result<bool> has_same_services(const std::string &dir, const Programs &pr
 	return theirs == ours;
 }
 
-Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, int cgroup)
+Result<Programs> load_programs(Setup &setup, const std::string &pin_dir, int cgroup)
 {
 	if (!pins_exist(pin_dir))
 		return Programs::load(setup, {});
+	TP_TRY(adopt_ids(pin_dir, setup));
 	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir + "/link_sockops", cgroup))
 		return Programs::load(setup, { pin_dir, false });
 	Programs programs = TP_TRY(Programs::load(setup, { pin_dir, true }));

@@ -19,7 +19,7 @@ namespace tp
  * Loads the programs. If there is a predecessor in `pin_dir` that had the same services, they share
  * its connections that have no socket yet.
  */
-Result<Programs> load_programs(const Setup &setup, const std::string &pin_dir, int cgroup);
+Result<Programs> load_programs(Setup &setup, const std::string &pin_dir, int cgroup);
 
 /*
  * From here on `programs` take the connections, and their pins are in `pin_dir`. Shared connections

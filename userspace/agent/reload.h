@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Changing services, policies and denied origins while the agent runs. */
+#ifndef TP_AGENT_RELOAD_H
+#define TP_AGENT_RELOAD_H
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/load/programs.h"
+#include "agent/options.h"
+#include "agent/setup.h"
+#include "base/result.h"
+
+namespace tp
+{
+
+/* What another setup changes. */
+struct Changes {
+	std::vector<ServiceSetup> added, removed;
+	std::vector<std::pair<ServiceSetup, ServiceSetup>> changed; /* before and after */
+	std::vector<Network> denied, allowed;
+
+	/* As in "1 service added, 2 changed". */
+	std::string text() const;
+};
+
+/* The services have their ids. */
+Changes compare(const Setup &before, const Setup &after);
+
+/* Names the first option that only a restart can change. */
+Status check_unchanged(const RunOptions &before, const RunOptions &after);
+
+/*
+ * Puts the changes into the maps. What is added comes first, so that no connection meets less than
+ * both setups have in common. Live connections, and those that wait for their header, go on as
+ * they began. `between` is called from time to time, because many denied networks take long.
+ */
+Status apply(const Changes &changes, const Programs &programs,
+	     const std::vector<uint64_t> &namespaces, const std::function<void()> &between);
+
+/* What takes these changes back. */
+Changes reverse(Changes changes);
+
+} // namespace tp
+
+#endif
