@@ -2,7 +2,6 @@
 #include "metrics/programs.h"
 
 #include <cerrno>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -53,23 +52,19 @@ uint32_t read_filter(const std::string &dir, const std::string &name)
 	return about ? about->id : 0;
 }
 
+/* A program that has never run while the kernel measured is left out. */
 void add_costs(const std::set<uint32_t> &programs, Families &out)
 {
 	Family seconds(MetricType::Counter, "truepeer_bpf_program_run_time_seconds_total",
 		       "Time in the BPF program, while kernel.bpf_stats_enabled is 1.");
 	Family runs(MetricType::Counter, "truepeer_bpf_program_runs_total",
 		    "Runs of the BPF program, while kernel.bpf_stats_enabled is 1.");
-	std::ifstream file("/proc/sys/kernel/bpf_stats_enabled");
-	int enabled = 0;
 
-	file >> enabled;
-	out.gauge("truepeer_bpf_stats_enabled",
-		  "Whether the kernel measures BPF programs (kernel.bpf_stats_enabled).", enabled);
 	for (uint32_t id : programs) {
-		Fd fd(enabled ? bpf_prog_get_fd_by_id(id) : -1);
+		Fd fd(bpf_prog_get_fd_by_id(id));
 		auto about = fd ? info_of<bpf_prog_info>(fd.get()) : std::nullopt;
 
-		if (!about)
+		if (!about || !about->run_cnt)
 			continue;
 		Labels labels = { { "program", about->name }, { "id", fmt::to_string(id) } };
 		seconds.add((double)about->run_time_ns / 1e9, labels);
