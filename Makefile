@@ -24,11 +24,15 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -iquote . -isystem .
 CXXFLAGS ?= -O2 -g
 CXXSTD   := -std=c++20 -fno-strict-aliasing -pthread $(WARN) -MMD -MP -DTP_VERSION='"$(VERSION)"'
 INCLUDE  := -I. -Iuserspace -Iuserspace/include -isystem $(BUILD)/gen
+, := ,
 # static, so that the one binary runs on hosts without libbpf; the library links libbpf only
 LIBBPF        := -lbpf -lelf -lz
 LIBBPF_STATIC := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic
-# the agent's; of the last two Debian has shared libraries only, which iproute2 and mount need, too
-AGENT_LIBS    := -Wl,-Bstatic -lcap-ng -Wl,-Bdynamic -Wl,--as-needed -lmnl -lmount
+# statically where that can be had; Debian has the shared library only (libprometheus-cpp-core1.0)
+PROMETHEUS    := $(if $(shell $(CXX) -print-file-name=libprometheus-cpp-core.a | grep /),\
+	-Wl$(,)-Bstatic -lprometheus-cpp-core -Wl$(,)-Bdynamic,-lprometheus-cpp-core)
+# the agent's; of libmnl and libmount Debian has shared libraries only, which iproute2 and mount need, too
+AGENT_LIBS    := -Wl,-Bstatic -lcap-ng -Wl,-Bdynamic -Wl,--as-needed -lmnl -lmount $(PROMETHEUS)
 
 # 1: the files of a folder are compiled as one translation unit, which takes half the time where
 # all is to be built once.  tools/test chooses that, until `make clean`, where there is no build.

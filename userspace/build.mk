@@ -6,14 +6,18 @@ TP_FMT   := $(BUILD)/userspace/base/format.o
 TP_NAMES := $(BUILD)/userspace/lib/names.o $(BUILD)/userspace/lib/tlv_types.o
 TP_AGENT_SOURCES := $(shell find userspace/agent -name '*.cpp' | sort)
 TP_CLI_SOURCES   := $(wildcard userspace/cli/*.cpp)
+TP_METRICS_SOURCES := $(wildcard userspace/metrics/*.cpp)
 ifeq ($(UNITY),1)
 TP_AGENT := $(BUILD)/unity/agent.o
 TP_CLI   := $(BUILD)/unity/cli.o
+TP_METRICS := $(BUILD)/unity/metrics.o
 $(eval $(call in_one,$(BUILD)/unity/agent,$(TP_AGENT_SOURCES)))
 $(eval $(call in_one,$(BUILD)/unity/cli,$(TP_CLI_SOURCES)))
+$(eval $(call in_one,$(BUILD)/unity/metrics,$(TP_METRICS_SOURCES)))
 else
 TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_AGENT_SOURCES))
 TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_CLI_SOURCES))
+TP_METRICS := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_METRICS_SOURCES))
 endif
 
 ALL += $(BUILD)/truepeer
@@ -31,11 +35,11 @@ $(BUILD)/unity/%.o: $(BUILD)/unity/%.cpp
 $(BUILD)/userspace/agent/load/programs.o $(BUILD)/userspace/agent/load/programs_load.o \
 $(BUILD)/userspace/agent/load/programs_pin.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
 
-$(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
+$(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_METRICS) $(TP_CLI)
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ $(LIBBPF_STATIC) $(AGENT_LIBS)
 
--include $(patsubst %.o,%.d,$(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI))
+-include $(patsubst %.o,%.d,$(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_METRICS) $(TP_CLI))
 
 # ---- the library -------------------------------------------------------------
 
@@ -92,7 +96,7 @@ $(BUILD)/examples/epoll_server: $(BUILD)/userspace/examples/epoll/epoll_server.o
 
 # what the tests may call directly
 # the agent's parts, for tests of one of them
-$(BUILD)/agent.a: $(TP_AGENT) $(filter-out $(TP_FMT),$(TP_BASE)) $(TP_NAMES)
+$(BUILD)/agent.a: $(TP_AGENT) $(TP_METRICS) $(filter-out $(TP_FMT),$(TP_BASE)) $(TP_NAMES)
 	$(call say,AR,$@)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^

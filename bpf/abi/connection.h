@@ -172,6 +172,10 @@ struct tp_ended {
 /* Longer than TIME_WAIT, which is 60 s on every kernel. */
 #define TP_ENDED_NS 61000000000ull
 
+/* The buckets of tp_counters.header_wait: 0.25 ms, 0.5 ms, 1 ms ... 4.096 s, and more. */
+#define TP_WAITS 16 /* a power of two for the verifier */
+#define TP_WAIT_NS 250000ull
+
 /* tp_counters: per CPU, by service id. */
 struct tp_counters {
 	__u64 outcome[32];     /* by enum tp_outcome; the size is a power of two for the verifier */
@@ -186,6 +190,12 @@ struct tp_counters {
 	__u64 headers_lost;    /* tp_headers was full: accepted, but no TLVs to show */
 	__u64 events_withheld; /* events that found no budget in tp_events_early */
 	__u64 passed_on[16]; /* by enum tp_passed_on; the size is a power of two for the verifier */
+	/*
+	 * accepted connections by the time from SYN to complete header: entry n counts those of at
+	 * most TP_WAIT_NS << n that are in no entry before it, and the last one all others
+	 */
+	__u64 header_wait[TP_WAITS];
+	__u64 header_wait_ns; /* the sum of these times */
 };
 
 /*

@@ -103,15 +103,20 @@
 	  "netfilter translates addresses (NAT), and the kernel takes no connection from the "     \
 	  "engine then")
 
-/* Counters beside the outcomes, members of struct tp_counters: X(member, name) */
+/* Counters beside the outcomes, members of struct tp_counters: X(member, name, sentence) */
 #define TP_COUNTERS_BESIDE(X)                                                                      \
-	X(connections, "connections_begun")                                                        \
-	X(peername_family, "peername_family")                                                      \
-	X(actions_lost, "actions_lost")                                                            \
-	X(accept_queue_full, "accept_queue_full")                                                  \
-	X(events_lost, "events_lost")                                                              \
-	X(headers_lost, "headers_lost")                                                            \
-	X(events_withheld, "events_withheld")
+	X(connections, "connections_begun", "Connections that have begun; each gets one outcome.") \
+	X(peername_family, "peername_family",                                                      \
+	  "IPv6 origins on an AF_INET socket whose name was asked for.")                           \
+	X(actions_lost, "actions_lost",                                                            \
+	  "Requests to the agent that found no room, so that a client was not reset at once.")     \
+	X(accept_queue_full, "accept_queue_full",                                                  \
+	  "Segments that the handshake engine dropped because of a full accept queue.")            \
+	X(events_lost, "events_lost", "Outcomes whose event found no room in tp_events.")          \
+	X(headers_lost, "headers_lost",                                                            \
+	  "Accepted connections whose header found no room, so that their TLVs are not known.")    \
+	X(events_withheld, "events_withheld",                                                      \
+	  "Connections refused before a header that got no event, because there were too many.")
 
 /* One line of an enumeration. MAX is one more than the last. */
 #define TP_CONSTANT(constant, number, ...) constant = number,

@@ -7,6 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 #include "bpf/core/maps.bpf.h"
+#include "bpf/core/wait.h"
 
 static __always_inline struct tp_counters *tp_service_counters(__u32 service)
 {
@@ -50,6 +51,17 @@ static __always_inline int tp_may_tell_early(__u64 now)
 	return left != 0;
 }
 
+/* Counts how long an accepted connection has waited for its header, if its SYN was seen. */
+static __always_inline void tp_count_wait(struct tp_counters *c, const struct tp_peer *peer)
+{
+	__u64 wait = peer->established_ns - peer->syn_ns;
+
+	if (!peer->syn_ns || peer->established_ns < peer->syn_ns)
+		return;
+	c->header_wait[tp_wait_bucket(wait) & (TP_WAITS - 1)]++;
+	c->header_wait_ns += wait;
+}
+
 /*
  * The one place where an outcome is counted. It is called once for each connection, before its
  * entry leaves tp_pending or tp_origins; the agent's Evictions relies on that.
@@ -72,6 +84,8 @@ TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 
 	c->outcome[outcome]++;
 	if (outcome == TP_OUT_NO_HEADER)
 		c->protocol[peer->protocol & 3]++;
+	if (outcome >= TP_OUT_ACCEPTED_V1_PROXY && outcome <= TP_OUT_ACCEPTED_V2_LOCAL)
+		tp_count_wait(c, peer);
 	now = bpf_ktime_get_boot_ns();
 	if (TP_EARLY_OUTCOMES >> outcome & 1) {
 		if (!tp_may_tell_early(now)) {

@@ -91,7 +91,7 @@ TEST(Lists, each_outcome_is_explained_in_the_document)
 
 TEST(Lists, each_counter_is_explained_in_the_document)
 {
-#define COUNTER(member, name) name,
+#define COUNTER(member, name, ...) name,
 	std::set<std::string> names = { TP_COUNTERS_BESIDE(COUNTER) };
 	std::string text = section("Counters beside the outcomes");
 

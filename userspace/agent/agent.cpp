@@ -62,6 +62,8 @@ static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cg
 Status Agent::look_at_host()
 {
 	setup_ = TP_TRY(read_setup(options_));
+	if (!options_.metrics.empty())
+		TP_TRY(check_metrics_address(options_.metrics));
 	may_send_ = TP_TRY(check_privileges()).raw;
 	cgroup_ = TP_TRY(open_cgroup(options_.cgroup));
 	answering_ = TP_TRY(open_getsockopt_cgroup(options_, cgroup_));
@@ -94,6 +96,8 @@ Status Agent::begin()
 {
 	int cgroup = cgroup_.fd.get();
 
+	if (!options_.metrics.empty())
+		endpoint_ = TP_TRY(open_endpoint(options_.metrics, options_.group));
 	TP_TRY(check_rivals(setup_, cgroup, 0));
 	programs_ = TP_TRY(load_programs(setup_, setup_.pin_dir, cgroup));
 	TP_TRY(programs_->engines().check());
@@ -108,6 +112,7 @@ Status Agent::begin()
 	TP_TRY(served_->watch());
 	accounts_.emplace(TP_TRY(Accounts::open(*programs_, setup_)));
 	enforcer_->set_wires(programs_->wires());
+	TP_TRY(tell_metrics());
 	warn_of_short_requests();
 	say_ready();
 	return success();
@@ -170,6 +175,19 @@ Status Agent::follow_routes()
 		TP_TRY(routes.load());
 		routes_.push_back(std::move(routes));
 	}
+	return success();
+}
+
+/* From here on a thread of its own answers whoever asks for metrics. */
+Status Agent::tell_metrics()
+{
+	if (options_.metrics.empty())
+		return success();
+	metrics_.emplace(TP_TRY(MetricsServer::start(std::move(endpoint_), setup_.pin_dir)));
+	if (options_.metrics.starts_with('u'))
+		log("metrics at {}", options_.metrics);
+	else
+		log("metrics at http://{}/metrics", options_.metrics);
 	return success();
 }
 
@@ -296,6 +314,7 @@ Result<Remains> Agent::stop()
 {
 	const std::string &pin_dir = setup_.pin_dir;
 
+	metrics_.reset();
 	if (options_.persist) {
 		way_back_.keep();
 		log("the programs stay at work, with the pins in {}; truepeer run goes on with "

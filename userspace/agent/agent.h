@@ -22,6 +22,7 @@
 #include "agent/watch/served.h"
 #include "agent/watch/way_back.h"
 #include "base/result.h"
+#include "metrics/server.h"
 
 namespace tp
 {
@@ -58,6 +59,7 @@ private:
 	Status follow_host();
 	Status follow_routes();
 	Status begin();
+	Status tell_metrics();
 	void tick();
 	Status deny_configured();
 	void reload();
@@ -75,6 +77,7 @@ private:
 	Cgroup answering_;      /* where getsockopt() is answered, if it is answered */
 	std::vector<Namespace> spaces_;
 	std::optional<PinLock> lock_;
+	Endpoint endpoint_; /* of the metrics, until they are told there */
 	std::optional<Enforcer> enforcer_;
 	std::optional<Programs> programs_;
 	std::optional<Loop> loop_;
@@ -84,6 +87,7 @@ private:
 	std::vector<OwnAddresses> own_addresses_;
 	std::optional<ServedNamespaces> served_;
 	std::optional<Accounts> accounts_;
+	std::optional<MetricsServer> metrics_;
 };
 
 /* truepeer run, from the start to SIGINT or SIGTERM. */

@@ -49,6 +49,7 @@ struct RunOptions : ServiceOptions {
 	bool original_dst = false;
 	std::string pin_dir = default_pin_dir;
 	std::string group;
+	std::string metrics;             /* ADDRESS:PORT or unix:/path; empty: nowhere */
 	uint32_t mark = TP_DEFAULT_MARK; /* of segments that the handshake engine sends in again */
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	bool persist = false; /* SIGTERM ends only the agent */

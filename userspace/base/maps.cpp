@@ -68,7 +68,7 @@ Status check_version(const std::string &dir)
 	return success();
 }
 
-#define TP_ADD_COUNTER(member, name) sum.member += more.member;
+#define TP_ADD_COUNTER(member, ...) sum.member += more.member;
 
 void add_counters(tp_counters &sum, const tp_counters &more)
 {
@@ -79,6 +79,9 @@ void add_counters(tp_counters &sum, const tp_counters &more)
 	TP_COUNTERS_BESIDE(TP_ADD_COUNTER)
 	for (int i = 0; i < TP_PASSED_MAX; i++)
 		sum.passed_on[i] += more.passed_on[i];
+	for (int i = 0; i < TP_WAITS; i++)
+		sum.header_wait[i] += more.header_wait[i];
+	sum.header_wait_ns += more.header_wait_ns;
 }
 
 Result<tp_counters> read_counters(int fd, uint32_t service)

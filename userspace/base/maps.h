@@ -113,6 +113,12 @@ public:
 		return false;
 	}
 
+	/*
+	 * How many of the map's buckets have been read, while next() has not come to the end. A
+	 * hash map has the next power of two of max_entries.
+	 */
+	uint64_t buckets() const { return position_; }
+
 	template <typename Each> Status all(int fd, const char *name, Each each)
 	{
 		started_ = false;

@@ -44,6 +44,9 @@ Status show_connections(const ViewOptions &options);
 Status show_connection(const ViewOptions &options, const std::string &cookie);
 Status show_status(const ViewOptions &options);
 
+/* Prints the metrics in the text format of Prometheus. */
+Status show_metrics(const std::string &pin_dir);
+
 /* Shows what became of connections: the remembered ones and then, with follow, all that come. */
 Status show_events(const ViewOptions &options, const EventOptions &which);
 

@@ -59,6 +59,7 @@ constexpr Key agent_keys[] = {
 	{ "mark", Kind::number, "--mark", "0x7470" },
 	{ "mark-sent-in", Kind::number, "--mark-sent-in", "0x7471" },
 	{ "persist", Kind::flag, "--persist", "true" },
+	{ "metrics", Kind::text, "--metrics", "\"127.0.0.1:9464\"" },
 	{ "pin-dir", Kind::text, "--pin-dir", "\"/sys/fs/bpf/truepeer\"" },
 };
 

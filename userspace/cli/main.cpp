@@ -166,6 +166,16 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 	actions[events] = [&] { return report(show_events(arguments.view, arguments.events)); };
 }
 
+/* Metrics, and what is seen of them at once. */
+void add_monitoring(CLI::App &app, Arguments &arguments, Actions &actions)
+{
+	CLI::App *metrics = app.add_subcommand(
+		"metrics", "Print metrics in the text format of Prometheus, and end");
+
+	add_pin_dir(metrics, arguments.view.pin_dir);
+	actions[metrics] = [&] { return report(show_metrics(arguments.view.pin_dir)); };
+}
+
 /*
  * The options that were given, and below them what the configuration file says. The file is read
  * again for each reload.
@@ -240,6 +250,7 @@ int run_command(int argc, char **argv)
 	add_agent(app, arguments, actions, argc, argv);
 	CLI::App *decoding = app.add_subcommand("decode", "Explain the header on standard input");
 	add_views(app, arguments, actions);
+	add_monitoring(app, arguments, actions);
 	add_policy(app, arguments, actions);
 	add_deny(app, arguments, actions);
 	CLI::App *unloading =

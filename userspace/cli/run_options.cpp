@@ -148,6 +148,9 @@ void add_run_options(CLI::App *command, RunOptions &run)
 			  "Leave the programs at work when the agent ends");
 	command->add_option("--group", run.group, "Let members of this group look connections up")
 		->type_name("NAME");
+	command->add_option("--metrics", run.metrics,
+			    "Tell Prometheus metrics by HTTP at this address, or at a Unix socket")
+		->type_name("ADDRESS:PORT|unix:/path");
 	add_pin_dir(command, run.pin_dir);
 }
 

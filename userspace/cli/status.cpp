@@ -19,7 +19,7 @@ namespace tp
 
 using Json = nlohmann::ordered_json;
 
-#define TP_SHOW_COUNTER(member, name) out[name] = counters.member;
+#define TP_SHOW_COUNTER(member, name, ...) out[name] = counters.member;
 
 static Json counters_json(const tp_counters &counters)
 {

@@ -24,26 +24,6 @@ Result<std::vector<std::string>> find_dirs(const std::string &pin_dir)
 	return dirs;
 }
 
-Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
-{
-	std::map<uint32_t, Service> services;
-	Fd map = TP_TRY(open_map(dir, "tp_services", Access::read));
-
-	HashScan<tp_service_key, tp_service> scan;
-	TP_TRY(scan.all(map.get(), "tp_services",
-			[&](const tp_service_key &key, const tp_service &value) {
-				auto [entry, fresh] = services.try_emplace(value.id, key, value);
-
-				/*
-			 * the service is in several network namespaces: take the one with the
-			 * latest news
-			 */
-				if (!fresh && value.passed_on_ns > entry->second.value.passed_on_ns)
-					entry->second = { key, value };
-			}));
-	return services;
-}
-
 std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id)
 {
 	auto found = services.find(id);

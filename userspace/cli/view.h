@@ -12,25 +12,13 @@
 #include "base/fd.h"
 #include "base/maps.h"
 #include "base/result.h"
+#include "base/services.h"
 
 namespace tp
 {
 
 /* Returns the pin directory, if there is one, and then its draining siblings. */
 Result<std::vector<std::string>> find_dirs(const std::string &pin_dir);
-
-struct Service {
-	tp_service_key key;
-	tp_service value;
-
-	std::string listen() const
-	{
-		return format_service(key.address, value.first_port, value.last_port);
-	}
-};
-
-/* Returns the services pinned in `dir`, by id. */
-Result<std::map<uint32_t, Service>> read_services(const std::string &dir);
 
 /* What a service listens on, or #ID for a service that is gone. */
 std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is counted for each service, as families. */
+#ifndef TP_METRICS_COUNTERS_H
+#define TP_METRICS_COUNTERS_H
+
+#include "bpf/abi.h"
+#include "metrics/families.h"
+
+namespace tp
+{
+
+/* Connections that have begun and have no outcome yet: they wait for their header or their socket. */
+uint64_t pending_connections(const tp_counters &counters);
+
+/* The families that have a sample, or several, for each service. */
+class CounterFamilies
+{
+public:
+	CounterFamilies();
+
+	/* `service` is what it listens on. */
+	void add(const std::string &service, const tp_counters &counters);
+	void add_to(Families &out);
+
+private:
+	Family outcomes_, pending_, protocols_, passed_on_, waits_;
+	std::vector<Family> beside_;
+};
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Families of metrics as prometheus-cpp has them, filled sample by sample. */
+#ifndef TP_METRICS_FAMILIES_H
+#define TP_METRICS_FAMILIES_H
+
+#include <prometheus/metric_family.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf/abi.h"
+
+namespace tp
+{
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+class Family
+{
+public:
+	/* `type` is Counter, Gauge or Histogram. */
+	Family(prometheus::MetricType type, std::string name, std::string help);
+
+	void add(double value, Labels labels = {});
+
+	/* Of a histogram: the buckets of tp_counters.header_wait. */
+	void add_waits(const tp_counters &counters, Labels labels);
+
+	bool empty() const { return family_.metric.empty(); }
+	prometheus::MetricFamily take() { return std::move(family_); }
+
+private:
+	prometheus::MetricFamily family_;
+};
+
+/* The families in the order in which they are shown. */
+class Families
+{
+public:
+	/* A family without a sample is left out. */
+	void add(Family family);
+
+	/* A family with one sample. */
+	void counter(std::string name, std::string help, double value);
+	void gauge(std::string name, std::string help, double value);
+
+	std::vector<prometheus::MetricFamily> take() { return std::move(list_); }
+
+private:
+	std::vector<prometheus::MetricFamily> list_;
+};
+
+/* The text format of Prometheus, version 0.0.4. */
+std::string to_text(const std::vector<prometheus::MetricFamily> &families);
+
+inline constexpr const char *text_format = "text/plain; version=0.0.4; charset=utf-8";
+
+} // namespace tp
+
+#endif

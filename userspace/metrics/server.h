@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tells the metrics by HTTP, in a thread of its own: whatever a scraper does, the agent's loop goes
+ * on. The thread shares nothing with the agent but the maps, which it opens for reading only.
+ *
+ * prometheus-cpp's Exposer is not used: it is a whole web server (civetweb), which does not belong
+ * into a privileged process, and Debian's cannot listen at a Unix socket.
+ */
+#ifndef TP_METRICS_SERVER_H
+#define TP_METRICS_SERVER_H
+
+#include <string>
+#include <thread>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "metrics/endpoint.h"
+
+namespace tp
+{
+
+class MetricsServer
+{
+public:
+	/* Connections that come before wait at the endpoint. */
+	static Result<MetricsServer> start(Endpoint endpoint, const std::string &pin_dir);
+	MetricsServer(MetricsServer &&) = default;
+	MetricsServer &operator=(MetricsServer &&) = delete;
+	/* Ends the thread, and the conversations with it. */
+	~MetricsServer();
+
+private:
+	MetricsServer(Endpoint endpoint, Fd end)
+	    : endpoint_(std::move(endpoint)), end_(std::move(end))
+	{
+	}
+
+	Endpoint endpoint_;
+	Fd end_; /* an eventfd: the thread ends when it is readable */
+	std::thread thread_;
+};
+
+} // namespace tp
+
+#endif
