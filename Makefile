@@ -27,8 +27,8 @@ INCLUDE  := -I. -Iuserspace -Iuserspace/include -isystem $(BUILD)/gen
 # static, so that the one binary runs on hosts without libbpf; the library links libbpf only
 LIBBPF        := -lbpf -lelf -lz
 LIBBPF_STATIC := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic
-# the agent's; of the last two Debian has shared libraries only, which iproute2 and mount need, too
-AGENT_LIBS    := -Wl,-Bstatic -lcap-ng -Wl,-Bdynamic -Wl,--as-needed -lmnl -lmount
+# the agent's; of the last three Debian has shared libraries only, which iproute2, mount and apt need, too
+AGENT_LIBS    := -Wl,-Bstatic -lcap-ng -Wl,-Bdynamic -Wl,--as-needed -lmnl -lmount -lsystemd
 
 # 1: the files of a folder are compiled as one translation unit, which takes half the time where
 # all is to be built once.  tools/test chooses that, until `make clean`, where there is no build.
