@@ -1,50 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the agent tells the service manager that has started it (sd_notify). */
 #include <signal.h>
-#include <sys/un.h>
 
 #include "support/live.h"
+#include "support/service_manager.h"
 
 namespace live
 {
-
-/* A service manager's end of $NOTIFY_SOCKET; processes that start after it inherit the variable. */
-class Manager
-{
-public:
-	explicit Manager(const Sandbox &box)
-	{
-		sockaddr_un address = { AF_UNIX, "" };
-		std::string path = box.dir() + "/notify";
-
-		path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-		socket_ = Socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-		if (bind(socket_.fd(), (const sockaddr *)&address, sizeof(address)))
-			give_up("bind " + path);
-		setenv("NOTIFY_SOCKET", path.c_str(), 1);
-	}
-
-	/* Waits for the next lines that are sent together; "" after the time, which is not scaled. */
-	std::string next(Ms timeout) const
-	{
-		char text[4096];
-
-		if (!polls_readable(socket_.fd(), timeout))
-			return {};
-		ssize_t size = recv(socket_.fd(), text, sizeof(text), 0);
-		return std::string(text, size > 0 ? (size_t)size : 0);
-	}
-
-	/* Whether `words` come, whatever comes before them. */
-	bool hears(const std::string &words, Ms timeout = 20s) const
-	{
-		return eventually([&] { return next(100ms).find(words) != std::string::npos; },
-				  timeout);
-	}
-
-private:
-	Socket socket_;
-};
 
 static Process start_agent(const Sandbox &box, const std::vector<std::string> &more = {})
 {
