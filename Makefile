@@ -20,7 +20,7 @@ endif
 VERSION := 0.1.0
 
 WARN     := -Wall -Wextra -Werror -Wshadow
-BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -iquote . -isystem . $(WARN) -Wno-unused-function
+BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -ffile-prefix-map=$(CURDIR)=. -D__TARGET_ARCH_x86 -iquote . -isystem . $(WARN) -Wno-unused-function
 CXXFLAGS ?= -O2 -g
 CXXSTD   := -std=c++20 -fno-strict-aliasing -pthread $(WARN) -MMD -MP -DTP_VERSION='"$(VERSION)"'
 INCLUDE  := -I. -Iuserspace -Iuserspace/include -isystem $(BUILD)/gen
@@ -31,8 +31,17 @@ LIBBPF_STATIC := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic
 # statically where that can be had; Debian has the shared library only (libprometheus-cpp-core1.0)
 PROMETHEUS    := $(if $(shell $(CXX) -print-file-name=libprometheus-cpp-core.a | grep /),\
 	-Wl$(,)-Bstatic -lprometheus-cpp-core -Wl$(,)-Bdynamic,-lprometheus-cpp-core)
-# the agent's; of libmnl and libmount Debian has shared libraries only, which iproute2 and mount need, too
-AGENT_LIBS    := -Wl,-Bstatic -lcap-ng -Wl,-Bdynamic -Wl,--as-needed -lmnl -lmount $(PROMETHEUS)
+# the agent's; of libmnl, libmount and libsystemd Debian has shared libraries only, which iproute2, mount and apt
+# need, too
+AGENT_LIBS    := -Wl,-Bstatic -lcap-ng -Wl,-Bdynamic -Wl,--as-needed -lmnl -lmount -lsystemd $(PROMETHEUS)
+# SHARED=1: all of them shared, as packages have it
+AGENT_SHARED := -Wl,--as-needed -lbpf -lelf -lz -lcap-ng -lmnl -lmount -lsystemd -lprometheus-cpp-core
+SHARED       ?= 0
+ifeq ($(SHARED),1)
+AGENT_LINK := $(AGENT_SHARED)
+else
+AGENT_LINK := $(LIBBPF_STATIC) $(AGENT_LIBS)
+endif
 
 # 1: the files of a folder are compiled as one translation unit, which takes half the time where
 # all is to be built once.  tools/test chooses that, until `make clean`, where there is no build.
@@ -75,11 +84,14 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # ---- targets ---------------------------------------------------------------
 
-.PHONY: all deps demo test check lint clean help install
+.PHONY: all deps deb demo test check lint clean help install
 all: $(ALL) ## build everything into build/
 
 deps: ## install the Debian packages that building, testing and the demo need
 	$(Q)tools/deps
+
+deb: ## build the Debian packages into build/deb
+	$(Q)tools/deb
 
 demo: ## the main job on this machine: HAProxy, Node, the real client's address
 	$(Q)tools/demo

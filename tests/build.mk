@@ -28,8 +28,13 @@ TEST_GO := $(BUILD)/examples/go-server
 TEST_BPF   := $(basename $(basename $(notdir $(wildcard tests/bpf/*.bpf.c))))
 TEST_SKELS := $(TEST_BPF:%=$(BUILD)/gen/%.skel.h)
 
+# Two versions for packages, which differ in one object, so that nothing is compiled again.
+NEXT_VERSION := $(VERSION)+next
+STAGED       := $(foreach v,staged staged-next,\
+	$(addprefix $(BUILD)/$(v)/,truepeer libtruepeer.a $(TP_LIB_SONAME)))
+
 .PHONY: tests test-kernels test-kernels-full
-tests: fuzzers $(TESTS) $(TEST_PRELOAD) $(TEST_GO) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
+tests: fuzzers $(STAGED) $(TESTS) $(TEST_PRELOAD) $(TEST_GO) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
 
 test-kernels-full: all tests ## run all live rows on Debian's kernels: an hour or more
 	$(Q)tests/vm/run --full
@@ -50,6 +55,29 @@ sanitized-tests: $(BUILD)/truepeer $(TP_EXAMPLES) $(TESTS) $(TEST_PRELOAD) $(TES
 test-sanitized: all tests ## run the tests, and what they test, with AddressSanitizer and UBSan (root)
 	$(Q)$(MAKE) --no-print-directory $(SANITIZE) sanitized-tests
 	$(Q)TP_BUILD=$(SANITIZED) python3 -B tools/run_tests.py --no-kernels --no-lint
+
+# ---- what tests/apps/package_test.cpp puts into packages -----------------------
+
+$(BUILD)/staged-next/version.o: userspace/base/version.cpp Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(filter-out -MMD -MP -DTP_VERSION%,$(CXXSTD)) $(INCLUDE) \
+		-DTP_VERSION='"$(NEXT_VERSION)"' -c $< -o $@
+
+$(BUILD)/staged/truepeer: TP_PARTS = $^
+$(BUILD)/staged-next/truepeer: TP_PARTS = $(filter-out %/base/version.o,$^)
+$(BUILD)/staged-next/truepeer: $(BUILD)/staged-next/version.o
+$(BUILD)/staged/truepeer $(BUILD)/staged-next/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) -pie -Wl,-z,relro,-z,now -pthread $(TP_PARTS) -o $@ $(AGENT_SHARED)
+
+$(BUILD)/staged/lib%: $(BUILD)/lib%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(BUILD)/staged-next/lib%: $(BUILD)/lib%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 # ---- BPF programs of the tests, and what is generated for them ---------------
 

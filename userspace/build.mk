@@ -22,14 +22,17 @@ endif
 
 ALL += $(BUILD)/truepeer
 
+# VERSION stands in the Makefile
+$(BUILD)/userspace/base/version.o $(BUILD)/userspace/lib/lookup.o: Makefile
+
 $(BUILD)/userspace/%.o: userspace/%.cpp
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_EXTRA) -c $< -o $@
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) $(TP_EXTRA) -c $< -o $@
 
 $(BUILD)/unity/%.o: $(BUILD)/unity/%.cpp
 	$(call say,CXX,$@)
-	$(Q)$(CXX) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) -c $< -o $@
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(CXXSTD) $(INCLUDE) -c $< -o $@
 
 # the only files that need the skeleton
 $(BUILD)/userspace/agent/load/programs.o $(BUILD)/userspace/agent/load/programs_load.o \
@@ -37,7 +40,7 @@ $(BUILD)/userspace/agent/load/programs_pin.o $(BUILD)/unity/agent.o: $(BUILD)/ge
 
 $(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_METRICS) $(TP_CLI)
 	$(call say,LINK,$@)
-	$(Q)$(CXX) $(CXXFLAGS) -pthread $^ -o $@ $(LIBBPF_STATIC) $(AGENT_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -pthread $^ -o $@ $(AGENT_LINK)
 
 -include $(patsubst %.o,%.d,$(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_METRICS) $(TP_CLI))
 
@@ -65,7 +68,7 @@ $(BUILD)/libtruepeer.a: $(TP_LIB_OBJ)
 # the exported symbols are those of the map, no more and no less
 $(BUILD)/$(TP_LIB_SONAME): $(TP_LIB_OBJ) $(TP_LIB_MAP)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(TP_LIB_SONAME) -Wl,-z,defs -Wl,--version-script=$(TP_LIB_MAP) \
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(TP_LIB_SONAME) -Wl,-z,defs -Wl,--version-script=$(TP_LIB_MAP) \
 		$(TP_LIB_OBJ) -o $@ -lbpf
 	$(Q)nm -D --defined-only $@ | sed -n 's/.* T \([a-z0-9_]*\)@.*/\1/p' | sort > $@.symbols
 	$(Q)sed -n 's/^\t\(truepeer_[a-z0-9_]*\);/\1/p' $(TP_LIB_MAP) | sort | diff - $@.symbols

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # `make install PREFIX=/usr DESTDIR=package LIBDIR=/usr/lib/x86_64-linux-gnu`
 
-PREFIX     ?= /usr/local
-LIBDIR     ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
-DATADIR    ?= $(PREFIX)/share
-SBINDIR    ?= $(PREFIX)/sbin
-UNITDIR    ?= $(PREFIX)/lib/systemd/system
-DESTDIR    ?=
+PREFIX      ?= /usr/local
+LIBDIR      ?= $(PREFIX)/lib
+INCLUDEDIR  ?= $(PREFIX)/include
+DATADIR     ?= $(PREFIX)/share
+SBINDIR     ?= $(PREFIX)/sbin
+LIBEXECDIR  ?= $(PREFIX)/lib/truepeer
+SYSCONFDIR  ?= /etc
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+ZSHDIR      ?= $(DATADIR)/zsh/site-functions
+DESTDIR     ?=
 
 CMAKEDIR := $(LIBDIR)/cmake/truepeer
+EXAMPLES := $(DATADIR)/doc/truepeer/examples
 
 # $(call filled_in,TEMPLATE,TARGET)
 filled_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
@@ -17,20 +22,34 @@ filled_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@I
 	-e "s|@INCLUDE_FROM_HERE@|$$(realpath -m --relative-to=$(CMAKEDIR) $(INCLUDEDIR))|g" \
 	$(1) > $(DESTDIR)$(2) && chmod 644 $(DESTDIR)$(2)
 
+# $(call install_to,DIRECTORY,MODE,FILES)
+install_to = install -d $(DESTDIR)$(1) && install -m $(2) $(3) $(DESTDIR)$(1)
+
+# install-built: what was built elsewhere, without asking whether it is up to date
+.PHONY: install install-built
 install: $(BUILD)/truepeer $(BUILD)/libtruepeer.a $(BUILD)/$(TP_LIB_SONAME) ## install under PREFIX (/usr/local), for packages below DESTDIR
+install install-built:
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
-	$(Q)install -d $(addprefix $(DESTDIR),$(SBINDIR) $(LIBDIR)/pkgconfig $(CMAKEDIR) $(INCLUDEDIR)/truepeer \
-		$(DATADIR)/man/man3 $(DATADIR)/man/man8 $(DATADIR)/bash-completion/completions $(UNITDIR))
-	$(Q)install -m 755 $(BUILD)/truepeer $(DESTDIR)$(SBINDIR)
-	$(Q)install -m 644 $(BUILD)/libtruepeer.a $(DESTDIR)$(LIBDIR)
-	$(Q)install -m 755 $(BUILD)/$(TP_LIB_SONAME) $(DESTDIR)$(LIBDIR)
+	$(Q)$(call install_to,$(SBINDIR),755,$(BUILD)/truepeer)
+	$(Q)$(call install_to,$(LIBDIR),644,$(BUILD)/libtruepeer.a $(BUILD)/$(TP_LIB_SONAME))
 	$(Q)ln -sf $(TP_LIB_SONAME) $(DESTDIR)$(LIBDIR)/libtruepeer.so
-	$(Q)install -m 644 userspace/include/truepeer/* $(DESTDIR)$(INCLUDEDIR)/truepeer
-	$(Q)install -m 644 userspace/man/libtruepeer.3 $(DESTDIR)$(DATADIR)/man/man3
-	$(Q)install -m 644 userspace/man/truepeer.8 $(DESTDIR)$(DATADIR)/man/man8
-	$(Q)install -m 644 userspace/completion/truepeer $(DESTDIR)$(DATADIR)/bash-completion/completions
-	$(Q)install -m 644 userspace/systemd/truepeer.service $(DESTDIR)$(UNITDIR)
-	$(Q)sed -i 's|^\(ExecStart=\)/[^ ]*/truepeer |\1$(SBINDIR)/truepeer |' $(DESTDIR)$(UNITDIR)/truepeer.service
+	$(Q)$(call install_to,$(INCLUDEDIR)/truepeer,644,$(wildcard userspace/include/truepeer/*))
+	$(Q)$(call install_to,$(DATADIR)/man/man3,644,userspace/man/libtruepeer.3)
+	$(Q)$(call install_to,$(DATADIR)/man/man5,644,userspace/man/truepeer.toml.5)
+	$(Q)$(call install_to,$(DATADIR)/man/man8,644,userspace/man/truepeer.8)
+	$(Q)$(call install_to,$(DATADIR)/bash-completion/completions,644,userspace/completion/truepeer)
+	$(Q)$(call install_to,$(ZSHDIR),644,userspace/completion/_truepeer)
+	$(Q)$(call install_to,$(LIBEXECDIR),755,userspace/systemd/prepare-bpffs)
+	$(Q)$(call install_to,$(SYSUSERSDIR),644,userspace/systemd/truepeer.sysusers)
+	$(Q)mv $(DESTDIR)$(SYSUSERSDIR)/truepeer.sysusers $(DESTDIR)$(SYSUSERSDIR)/truepeer.conf
+	$(Q)$(call install_to,$(EXAMPLES),644,userspace/systemd/truepeer-no-namespaces.conf)
+	$(Q)$(call install_to,$(UNITDIR),644,userspace/systemd/truepeer.service)
+	$(Q)sed -i -e 's|/usr/sbin/truepeer|$(SBINDIR)/truepeer|' -e 's|/usr/lib/truepeer/|$(LIBEXECDIR)/|' \
+		-e 's|/etc/truepeer/|$(SYSCONFDIR)/truepeer/|' $(DESTDIR)$(UNITDIR)/truepeer.service
+	$(Q)$(call install_to,$(EXAMPLES),644,userspace/config/truepeer.toml)
+	$(Q)[ -e $(DESTDIR)$(SYSCONFDIR)/truepeer/truepeer.toml ] || \
+		$(call install_to,$(SYSCONFDIR)/truepeer,644,userspace/config/truepeer.toml)
+	$(Q)install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(CMAKEDIR))
 	$(Q)$(call filled_in,userspace/lib/truepeer.pc.in,$(LIBDIR)/pkgconfig/truepeer.pc)
 	$(Q)$(call filled_in,userspace/lib/truepeer-config.cmake.in,$(CMAKEDIR)/truepeer-config.cmake)
 	$(Q)$(call filled_in,userspace/lib/truepeer-config-version.cmake.in,$(CMAKEDIR)/truepeer-config-version.cmake)

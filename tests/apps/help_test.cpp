@@ -7,6 +7,8 @@
 #include <set>
 #include <sstream>
 
+#include <nlohmann/json.hpp>
+
 #include "../net/support/live.h"
 
 namespace live
@@ -88,21 +90,48 @@ TEST(Help, every_option_and_command_is_in_the_manual)
 	});
 }
 
-/* What bash offers behind these words; the last one is what has been typed of a word. */
-static Words completed(const std::vector<std::string> &words)
-{
-	std::vector<std::string> command = {
-		"bash", "-c",
-		"source userspace/completion/truepeer && COMP_WORDS=(\"$@\") && "
-		"COMP_CWORD=$(($# - 1)) && _truepeer && printf '%s\\n' \"${COMPREPLY[@]}\"",
-		"bash", build_path("truepeer")
-	};
+/* What a shell offers behind these words; the last one is what has been typed of a word. */
+using Completion = Words (*)(const std::vector<std::string> &words);
 
+static Words offered(const std::vector<std::string> &shell, const std::vector<std::string> &words)
+{
+	std::vector<std::string> command = shell;
+
+	command.push_back(build_path("truepeer"));
 	command.insert(command.end(), words.begin(), words.end());
 	Finished finished = run(command);
 	EXPECT_EQ(finished.err, "");
 	return all(finished.out, R"(^(.+)$)");
 }
+
+static Words in_bash(const std::vector<std::string> &words)
+{
+	return offered(
+		{ "bash", "-c",
+		  "source userspace/completion/truepeer; COMP_WORDS=(\"$@\"); COMP_LINE=\"$*\"; "
+		  "COMP_POINT=${#COMP_LINE}; _truepeer; printf '%s\\n' \"${COMPREPLY[@]}\"",
+		  "bash" },
+		words);
+}
+
+/*
+ * zsh itself leaves out what does not begin like the word, and has these functions only while it
+ * completes.
+ */
+static Words in_zsh(const std::vector<std::string> &words)
+{
+	return offered({ "zsh", "-fc",
+			 "offer() { for word; do [[ $word == ${words[CURRENT]}* ]] && "
+			 "print -r -- $word; done }\n"
+			 "compadd() { shift; offer $@ }\n"
+			 "_describe() { for word in ${(P)@[-1]}; do offer ${word%%:*}; done }\n"
+			 "_files() { offer ${words[CURRENT]}*([1]) }\n"
+			 "words=(\"$@\") CURRENT=$#; source userspace/completion/_truepeer",
+			 "zsh" },
+		       words);
+}
+
+static const Completion shells[] = { in_bash, in_zsh };
 
 TEST(Help, every_option_and_command_is_completed)
 {
@@ -111,7 +140,8 @@ TEST(Help, every_option_and_command_is_completed)
 
 		for (const std::string &command : commands())
 			names.insert(command.substr(0, command.find(' ')));
-		EXPECT_EQ(completed({ "" }), names);
+		for (Completion completed : shells)
+			EXPECT_EQ(completed({ "" }), names);
 		for (const std::string &command : commands()) {
 			std::string help = help_of(command);
 
@@ -121,7 +151,8 @@ TEST(Help, every_option_and_command_is_completed)
 			words.emplace_back("--");
 			Words expected = all(help, R"(^  (--[a-z0-9-]+))");
 			expected.insert("--help");
-			EXPECT_EQ(completed(words), expected) << command;
+			for (Completion completed : shells)
+				EXPECT_EQ(completed(words), expected) << command;
 		}
 	});
 }
@@ -130,22 +161,63 @@ TEST(Help, values_are_completed)
 {
 	in_sandbox([](Sandbox &box) {
 		std::ofstream(box.dir() + "/list") << "";
-		EXPECT_EQ(completed({ "run", "--engine", "" }),
-			  (Words{ "auto", "handshake", "sender", "translate" }));
-		EXPECT_EQ(completed({ "run", "--header", "u" }), Words{ "use" });
-		EXPECT_EQ(completed({ "run", "--versions", "1," }), Words{ "1,2" });
-		EXPECT_EQ(completed({ "run", "--listen", "" }), Words{});
-		EXPECT_EQ(completed({ "run", "--interface", "l" }), Words{ "lo" });
-		EXPECT_EQ(
-			completed({ "run", "--pin-dir", box.dir().substr(0, box.dir().size() - 1) })
-				.count(box.dir()),
-			1u);
-		EXPECT_EQ(completed({ "deny", "add", "--file", box.dir() + "/l" }),
-			  Words{ box.dir() + "/list" });
-		EXPECT_EQ(completed({ "policy", "" }),
-			  (Words{ "list", "set", "remove", "--help" }));
-		EXPECT_EQ(completed({ "policy", "set", "192.0.2.0/24", "re" }),
-			  (Words{ "require", "reject" }));
+		for (Completion completed : shells) {
+			EXPECT_EQ(completed({ "run", "--engine", "" }),
+				  (Words{ "auto", "handshake", "sender", "translate" }));
+			EXPECT_EQ(completed({ "run", "--header", "u" }), Words{ "use" });
+			EXPECT_EQ(completed({ "run", "--versions", "1," }), Words{ "1,2" });
+			EXPECT_EQ(completed({ "run", "--listen", "" }), Words{});
+			EXPECT_EQ(completed({ "run", "--interface", "l" }), Words{ "lo" });
+			EXPECT_EQ(completed({ "run", "--pin-dir",
+					      box.dir().substr(0, box.dir().size() - 1) })
+					  .count(box.dir()),
+				  1u);
+			EXPECT_EQ(completed({ "deny", "add", "--file", box.dir() + "/l" }),
+				  Words{ box.dir() + "/list" });
+			EXPECT_EQ(completed({ "policy", "" }),
+				  (Words{ "list", "set", "remove", "--help" }));
+			EXPECT_EQ(completed({ "policy", "set", "192.0.2.0/24", "re" }),
+				  (Words{ "require", "reject" }));
+		}
+	});
+}
+
+/* A colon ends a word in bash, so what it puts in begins behind that. */
+TEST(Help, cookies_services_and_networks_of_the_running_agent_are_completed)
+{
+	in_sandbox([](Sandbox &box) {
+		Server server(endpoint(server_ipv4, 8080));
+		Agent agent(box, { .listen = { "127.0.0.1:8080", "[::1]:9090" },
+				   .trust = { "127.0.0.0/8", "2001:db8::/32" } });
+		Client client(endpoint(server_ipv4, 8080), proxy_ipv4);
+		auto words = [&](std::vector<std::string> list) {
+			list.insert(list.begin() +
+					    (list[0] == "policy" || list[0] == "deny" ? 2 : 1),
+				    { "--pin-dir", box.pin_dir() });
+			return list;
+		};
+
+		ASSERT_TRUE(client.send("PROXY TCP4 203.0.113.9 192.0.2.1 4242 80\r\nhello"));
+		ASSERT_TRUE(server.wait_accepted(1));
+		std::string cookie = agent.json({ "connections" })[0]["cookie"];
+		agent.command({ "deny", "add", "198.51.100.0/24" });
+		EXPECT_EQ(in_bash(words({ "lookup", "sk:" })), Words{ cookie.substr(3) });
+		EXPECT_EQ(in_zsh(words({ "lookup", "sk:" })), Words{ cookie });
+		EXPECT_EQ(in_bash(words({ "policy", "set", "--service", "[::1]:" })),
+			  Words{ "9090" });
+		EXPECT_EQ(in_zsh(words({ "policy", "set", "--service", "[::1]:" })),
+			  Words{ "[::1]:9090" });
+		for (Completion completed : shells) {
+			EXPECT_EQ(completed(words({ "lookup", "s" })), Words{ cookie });
+			EXPECT_EQ(completed(words({ "policy", "remove", "2" })),
+				  Words{ "2001:db8::/32" });
+			EXPECT_EQ(completed(words({ "deny", "remove", "1" })),
+				  Words{ "198.51.100.0/24" });
+			EXPECT_EQ(completed(words({ "deny", "remove", "192.0.2.1", "1" })),
+				  Words{ "198.51.100.0/24" });
+		}
+		client.close();
+		expect_clean_stop(agent);
 	});
 }
 

@@ -39,11 +39,17 @@ Status run_agent(const RunOptions &options, ReadOptions reread)
 
 Status Agent::start()
 {
-	TP_TRY(look_at_host());
-	TP_TRY(claim_pins());
-	Status done = begin();
-	if (!done && !pins_exist(setup_.pin_dir)) /* nothing is left that the lock would protect */
-		lock_->remove();
+	Status done = look_at_host();
+	if (done)
+		done = claim_pins();
+	if (done) {
+		done = begin();
+		/* nothing is left that the lock would protect */
+		if (!done && !pins_exist(setup_.pin_dir))
+			lock_->remove();
+	}
+	if (!done)
+		notify_.failed(done.error().text());
 	return done;
 }
 
@@ -99,6 +105,7 @@ Status Agent::begin()
 	if (!options_.metrics.empty())
 		endpoint_ = TP_TRY(open_endpoint(options_.metrics, options_.group));
 	TP_TRY(check_rivals(setup_, cgroup, 0));
+	notify_.starting("Loading the programs");
 	programs_ = TP_TRY(load_programs(setup_, setup_.pin_dir, cgroup));
 	TP_TRY(programs_->engines().check());
 	ids_ = ServiceIds(service_ids(setup_));
@@ -205,22 +212,28 @@ void Agent::warn_of_short_requests() const
 		    lifetime);
 }
 
-void Agent::say_ready() const
+/* "2 services, engine handshake on 3 interfaces" */
+std::string Agent::summary() const
 {
 	size_t count = 0;
 
 	for (const Interfaces &one : interfaces_)
 		count += one.count();
+	return fmt::format("{}, engine {} on {}", count_text(setup_.services.size(), "service"),
+			   programs_->engines().text(), count_text(count, "interface"));
+}
+
+void Agent::say_ready()
+{
 	const EngineChoice &serving = programs_->engines();
 	const Engine &best = *all_engines().front();
-	std::string engine = serving.text() + " on " + count_text(count, "interface");
+
 	if (serving.is_auto() && !serving.serves(best))
-		log("engine {}, not {}: {}", engine, best.name(), serving.why_not(best));
-	std::string line =
-		fmt::format("ready: {}, engine {}, pins in {}\n",
-			    count_text(setup_.services.size(), "service"), engine, setup_.pin_dir);
+		log("{}, not {}: {}", summary(), best.name(), serving.why_not(best));
+	std::string line = fmt::format("ready: {}, pins in {}\n", summary(), setup_.pin_dir);
 	(void)std::fwrite(line.data(), 1, line.size(), stdout);
 	std::fflush(stdout);
+	notify_.ready(summary());
 }
 
 /* ---- serve ------------------------------------------------------------------------ */
@@ -241,6 +254,7 @@ void Agent::tick()
 	served_->tick();
 	way_back_.tick();
 	accounts_->tick();
+	notify_.tick(programs_->origins());
 }
 
 /*
@@ -261,6 +275,7 @@ Status Agent::deny_configured()
 
 void Agent::reload()
 {
+	notify_.reloading();
 	Result<std::string> done = read_and_apply();
 
 	if (done)
@@ -271,6 +286,7 @@ void Agent::reload()
 		programs_->tell_reload(done ? success() : Status(done.error()), done ? *done : "");
 	if (!told)
 		log("{}", told.error().text());
+	notify_.ready(summary());
 }
 
 /* Checks everything that can be checked before anything is changed. Returns what was changed. */
@@ -278,7 +294,10 @@ Result<std::string> Agent::read_and_apply()
 {
 	RunOptions options = TP_TRY(reread_());
 	Setup setup = TP_TRY(read_setup(options));
-	auto beat = [this] { (void)bool(programs_->refresh(enforcer_->may_send())); };
+	auto beat = [this] {
+		(void)bool(programs_->refresh(enforcer_->may_send()));
+		notify_.feed_watchdog();
+	};
 
 	TP_TRY(check_unchanged(options_, options));
 	setup.namespaces = setup_.namespaces;
@@ -314,6 +333,7 @@ Result<Remains> Agent::stop()
 {
 	const std::string &pin_dir = setup_.pin_dir;
 
+	notify_.stopping();
 	metrics_.reset();
 	if (options_.persist) {
 		way_back_.keep();

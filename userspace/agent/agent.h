@@ -13,6 +13,7 @@
 #include "agent/load/programs.h"
 #include "agent/load/service_ids.h"
 #include "agent/loop.h"
+#include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/setup.h"
 #include "agent/watch/interfaces.h"
@@ -65,11 +66,13 @@ private:
 	void reload();
 	Result<std::string> read_and_apply();
 	void warn_of_short_requests() const;
-	void say_ready() const;
+	std::string summary() const;
+	void say_ready();
 
 	/* In the order in which they are made. Each may point at those before it. */
 	RunOptions options_;
 	ReadOptions reread_;
+	Notify notify_;
 	Setup setup_;
 	ServiceIds ids_;
 	bool may_send_ = false; /* CAP_NET_RAW is there */

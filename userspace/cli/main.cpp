@@ -11,6 +11,7 @@
 #include "agent/load/unload.h"
 #include "agent/options.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
 #include "cli/run_options.h"
@@ -244,7 +245,7 @@ int run_command(int argc, char **argv)
 
 	arguments.view.pin_dir = default_pin_dir;
 	arguments.unload.pin_dir = default_pin_dir;
-	app.set_version_flag("--version", "truepeer " TP_VERSION);
+	app.set_version_flag("--version", std::string("truepeer ") + version());
 	app.require_subcommand(1);
 
 	add_agent(app, arguments, actions, argc, argv);

@@ -8,6 +8,7 @@
 
 #include "agent/load/pins.h"
 #include "base/maps.h"
+#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/status_parts.h"
 #include "cli/table.h"
@@ -203,7 +204,7 @@ static Result<Json> collect(const std::string &pin_dir)
 {
 	std::vector<std::string> dirs = TP_TRY(find_dirs(pin_dir));
 	pid_t agent = running_agent(pin_dir);
-	Json out = { { "version", TP_VERSION },
+	Json out = { { "version", version() },
 		     { "pin_dir", pin_dir },
 		     { "agent", agent ? "running" : "stopped" } };
 

@@ -167,14 +167,19 @@ static void add_programs(BpfIds &ids)
 	ids.maps.merge(more);
 }
 
-BpfIds Agent::ids() const
+BpfIds pinned_ids(const std::string &pin_dir)
 {
 	BpfIds ids;
 
-	for (const auto &pin : std::filesystem::directory_iterator(pin_dir_))
+	for (const auto &pin : std::filesystem::directory_iterator(pin_dir))
 		add_pin(ids, pin.path());
 	add_programs(ids);
 	return ids;
+}
+
+BpfIds Agent::ids() const
+{
+	return pinned_ids(pin_dir_);
 }
 
 std::vector<std::string> left_over(const BpfIds &ids, Ms timeout)

@@ -68,6 +68,9 @@ private:
 	Process process_;
 };
 
+/* What is pinned in a directory, and what belongs to it. */
+BpfIds pinned_ids(const std::string &pin_dir);
+
 /* Those of `ids` that still exist, a moment after they should be gone; for messages. */
 std::vector<std::string> left_over(const BpfIds &ids, Ms timeout = 3s);
 

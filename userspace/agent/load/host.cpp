@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/magic.h>
+#include <pwd.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -111,6 +112,15 @@ uint64_t own_netns_cookie()
 	if (!fd || getsockopt(fd.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
 		return 0;
 	return cookie;
+}
+
+std::optional<uid_t> service_user()
+{
+	std::vector<char> buffer(65536);
+	struct passwd entry, *found = nullptr;
+
+	getpwnam_r("truepeer", &entry, buffer.data(), buffer.size(), &found);
+	return found ? std::optional<uid_t>(found->pw_uid) : std::nullopt;
 }
 
 Result<uint32_t> find_group(const std::string &name)

@@ -3,6 +3,8 @@
 #ifndef TP_AGENT_HOST_H
 #define TP_AGENT_HOST_H
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,6 +37,9 @@ double request_lifetime();
 
 /* This network namespace's cookie, or 0 where the kernel does not say. */
 uint64_t own_netns_cookie();
+
+/* The user that the packages' unit runs the agent as, if this host has it. */
+std::optional<uid_t> service_user();
 
 /* Returns the group's id, by name or number. */
 Result<uint32_t> find_group(const std::string &name);

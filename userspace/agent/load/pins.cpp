@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/load/host.h"
 #include "agent/load/tc_hook.h"
 #include "base/maps.h"
 
@@ -160,9 +161,10 @@ Result<Fd> hold_pins(const std::string &dir)
 	return fd;
 }
 
+/* Root unloads what the service has pinned, which runs as a user of its own. */
 static bool is_ours(uid_t owner)
 {
-	return owner == 0 || owner == geteuid();
+	return owner == 0 || owner == geteuid() || (geteuid() == 0 && owner == service_user());
 }
 
 Status check_owner(const std::string &dir)
