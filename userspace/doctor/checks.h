@@ -6,6 +6,8 @@
 #ifndef TP_DOCTOR_CHECKS_H
 #define TP_DOCTOR_CHECKS_H
 
+#include <nlohmann/json.hpp>
+
 #include "doctor/context.h"
 
 /* X(name, when, what it looks at) */
@@ -32,6 +34,14 @@
 
 namespace tp
 {
+
+struct Examination {
+	nlohmann::ordered_json json;
+	bool is_healthy = true; /* neither a warning nor an error */
+};
+
+/* Makes all checks. */
+Result<Examination> examine_host(const DoctorOptions &options);
 
 enum class When {
 	always,

@@ -54,59 +54,85 @@ static Json finding_json(const Check &check, const Finding &finding)
 		 { "remedy", finding.remedy } };
 }
 
-static void print_finding(const Check &check, const Finding &finding)
+/* Why a check is not made, where it is not due. */
+static const char *not_due(const Check &check)
 {
-	fmt::print("{}: {}: {}: {}\n", severity_name(finding.severity), check.name, finding.object,
-		   finding.found);
-	if (!finding.remedy.empty())
-		fmt::print("    {}\n", finding.remedy);
+	switch (check.when) {
+	case When::before_start:
+		return "the programs are loaded";
+	case When::with_services:
+		return "no agent runs, and no --listen is given";
+	default:
+		return "no agent's programs are here";
+	}
+}
+
+Result<Examination> examine_host(const DoctorOptions &options)
+{
+	Context context = TP_TRY(gather(options));
+	Examination done;
+	Json &out = done.json;
+
+	out = { { "version", TP_VERSION },
+		{ "pin_dir", context.options.pin_dir },
+		{ "findings", Json::array() },
+		{ "checks", Json::array() } };
+	for (const Check &check : all_checks) {
+		Findings findings;
+
+		if (is_due(check, context))
+			check.run(context, findings);
+		else
+			findings.skip(not_due(check));
+		for (const Finding &finding : findings.list()) {
+			done.is_healthy &= finding.severity == Severity::note;
+			out["findings"].push_back(finding_json(check, finding));
+		}
+		bool skipped = !findings.skipped().empty();
+		out["checks"].push_back({ { "check", check.name },
+					  { "what", check.what },
+					  { "result", !findings.list().empty() ? "found" :
+						      skipped                  ? "skipped" :
+										 "passed" } });
+		const std::string &remark = skipped ? findings.skipped() : findings.remarks();
+		if (!remark.empty())
+			out["checks"].back()["remark"] = remark;
+	}
+	return done;
+}
+
+static void print_finding(const Json &finding)
+{
+	auto text = [&](const char *key) { return finding[key].get<std::string>(); };
+
+	fmt::print("{}: {}: {}: {}\n    {}\n", text("severity"), text("check"), text("object"),
+		   text("found"), text("remedy"));
+}
+
+static void print_check(const Json &check)
+{
+	auto text = [&](const char *key) { return check[key].get<std::string>(); };
+
+	if (check["result"] != "found")
+		fmt::print("{}: {}: {}{}\n", text("result"), text("check"), text("what"),
+			   check.contains("remark") ? " (" + text("remark") + ")" : "");
 }
 
 Result<int> run_doctor(const DoctorOptions &options)
 {
-	Context context = TP_TRY(gather(options));
-	Json out = { { "version", TP_VERSION },
-		     { "pin_dir", context.options.pin_dir },
-		     { "findings", Json::array() },
-		     { "checks", Json::array() } };
-	int code = 0;
+	Examination done = TP_TRY(examine_host(options));
 
-	for (const Check &check : all_checks) {
-		Findings findings;
-		bool due = is_due(check, context);
-
-		if (due)
-			check.run(context, findings);
-		else
-			findings.skip(check.when == When::before_start ?
-					      "the programs are loaded" :
-				      check.when == When::with_services ?
-					      "no agent runs, and no --listen is given" :
-					      "no agent's programs are here");
-		for (const Finding &finding : findings.list()) {
-			code |= finding.severity != Severity::note;
-			out["findings"].push_back(finding_json(check, finding));
-			if (!options.json)
-				print_finding(check, finding);
-		}
-		const char *result = !findings.list().empty()   ? "found" :
-				     findings.skipped().empty() ? "passed" :
-								  "skipped";
-		out["checks"].push_back(
-			{ { "check", check.name }, { "what", check.what }, { "result", result } });
-		const std::string &more =
-			findings.skipped().empty() ? findings.remarks() : findings.skipped();
-		if (!more.empty())
-			out["checks"].back()["remark"] = more;
-		if (options.verbose && !options.json && findings.list().empty())
-			fmt::print("{}: {}: {}{}\n", result, check.name, check.what,
-				   more.empty() ? "" : " (" + more + ")");
-	}
 	if (options.json)
-		fmt::print("{}\n", out.dump());
+		fmt::print("{}\n", done.json.dump());
+	else
+		for (const Json &finding : done.json["findings"])
+			print_finding(finding);
+	if (options.verbose && !options.json)
+		for (const Json &check : done.json["checks"])
+			print_check(check);
 	if (std::fflush(stdout))
 		return system_error("write", "standard output");
-	return code;
+	return done.is_healthy ? 0 : 1;
 }
 
 } // namespace tp
