@@ -6,17 +6,19 @@ TP_FMT   := $(BUILD)/userspace/base/format.o
 TP_NAMES := $(BUILD)/userspace/lib/names.o $(BUILD)/userspace/lib/tlv_types.o
 TP_AGENT_SOURCES := $(shell find userspace/agent -name '*.cpp' | sort)
 TP_CLI_SOURCES   := $(wildcard userspace/cli/*.cpp)
+TP_DOCTOR_SOURCES := $(wildcard userspace/doctor/*.cpp)
 TP_METRICS_SOURCES := $(wildcard userspace/metrics/*.cpp)
 ifeq ($(UNITY),1)
 TP_AGENT := $(BUILD)/unity/agent.o
-TP_CLI   := $(BUILD)/unity/cli.o
+TP_CLI   := $(BUILD)/unity/cli.o $(BUILD)/unity/doctor.o
 TP_METRICS := $(BUILD)/unity/metrics.o
 $(eval $(call in_one,$(BUILD)/unity/agent,$(TP_AGENT_SOURCES)))
 $(eval $(call in_one,$(BUILD)/unity/cli,$(TP_CLI_SOURCES)))
+$(eval $(call in_one,$(BUILD)/unity/doctor,$(TP_DOCTOR_SOURCES)))
 $(eval $(call in_one,$(BUILD)/unity/metrics,$(TP_METRICS_SOURCES)))
 else
 TP_AGENT := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_AGENT_SOURCES))
-TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_CLI_SOURCES))
+TP_CLI   := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_CLI_SOURCES) $(TP_DOCTOR_SOURCES))
 TP_METRICS := $(patsubst %.cpp,$(BUILD)/%.o,$(TP_METRICS_SOURCES))
 endif
 

@@ -68,7 +68,7 @@ static Words options()
 	Words found;
 
 	for (const std::string &command : commands())
-		found.merge(all(help_of(command), R"(^  (--[a-z0-9-]+))"));
+		found.merge(all(help_of(command), R"(^  (?:-[^h],)?(--[a-z0-9-]+))"));
 	return found;
 }
 
@@ -149,7 +149,7 @@ TEST(Help, every_option_and_command_is_completed)
 				continue;
 			std::vector<std::string> words = all_words(command);
 			words.emplace_back("--");
-			Words expected = all(help, R"(^  (--[a-z0-9-]+))");
+			Words expected = all(help, R"(^  (?:-[^h],)?(--[a-z0-9-]+))");
 			expected.insert("--help");
 			for (Completion completed : shells)
 				EXPECT_EQ(completed(words), expected) << command;

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/config_file.h"
 #include "cli/run_options.h"
+#include "doctor/doctor.h"
 
 using namespace tp;
 
@@ -28,6 +29,8 @@ struct Arguments {
 	EventOptions events;
 	DenyOptions deny;
 	DecodeOptions decode;
+	DoctorOptions doctor;
+	DumpOptions dump;
 	std::string cookie, service, network, policy;
 	bool save = false;
 	std::string config = default_config_file;
@@ -225,6 +228,34 @@ void add_agent(CLI::App &app, Arguments &arguments, Actions &actions, int argc, 
 	actions[reloading] = [&] { return report(reload(arguments.view.pin_dir)); };
 }
 
+/* The commands that look for what is wrong. */
+void add_doctor(CLI::App &app, Arguments &arguments, Actions &actions)
+{
+	CLI::App *doctor = app.add_subcommand(
+		"doctor", "Look for what is wrong, and say what to do; exit code 0 if all is well");
+	CLI::App *dump = app.add_subcommand(
+		"dump", "Write files for a support request into a new directory: settings, "
+			"counters, programs, rules of the firewall; never payload");
+
+	doctor->add_flag("--json", arguments.doctor.json, "Print JSON");
+	doctor->add_flag("-v,--verbose", arguments.doctor.verbose,
+			 "Name also the checks that found nothing");
+	doctor->add_option("--listen", arguments.doctor.listen,
+			   "Check this service where no agent has any yet; may be repeated")
+		->type_name("ADDRESS:PORT")
+		->allow_extra_args(false);
+	dump->add_option("directory", arguments.dump.dir,
+			 "A directory that is empty or does not exist")
+		->type_name("DIR")
+		->required();
+	dump->add_flag("--with-addresses", arguments.dump.with_addresses,
+		       "Do not leave out the addresses of clients and proxies");
+	add_pin_dir(doctor, arguments.doctor.pin_dir);
+	add_pin_dir(dump, arguments.dump.pin_dir);
+	actions[doctor] = [&] { return report(run_doctor(arguments.doctor)); };
+	actions[dump] = [&] { return report(write_dump(arguments.dump)); };
+}
+
 /* Without a subcommand, CLI11 would not name the argument that is wrong. */
 int parse_failed(const CLI::App &app, const CLI::ParseError &error)
 {
@@ -245,6 +276,8 @@ int run_command(int argc, char **argv)
 
 	arguments.view.pin_dir = default_pin_dir;
 	arguments.unload.pin_dir = default_pin_dir;
+	arguments.doctor.pin_dir = default_pin_dir;
+	arguments.dump.pin_dir = default_pin_dir;
 	app.set_version_flag("--version", std::string("truepeer ") + version());
 	app.require_subcommand(1);
 
@@ -252,6 +285,7 @@ int run_command(int argc, char **argv)
 	CLI::App *decoding = app.add_subcommand("decode", "Explain the header on standard input");
 	add_views(app, arguments, actions);
 	add_monitoring(app, arguments, actions);
+	add_doctor(app, arguments, actions);
 	add_policy(app, arguments, actions);
 	add_deny(app, arguments, actions);
 	CLI::App *unloading =

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/load/pins.h"
+#include "base/version.h"
 #include "lib/names.h"
 #include "metrics/counters.h"
 #include "metrics/programs.h"
@@ -193,7 +194,7 @@ Result<std::vector<prometheus::MetricFamily>> Collector::collect()
 	CounterFamilies counted;
 	Families out;
 
-	build.add(1, { { "version", TP_VERSION }, { "abi", fmt::to_string(TP_ABI_VERSION) } });
+	build.add(1, { { "version", version() }, { "abi", fmt::to_string(TP_ABI_VERSION) } });
 	out.add(std::move(build));
 	out.gauge("truepeer_agent_up", "Whether an agent runs.", running_agent(pin_dir_) != 0);
 	Result<tp_config> config = read_config(pin_dir_);

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -51,10 +52,26 @@ static bool is_root(int cgroup)
 	return faccessat(cgroup, "cgroup.type", F_OK, 0) && errno == ENOENT;
 }
 
+Fd mount_cgroups()
+{
+	Fd context(fsopen("cgroup2", FSOPEN_CLOEXEC));
+
+	if (!context || fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0))
+		return {};
+	Fd mounted(fsmount(context.get(), FSMOUNT_CLOEXEC,
+			   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+	/* that descriptor only names a place (O_PATH) */
+	return Fd(openat(mounted.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 static Result<Cgroup> find_cgroup()
 {
 	std::vector<std::string> mounts = mount_points("cgroup2");
 
+	/* ip netns exec, for example, hides what is mounted below /sys */
+	Fd hidden = mounts.empty() ? mount_cgroups() : Fd();
+	if (hidden && is_root(hidden.get()))
+		return Cgroup{ std::move(hidden), {}, TP_SCOPE_HOST };
 	if (mounts.empty())
 		return Error{
 			ErrorCode::incompatible, "find cgroup", "/proc/self/mountinfo",

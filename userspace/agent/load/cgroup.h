@@ -20,7 +20,8 @@ namespace tp
 
 struct Cgroup {
 	Fd fd;
-	std::string path; /* its path as it is mounted here */
+	std::string
+		path; /* its path as it is mounted here; empty if it was mounted for this only */
 	tp_scope scope = TP_SCOPE_HOST;
 };
 
@@ -29,6 +30,12 @@ struct Cgroup {
  * be seen from here, because the programs would miss every server outside the agent's container.
  */
 Result<Cgroup> open_cgroup(const std::string &path);
+
+/*
+ * Mounts the hierarchy where no path leads to it, and returns its root as this process's cgroup
+ * namespace has it. That takes CAP_SYS_ADMIN. The mount ends with the last descriptor.
+ */
+Fd mount_cgroups();
 
 /*
  * The parent's directory. There is none if it is the root of the hierarchy, or of what is mounted.

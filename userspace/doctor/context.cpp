@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "doctor/context.h"
+
+#include <bpf/bpf.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "agent/load/host.h"
+#include "agent/load/pins.h"
+#include "base/maps.h"
+
+namespace tp
+{
+
+std::vector<ServedAt> Context::distinct_services() const
+{
+	std::vector<ServedAt> once;
+
+	for (const ServedAt &service : services)
+		if (std::ranges::none_of(once, [&](const ServedAt &other) {
+			    return other.value.id == service.value.id;
+		    }))
+			once.push_back(service);
+	return once;
+}
+
+std::string Context::space_text(size_t space) const
+{
+	return spaces.at(space).name.empty() ?
+		       "" :
+		       fmt::format(" in network namespace {}", spaces[space].name);
+}
+
+/*
+ * Where the pins are. `ip netns exec` and containers have mounts of their own; the host's are seen
+ * through its first process.
+ */
+static std::string find_pins(const std::string &pin_dir)
+{
+	std::string host = "/proc/1/root" + pin_dir;
+
+	if (!pins_exist(pin_dir) && pins_exist(host))
+		return host;
+	return pin_dir;
+}
+
+static size_t space_of(Context &context, uint64_t cookie)
+{
+	for (size_t i = 0; i < context.spaces.size(); i++)
+		if (context.spaces[i].cookie == cookie)
+			return i;
+	return no_space;
+}
+
+static Status read_pinned_services(Context &context)
+{
+	Fd map = TP_TRY(open_map(context.pin_dir, "tp_services", Access::read));
+
+	TP_TRY(for_each_entry<tp_service_key, tp_service>(
+		map.get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
+			context.services.push_back({ key, value, space_of(context, key.netns) });
+		}));
+	std::ranges::sort(context.services, {}, [](const ServedAt &s) { return s.value.id; });
+	return success();
+}
+
+static Status read_pins(Context &context)
+{
+	TP_TRY(check_version(context.pin_dir));
+	context.config = TP_TRY(read_config(context.pin_dir));
+	Fd map = TP_TRY(open_map(context.pin_dir, "tp_config", Access::read));
+	if (auto info = info_of<bpf_map_info>(map.get()))
+		context.config_id = info->id;
+	if (context.agent > 0) {
+		/* the agent's own namespace may be another one than this process's */
+		Result<Namespace> space =
+			open_namespace(fmt::format("/proc/{}/ns/net", context.agent));
+
+		if (space && space_of(context, space->cookie) == no_space)
+			context.spaces.push_back(std::move(*space));
+	}
+	for (Namespace &space : served_namespaces(context.pin_dir))
+		if (space_of(context, space.cookie) == no_space)
+			context.spaces.push_back(std::move(space));
+	return read_pinned_services(context);
+}
+
+static Status read_asked(Context &context)
+{
+	for (const std::string &text : context.options.listen) {
+		Listen listen = TP_TRY(parse_listen(text));
+		ServedAt service = { {}, {}, 0 };
+
+		service.key.netns = context.spaces.front().cookie;
+		service.key.port = listen.port;
+		std::memcpy(service.key.address, listen.address.bytes, 16);
+		service.value.id = (uint32_t)context.services.size();
+		context.services.push_back(service);
+	}
+	return success();
+}
+
+Result<Context> gather(const DoctorOptions &options)
+{
+	Context context;
+
+	context.options = options;
+	context.is_root = check_privileges().has_value();
+	context.options.pin_dir = TP_TRY(check_pin_dir(options.pin_dir));
+	context.pin_dir = find_pins(context.options.pin_dir);
+	context.agent = running_agent(context.pin_dir);
+	context.spaces = TP_TRY(open_namespaces({}));
+	Status read = read_pins(context);
+	context.has_pins = read.has_value();
+	if (!read) {
+		context.pins_error = read.error();
+		TP_TRY(read_asked(context));
+	}
+	return context;
+}
+
+} // namespace tp

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the checks work on, and where they put what they find. */
+#ifndef TP_DOCTOR_CONTEXT_H
+#define TP_DOCTOR_CONTEXT_H
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/watch/namespace.h"
+#include "base/address.h"
+#include "base/result.h"
+#include "bpf/abi.h"
+#include "doctor/doctor.h"
+
+namespace tp
+{
+
+enum class Severity {
+	note,    /* worth knowing; nothing is broken */
+	warning, /* something does not work for somebody, or soon will not */
+	error,   /* truepeer does not work */
+};
+
+struct Finding {
+	Severity severity;
+	std::string object; /* what it is about, such as a service or a file */
+	std::string found;
+	std::string remedy;
+};
+
+/* What one check has found. */
+class Findings
+{
+public:
+	void add(Severity severity, std::string object, std::string found, std::string remedy)
+	{
+		list_.push_back(
+			{ severity, std::move(object), std::move(found), std::move(remedy) });
+	}
+	/* The check could not be made; this is told only to those who ask for it. */
+	void skip(std::string why) { skipped_ = std::move(why); }
+	void skip(const Error &error) { skip(error.text()); }
+	/* What is no finding, because nothing can be done about it; told only to those who ask. */
+	void remark(const std::string &text) { remarks_ += (remarks_.empty() ? "" : "; ") + text; }
+
+	const std::vector<Finding> &list() const { return list_; }
+	const std::string &skipped() const { return skipped_; }
+	const std::string &remarks() const { return remarks_; }
+
+private:
+	std::vector<Finding> list_;
+	std::string skipped_, remarks_;
+};
+
+/* A service in one network namespace. */
+struct ServedAt {
+	tp_service_key key;
+	tp_service value;
+	size_t space; /* index into Context::spaces, or no_space */
+
+	std::string text() const { return format_service(key.address, key.port); }
+};
+inline constexpr size_t no_space = SIZE_MAX;
+
+struct Context {
+	DoctorOptions options;
+	bool is_root = false; /* has the privileges that the agent needs */
+
+	/* Where the pins are, as seen from here. They may be in another mount namespace. */
+	std::string pin_dir;
+	bool has_pins = false;           /* of the ABI version that this program reads */
+	std::optional<Error> pins_error; /* why there are none */
+	pid_t agent = 0;                 /* as running_agent() */
+	tp_config config = {};
+	uint32_t config_id = 0; /* the kernel's number of tp_config, which tells our programs */
+
+	std::vector<Namespace> spaces; /* this process's own, and those that services are in */
+	std::vector<ServedAt> services;
+
+	/* The services, each once, whatever the namespace. */
+	std::vector<ServedAt> distinct_services() const;
+	std::string space_text(size_t space) const;
+};
+
+Result<Context> gather(const DoctorOptions &options);
+
+} // namespace tp
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Checks of the servers' listening sockets. */
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "doctor/checks.h"
+#include "doctor/programs.h"
+#include "doctor/sockets.h"
+
+namespace tp
+{
+
+namespace fs = std::filesystem;
+
+static std::string listener_text(const Listener &listener)
+{
+	std::string owner = socket_owner(listener.inode);
+
+	return listener.text() + (owner.empty() ? "" : " (" + owner + ")");
+}
+
+static std::string list_text(const std::vector<Listener> &listeners)
+{
+	std::string text;
+
+	for (const Listener &one : listeners)
+		text += (text.empty() ? "" : ", ") + listener_text(one);
+	return text;
+}
+
+/* ---- no listener ---------------------------------------------------------------------- */
+
+/*
+ * A process whose network namespace, which is none of those that are served, has a listener for the
+ * service.
+ */
+static std::optional<pid_t> find_elsewhere(const Context &context, const ServedAt &service)
+{
+	std::set<ino_t> seen;
+	std::error_code failed;
+
+	for (fs::directory_iterator at("/proc", failed), end; !failed && at != end;
+	     at.increment(failed)) {
+		pid_t pid = std::atoi(at->path().filename().c_str());
+		struct stat about;
+
+		if (pid <= 0 || stat((at->path() / "ns/net").c_str(), &about) ||
+		    !seen.insert(about.st_ino).second)
+			continue;
+		Result<Namespace> space = open_namespace(at->path() / "ns/net");
+		if (!space || std::ranges::any_of(context.spaces, [&](const Namespace &known) {
+			    return known.cookie == space->cookie;
+		    }))
+			continue;
+		Result<Inside> inside = Inside::enter(*space);
+		if (!inside)
+			continue;
+		Result<std::vector<Listener>> there = find_listeners(service.key.port);
+		if (there && std::ranges::any_of(*there, [&](const Listener &one) {
+			    return reaches(service.key.address, one);
+		    }))
+			return pid;
+	}
+	return {};
+}
+
+static void report_missing(const Context &context, const ServedAt &service,
+			   const std::vector<Listener> &on_port, Findings &findings)
+{
+	std::string object = service.text() + context.space_text(service.space);
+
+	if (!on_port.empty())
+		return findings.add(Severity::warning, object,
+				    fmt::format("nothing listens on this address, only on {}",
+						list_text(on_port)),
+				    "let the server listen on this address, or give --listen the "
+				    "address that it listens on");
+	if (std::optional<pid_t> pid = find_elsewhere(context, service))
+		return findings.add(
+			Severity::warning, object,
+			fmt::format("nothing listens here, but something does in another network "
+				    "namespace, that of process {}",
+				    *pid),
+			fmt::format("serve that namespace, too: truepeer run --netns "
+				    "/proc/{}/ns/net, or the name that it has in /run/netns",
+				    *pid));
+	findings.add(Severity::warning, object, "nothing listens here",
+		     "start the server, or correct --listen");
+}
+
+/* ---- listeners that are there ------------------------------------------------------------ */
+
+static bool is_below(const std::string &path, const std::string &above)
+{
+	return above == "/" || path == above || path.starts_with(above + "/");
+}
+
+static void check_place(const Context &context, const ServedAt &service, const Listener &listener,
+			const CgroupNames &names, Findings &findings)
+{
+	std::optional<std::string> above = names.path(attached_cgroup(context.pin_dir));
+	std::optional<std::string> place = names.path(listener.cgroup);
+
+	if (above && place && !is_below(*place, *above))
+		findings.add(Severity::error, service.text(),
+			     fmt::format("the listener {} was made in the cgroup {}, and truepeer "
+					 "sees only {}",
+					 listener_text(listener), *place, *above),
+			     "start the server below that cgroup (moving it there later does not "
+			     "move its sockets), or run truepeer without --cgroup or with one that "
+			     "is above both");
+}
+
+/* A wildcard listener takes a family that no service of the port covers. */
+static void check_families(const Context &context, const ServedAt &service,
+			   const Listener &listener, Findings &findings)
+{
+	auto covered = [&](const char *wanted) {
+		Listen any = parse_listen(fmt::format("{}:{}", wanted, service.key.port)).value();
+
+		return std::ranges::any_of(context.services, [&](const ServedAt &other) {
+			static constexpr uint8_t both[16] = {};
+
+			return other.key.port == service.key.port && other.space == service.space &&
+			       (!std::memcmp(other.key.address, both, 16) ||
+				!std::memcmp(other.key.address, any.address.bytes, 16));
+		});
+	};
+	bool ipv4 = covered("0.0.0.0"), ipv6 = covered("[::]");
+
+	if (!listener.is_any() || ipv4 == ipv6 || !listener.takes_ipv6() || ipv6)
+		return;
+	findings.add(
+		Severity::warning, service.text(),
+		fmt::format("the listener {} also takes IPv6 connections, which this service "
+			    "does not cover: their headers reach the server",
+			    listener_text(listener)),
+		fmt::format("--listen '[::]:{0}' covers both families (or --listen 0.0.0.0:{0} "
+			    "and a server that listens on IPv4 only)",
+			    service.key.port));
+}
+
+static void check_listener(const Context &context, const ServedAt &service,
+			   const Listener &listener, const CgroupNames &names, Findings &findings)
+{
+	if (context.has_pins)
+		check_place(context, service, listener, names, findings);
+	check_families(context, service, listener, findings);
+	if (listener.multipath && service.value.engines & 1u << TP_ENGINE_HANDSHAKE)
+		findings.add(
+			Severity::note, service.text(),
+			fmt::format("the listener {} speaks Multipath TCP, which the handshake "
+				    "engine cannot serve; another engine does",
+				    listener_text(listener)),
+			"nothing has to be done; a server that listens with plain TCP sets its "
+			"connections up faster (Go: GODEBUG=multipathtcp=0)");
+	/* the kernel holds one more than the backlog */
+	if (listener.backlog && listener.queued > listener.backlog)
+		findings.add(
+			Severity::warning, service.text(),
+			fmt::format("the accept queue of {} is full: {} connections wait, with "
+				    "a backlog of {}",
+				    listener_text(listener), listener.queued, listener.backlog),
+			"the server does not accept fast enough, or hangs; look at it first, "
+			"then raise its backlog and net.core.somaxconn");
+}
+
+/* All listeners of each network namespace that can be entered. */
+using Tables = std::map<size_t, std::vector<Listener>>;
+
+static Tables read_tables(const Context &context, Findings &findings)
+{
+	Tables tables;
+
+	for (const ServedAt &service : context.services) {
+		if (service.space == no_space || tables.contains(service.space))
+			continue;
+		Result<Inside> inside = Inside::enter(context.spaces[service.space]);
+		if (!inside) {
+			findings.skip(inside.error());
+			continue;
+		}
+		Result<std::vector<Listener>> all = find_listeners();
+		if (all)
+			tables.emplace(service.space, std::move(*all));
+		else
+			findings.skip(all.error());
+	}
+	return tables;
+}
+
+static std::vector<Listener> select(const Tables &tables, const ServedAt &service, bool reached)
+{
+	std::vector<Listener> found;
+	auto table = tables.find(service.space);
+
+	if (table != tables.end())
+		std::ranges::copy_if(table->second, std::back_inserter(found),
+				     [&](const Listener &one) {
+					     return one.port == service.key.port &&
+						    (!reached || reaches(service.key.address, one));
+				     });
+	return found;
+}
+
+static bool is_loopback(const Listener &listener)
+{
+	return listener.address.is_ipv4() ? listener.address.bytes[12] == 127 :
+					    listener.text().starts_with("[::1]");
+}
+
+static void check_reach(const ServedAt &service, const std::vector<Listener> &there,
+			Findings &findings)
+{
+	static constexpr uint8_t both[16] = {};
+	static constexpr uint8_t ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+	if (!there.empty() && std::ranges::all_of(there, is_loopback) &&
+	    (!std::memcmp(service.key.address, both, 16) ||
+	     !std::memcmp(service.key.address, ipv4, 16)))
+		findings.add(
+			Severity::note, service.text(),
+			fmt::format("only a loopback address is listened on ({}), so proxies on "
+				    "other hosts do not reach the server",
+				    list_text(there)),
+			"nothing has to be done if the proxy runs on this host; otherwise let "
+			"the server listen on this host's address");
+}
+
+void check_listeners(const Context &context, Findings &findings)
+{
+	CgroupNames names;
+	Tables tables = read_tables(context, findings);
+	std::set<uint32_t> heard; /* the services that have a listener in some namespace */
+
+	for (const ServedAt &service : context.services) {
+		std::vector<Listener> there = select(tables, service, true);
+
+		for (const Listener &listener : there)
+			check_listener(context, service, listener, names, findings);
+		check_reach(service, there, findings);
+		if (!there.empty() || !tables.contains(service.space))
+			heard.insert(service.value.id);
+	}
+	for (const ServedAt &service : context.distinct_services())
+		if (!heard.contains(service.value.id))
+			report_missing(context, service, select(tables, service, false), findings);
+}
+
+} // namespace tp

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Firewall rules that keep connections from a service, as nft and iptables list them. */
+#ifndef TP_DOCTOR_RULESET_H
+#define TP_DOCTOR_RULESET_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tp
+{
+
+enum class RuleEffect {
+	drop,      /* every connection to the port, unless an earlier rule accepts it */
+	closed,    /* a chain drops by default, and no rule accepts the port */
+	redirect,  /* the destination becomes another port or address of this host */
+	elsewhere, /* the destination may become another host or container: see target */
+	tproxy,
+	untracked, /* connection tracking is switched off */
+};
+
+struct FirewallRule {
+	RuleEffect effect;
+	std::string where;  /* such as "table inet filter, chain input, handle 5" */
+	std::string target; /* where redirect and elsewhere lead to, as far as it is known */
+};
+
+/*
+ * The rules that concern TCP connections to this port on their way in. Rules with other conditions
+ * (source addresses, interfaces) are left out if they drop, because they are there on purpose.
+ * `json` is what `nft -j list ruleset` prints; what cannot be read is left out.
+ */
+std::vector<FirewallRule> nft_rules(const std::string &json, uint16_t port);
+
+/* The same for what iptables-save or ip6tables-save (`tool`) prints. */
+std::vector<FirewallRule> iptables_rules(const std::string &text, const std::string &tool,
+					 uint16_t port);
+
+} // namespace tp
+
+#endif
