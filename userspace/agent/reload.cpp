@@ -73,6 +73,7 @@ Status check_unchanged(const RunOptions &before, const RunOptions &after)
 					before.getsockopt_cgroup == after.getsockopt_cgroup },
 		{ "original-dst", before.original_dst == after.original_dst },
 		{ "group", before.group == after.group },
+		{ "metrics", before.metrics == after.metrics },
 		{ "pin-dir", before.pin_dir == after.pin_dir },
 	};
 
