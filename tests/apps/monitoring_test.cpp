@@ -79,6 +79,31 @@ INSTANTIATE_TEST_SUITE_P(Live, Scraped,
 			 testing::Values(Case{ "translate", false, ServerKind::blocking }),
 			 case_name);
 
+static Words names_told(const Agent &agent)
+{
+	Words names;
+
+	for (const auto &[sample, value] : parse_samples(agent.command({ "metrics" }).out))
+		names.insert(sample.substr(0, sample.find('{')));
+	return names;
+}
+
+static Words told_with_a_configuration(const World &w)
+{
+	std::string file = w.box.dir() + "/truepeer.toml";
+
+	std::ofstream(file) << "[[service]]\nlisten = \"127.0.0.1:8081\"\n"
+			       "trust = [\"127.0.0.0/8\"]\n";
+	Agent agent(w.box, { .engine = w.c.engine,
+			     .listen = { "127.0.0.1:8082" },
+			     .more = { "--config", file },
+			     .pin_dir = w.box.dir() + "/bpf/other" });
+	EXPECT_EQ(agent.command({ "reload" }).code, 0);
+	Words names = names_told(agent);
+	EXPECT_EQ(agent.stop(), 0);
+	return names;
+}
+
 TEST_P(Scraped, alerts_and_dashboard_ask_only_for_what_is_told)
 {
 	Socket statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
@@ -89,10 +114,8 @@ TEST_P(Scraped, alerts_and_dashboard_ask_only_for_what_is_told)
 
 		ASSERT_TRUE(client.send(w.header(2) + "hello"));
 		w.expect_session(0, w.origin(), "hello");
-		Words told;
-		for (const auto &[sample, value] :
-		     parse_samples(w.agent->command({ "metrics" }).out))
-			told.insert(sample.substr(0, sample.find('{')));
+		Words told = names_told(*w.agent);
+		told.merge(told_with_a_configuration(w));
 		Words asked = all(read_file(folder + "alerts.yml"), R"(\b(truepeer_\w+))");
 		nlohmann::json board = dashboard();
 		for (const auto &panel : board.at("panels"))

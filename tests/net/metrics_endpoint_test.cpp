@@ -178,6 +178,8 @@ TEST_F(MetricsErrors, bad_addresses_are_refused_as_usage)
 			     { "9464", "--metrics: 9464: not ADDRESS:PORT or unix:/path" },
 			     { "localhost:9464", "localhost is not a numeric IPv4 address" },
 			     { "127.0.0.1:0", "the port is not a number from 1 to 65535" },
+			     { "127.0.0.1:9464-9465", "a range of ports" },
+			     { "0.0.0.0:8080", "127.0.0.1:8080 is a service" },
 			     { "unix:metrics", "not an absolute path" },
 			     { "unix:/" + std::string(108, 'x'), "longer than 107 bytes" } }) {
 			Finished finished = start(box, where);

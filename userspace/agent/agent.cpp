@@ -68,8 +68,6 @@ static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cg
 Status Agent::look_at_host()
 {
 	setup_ = TP_TRY(read_setup(options_));
-	if (!options_.metrics.empty())
-		TP_TRY(check_metrics_address(options_.metrics));
 	may_send_ = TP_TRY(check_privileges()).raw;
 	cgroup_ = TP_TRY(open_cgroup(options_.cgroup));
 	answering_ = TP_TRY(open_getsockopt_cgroup(options_, cgroup_));

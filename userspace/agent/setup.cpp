@@ -10,6 +10,7 @@
 #include "agent/load/pins.h"
 #include "base/denied.h"
 #include "base/policy.h"
+#include "metrics/endpoint.h"
 
 namespace tp
 {
@@ -185,6 +186,17 @@ static Status read_denied(const RunOptions &options, Setup &setup)
 	return success();
 }
 
+static Status check_metrics(const RunOptions &options, const Setup &setup)
+{
+	std::vector<Listen> services;
+
+	if (options.metrics.empty())
+		return success();
+	for (const ServiceSetup &service : setup.services)
+		services.push_back(service.listen);
+	return check_metrics_address(options.metrics, services);
+}
+
 Result<Setup> read_setup(const RunOptions &options)
 {
 	Setup setup;
@@ -201,6 +213,7 @@ Result<Setup> read_setup(const RunOptions &options)
 		return Error{ ErrorCode::usage, "--mark-sent-in",
 			      fmt::format("{:#x}", options.mark_sent_in), "is --mark, too",
 			      "the programs have to tell the two apart" };
+	TP_TRY(check_metrics(options, setup));
 	setup.mark = options.mark;
 	setup.mark_sent_in = options.mark_sent_in;
 	setup.original_dst = options.original_dst;

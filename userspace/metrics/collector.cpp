@@ -69,6 +69,24 @@ static Result<uint64_t> read_live(const std::string &dir)
 	return live;
 }
 
+/* There is nothing to reload where the command line says everything. */
+static void add_reloads(const tp_config &config, Families &out)
+{
+	if (!config.config_file[0])
+		return;
+	out.counter("truepeer_config_reloads_total",
+		    "How often the agent was told to read its configuration file again.",
+		    config.reloads);
+	out.gauge("truepeer_config_last_reload_successful",
+		  "0 if the file was refused the last time, so that the configuration before goes "
+		  "on.",
+		  !config.reload_failed);
+	if (config.reload_ns)
+		out.gauge("truepeer_config_last_reload_timestamp_seconds",
+			  "When the agent was last told to read its configuration file again.",
+			  to_unix_time(config.reload_ns));
+}
+
 Status Collector::add_state(const tp_config &config, const Services &services, Families &out) const
 {
 	std::vector<std::pair<std::string, uint32_t>> engines;
@@ -83,6 +101,7 @@ Status Collector::add_state(const tp_config &config, const Services &services, F
 	out.counter("truepeer_tc_programs_put_back_total",
 		    "Interfaces on which the agent has attached the tc programs again.",
 		    config.hooks_put_back);
+	add_reloads(config, out);
 	out.gauge("truepeer_services", "Services.", (double)services.size());
 	out.add(engine_family(engines));
 	TP_TRY(add_namespaces(out));

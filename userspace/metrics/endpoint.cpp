@@ -13,7 +13,6 @@
 #include <fmt/format.h>
 
 #include "agent/load/host.h"
-#include "base/address.h"
 #include "base/socket_owners.h"
 
 namespace tp
@@ -55,6 +54,9 @@ static Result<MetricsAddress> parse_address(const std::string &text)
 		error.hint = "as in 127.0.0.1:9464, [::1]:9464 or unix:/run/truepeer/metrics";
 		return error;
 	}
+	if (listen->ports() != 1)
+		return Error{ ErrorCode::usage, "--metrics", text, "a range of ports",
+			      "the agent answers at one" };
 	address.listen = *listen;
 	return address;
 }
@@ -132,9 +134,28 @@ static Status open_port(const MetricsAddress &address, int fd)
 	return error;
 }
 
-Status check_metrics_address(const std::string &text)
+static bool is_any(const Address &address)
 {
-	TP_TRY(parse_address(text));
+	static constexpr Address any_ipv4 = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } };
+
+	return address == any_ipv4 || address == Address{};
+}
+
+Status check_metrics_address(const std::string &text, const std::vector<Listen> &services)
+{
+	MetricsAddress address = TP_TRY(parse_address(text));
+	const Listen &own = address.listen;
+
+	if (!address.path.empty())
+		return success();
+	for (const Listen &service : services)
+		if (service.port <= own.port && own.port <= service.last &&
+		    (service.address == own.address || is_any(service.address) ||
+		     is_any(own.address)))
+			return Error{ ErrorCode::usage, "--metrics", text,
+				      fmt::format("{} is a service, which wants headers",
+						  format_listen(service)),
+				      "choose another port" };
 	return success();
 }
 

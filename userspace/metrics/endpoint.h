@@ -4,15 +4,17 @@
 #define TP_METRICS_ENDPOINT_H
 
 #include <string>
+#include <vector>
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "base/result.h"
 
 namespace tp
 {
 
-/* Refuses what is not ADDRESS:PORT or unix:/path. */
-Status check_metrics_address(const std::string &text);
+/* Refuses what is not ADDRESS:PORT or unix:/path, and a port of a service. */
+Status check_metrics_address(const std::string &text, const std::vector<Listen> &services);
 
 /* A listening socket. It closes itself; one in the file system is also removed. */
 class Endpoint
