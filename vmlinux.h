@@ -717,6 +717,10 @@ struct netns_ct {
 	struct nf_ip_net nf_ct_proto;
 } __attribute__((preserve_access_index));
 
+struct ns_common {
+	unsigned int inum;
+} __attribute__((preserve_access_index));
+
 struct netns_ipv4 {
 	int sysctl_tcp_rmem[3];
 	u8 sysctl_tcp_ecn;
@@ -740,6 +744,7 @@ struct netns_ipv6 {
 } __attribute__((preserve_access_index));
 
 struct net {
+	struct ns_common ns;
 	u64 net_cookie;
 	struct netns_ipv4 ipv4;
 	struct netns_ipv6 ipv6;
@@ -756,9 +761,22 @@ struct inet6_dev {
 	struct ipv6_devconf cnf;
 } __attribute__((preserve_access_index));
 
+typedef struct {
+	struct net *net;
+} __attribute__((preserve_access_index)) possible_net_t;
+
 struct net_device {
 	unsigned int mtu;
+	possible_net_t nd_net;
 	struct inet6_dev *ip6_ptr;
+} __attribute__((preserve_access_index));
+
+typedef int __kernel_pid_t;
+typedef __kernel_pid_t pid_t;
+
+struct task_struct {
+	pid_t pid;
+	pid_t tgid;
 } __attribute__((preserve_access_index));
 
 struct kernfs_node {
@@ -774,10 +792,6 @@ struct cgroup {
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 } __attribute__((preserve_access_index));
-
-typedef struct {
-	struct net *net;
-} __attribute__((preserve_access_index)) possible_net_t;
 
 typedef struct {
 	s64 counter;

@@ -77,6 +77,12 @@ enum tp_scope {
 	TP_SCOPE_CONTAINER = 2,
 };
 
+/* What other agents must leave to this one. */
+enum tp_claims {
+	TP_CLAIMS_SERVICES = 1,
+	TP_CLAIMS_EVERYWHERE = 2, /* the same services in all network namespaces */
+};
+
 /* tp_config: one entry, with what may change while programs run. */
 struct tp_config {
 	__u32 abi_version;
@@ -90,7 +96,7 @@ struct tp_config {
 	char no_handshake[256];
 	char no_sender[256]; /* why services do without the sender engine; empty if they have it */
 	char pin_dir[128];   /* where the agent pins this */
-	__u32 claims;        /* 1: other agents must not have services that overlap with these */
+	__u32 claims;        /* enum tp_claims */
 	/* on how many interfaces the agent has attached the tc programs again */
 	__u32 hooks_put_back;
 	char config_file[256]; /* where the agent reads its configuration; empty if nowhere */

@@ -196,6 +196,9 @@ struct tp_counters {
 	 */
 	__u64 header_wait[TP_WAITS];
 	__u64 header_wait_ns; /* the sum of these times */
+	/* SYNs that waited for the agent to cover their namespace (core/uncovered.bpf.h) */
+	__u64 syns_held;
+	__u64 syns_uncovered; /* ... and SYNs that were dropped for that */
 };
 
 /*

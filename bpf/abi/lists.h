@@ -116,7 +116,10 @@
 	X(headers_lost, "headers_lost",                                                            \
 	  "Accepted connections whose header found no room, so that their TLVs are not known.")    \
 	X(events_withheld, "events_withheld",                                                      \
-	  "Connections refused before a header that got no event, because there were too many.")
+	  "Connections refused before a header that got no event, because there were too many.") \
+	X(syns_held, "syns_held", "SYNs that waited for the agent to cover their network namespace.")     \
+	X(syns_uncovered, "syns_uncovered",                                                        \
+	  "SYNs dropped because the agent had not covered their network namespace.")
 
 /* One line of an enumeration. MAX is one more than the last. */
 #define TP_CONSTANT(constant, number, ...) constant = number,

@@ -33,15 +33,23 @@ enum tp_namespace_state {
 	TP_NAMESPACE_ENTERED = 0,
 	/* there is no namespace under its name, and the agent waits for another */
 	TP_NAMESPACE_GONE = 1,
+	/* the agent has found it, and cannot enter it: its servers get no connections */
+	TP_NAMESPACE_CLOSED = 2,
 };
 
-/* tp_namespaces: the namespaces of the services, the agent's own first. */
+/*
+ * tp_namespaces: the namespaces of the services, the agent's own first, then those that were given,
+ * then those that the agent has found. Entries whose cookie is 0 are free.
+ */
 struct tp_namespace {
 	__u64 cookie;   /* of the latest namespace that was entered */
 	__u64 since_ns; /* since when it is in this state */
 	__u32 state;    /* enum tp_namespace_state */
 	__u32 entered;  /* how often a namespace was entered under this name */
-	char name[232]; /* as given to --netns; the agent's own has none */
+	__u32 inode;    /* of one that the agent has found; otherwise 0 */
+	__u32 pid;      /* a process in it, if the agent has found it by that */
+	/* as given to --netns, or a path that leads to it; the agent's own has none */
+	char name[224];
 };
 
 /* Why the handshake engine leaves a connection to TCP, and so to another engine. */

@@ -311,4 +311,21 @@ struct {
 	__type(value, struct tp_early_budget);
 } tp_early_budget __weak SEC(".maps");
 
+/* Namespaces with a listener that the agent has not covered (core/uncovered.bpf.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct tp_uncovered);
+} tp_uncovered __weak SEC(".maps");
+
+/*
+ * Those listeners, and their clients' SYNs, for the agent. It is a buffer of its own, so that
+ * neither these nor the requests in tp_actions displace the others.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} tp_listeners __weak SEC(".maps");
+
 #endif

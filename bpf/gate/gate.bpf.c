@@ -4,6 +4,7 @@
  * through.
  */
 #include "bpf/gate/connection.bpf.h"
+#include "bpf/gate/uncovered.bpf.h"
 
 static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 {
@@ -33,8 +34,13 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 	net = tp_listener_net(sk);
 	s.flow.netns = net ? net->net_cookie : 0;
 	service = tp_find_service(&s.flow);
-	if (!service)
-		return TP_GATE_PASS;
+	if (!service) {
+		/* of another namespace than the agent's own, whose services are known */
+		if (!tp_home || !net || s.flow.netns == tp_home ||
+		    !tp_is_service_port(s.flow.local_port))
+			return TP_GATE_PASS;
+		return tp_gate_uncovered(skb, &s, net->ns.inum);
+	}
 	draining = tp_draining();
 	if (draining)
 		return draining == TP_DRAINING_HOLD ? TP_GATE_DROP : TP_GATE_PASS;

@@ -38,7 +38,7 @@ static __always_inline struct tp_pending_entry *tp_find_own(struct bpf_sock_ops 
 		if (!space)
 			return NULL;
 		flow->netns = space->cookie;
-		pending = bpf_map_lookup_elem(&tp_pending, flow);
+		pending = space->cookie ? bpf_map_lookup_elem(&tp_pending, flow) : NULL;
 		if (pending && pending->start == start)
 			return pending;
 	}

@@ -3,6 +3,7 @@
  * The life of a connection. When a service's connection is established, what is known of it moves
  * from its flow (tp_pending) to its socket cookie (tp_origins). When it ends, the entry is deleted.
  */
+#include "bpf/sockops/listener.bpf.h"
 #include "bpf/sockops/sender.bpf.h"
 #include "bpf/core/translation.bpf.h"
 
@@ -233,6 +234,9 @@ int tp_sockops(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		tp_opened(ctx);
+		break;
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		tp_listens(ctx);
 		break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
 		tp_sent(ctx);

@@ -75,7 +75,11 @@ Status Agent::look_at_host()
 	setup_.cgroup = locate_cgroup(cgroup_.fd.get());
 	setup_.getsockopt_cgroup = answering_.fd ? answering_.fd.get() : -1;
 	TP_TRY(ensure_bpffs(setup_.pin_dir));
-	spaces_ = TP_TRY(open_namespaces(options_.namespaces));
+	std::vector<std::string> named = options_.namespaces;
+	setup_.all_namespaces = take_auto(named);
+	if (setup_.all_namespaces)
+		TP_TRY(check_rights_for_containers());
+	spaces_ = TP_TRY(open_namespaces(named));
 	for (const Namespace &space : spaces_) {
 		setup_.namespaces.push_back(space.cookie);
 		setup_.names.push_back(space.name);
@@ -112,9 +116,15 @@ Status Agent::begin()
 	loop_ = TP_TRY(Loop::create(programs_->actions(), *enforcer_));
 	TP_TRY(attach());
 	TP_TRY(follow_host());
-	TP_TRY(take_over(*programs_, interfaces_, options_, setup_.pin_dir, *enforcer_,
+	if (setup_.all_namespaces)
+		TP_TRY(find_containers());
+	TP_TRY(take_over(*programs_, all_interfaces(), options_, setup_.pin_dir, *enforcer_,
 			 [&] { return check_rivals(setup_, cgroup, programs_->link_id()); }));
 	TP_TRY(served_->watch());
+	if (containers_) {
+		containers_->pins_are_in(setup_.pin_dir);
+		TP_TRY(containers_->watch());
+	}
 	accounts_.emplace(TP_TRY(Accounts::open(*programs_, setup_)));
 	enforcer_->set_wires(programs_->wires());
 	TP_TRY(tell_metrics());
@@ -159,9 +169,10 @@ Status Agent::follow_host()
 	if (programs_->engines().answer_clients())
 		TP_TRY(follow_routes());
 	own_addresses_ = TP_TRY(read_own_addresses(*programs_, setup_, spaces_));
-	served_.emplace(ServedNamespaces::Parts{ setup_, spaces_, *programs_, *enforcer_, *loop_,
-						 interfaces_, routes_, own_addresses_,
-						 options_.interfaces, setup_.pin_dir });
+	served_.emplace(ServedNamespaces::Parts{
+		setup_, spaces_, *programs_, *enforcer_, *loop_, interfaces_, routes_,
+		own_addresses_, options_.interfaces, setup_.pin_dir,
+		[this] { return containers_ && containers_->any_routes(); } });
 	return served_->set_routes();
 }
 
@@ -194,6 +205,27 @@ Status Agent::tell_metrics()
 	else
 		log("metrics at http://{}/metrics", options_.metrics);
 	return success();
+}
+
+/* Network namespaces that have listeners already are covered before connections are taken. */
+Status Agent::find_containers()
+{
+	containers_ = TP_TRY(
+		Containers::open({ setup_, *programs_, *enforcer_, *loop_, options_.interfaces,
+				   setup_.scope == TP_SCOPE_HOST ? std::string() : cgroup_.path,
+				   [this] { return served_->set_routes(); } }));
+	return containers_->cover_existing(setup_.pin_dir);
+}
+
+std::vector<Interfaces *> Agent::all_interfaces()
+{
+	std::vector<Interfaces *> all;
+
+	if (containers_)
+		all = containers_->interfaces();
+	for (Interfaces &one : interfaces_)
+		all.push_back(&one);
+	return all;
 }
 
 /* Only the handshake engine's connections wait for their header outside of TCP. */
@@ -250,6 +282,8 @@ void Agent::tick()
 	enforcer_->expire({ programs_->pending(), programs_->origins(), programs_->pieces() },
 			  accounts_->reporter());
 	served_->tick();
+	if (containers_)
+		containers_->tick();
 	way_back_.tick();
 	accounts_->tick();
 	notify_.tick(programs_->origins());
@@ -300,6 +334,7 @@ Result<std::string> Agent::read_and_apply()
 	TP_TRY(check_unchanged(options_, options));
 	setup.namespaces = setup_.namespaces;
 	setup.names = setup_.names;
+	setup.all_namespaces = setup_.all_namespaces;
 	if ((uint64_t)setup.ports() * (setup.namespaces.size() + 1) > programs_->service_capacity())
 		return Error{ ErrorCode::usage, "reload", options.config,
 			      fmt::format("there is no room for {} more ports",
@@ -321,6 +356,8 @@ Result<std::string> Agent::read_and_apply()
 	setup_.denied = std::move(setup.denied);
 	options_ = std::move(options);
 	accounts_->set_services(setup_);
+	if (containers_)
+		containers_->services_changed();
 	warn_of_short_requests();
 	return changes.text();
 }
@@ -340,6 +377,8 @@ Result<Remains> Agent::stop()
 		    pin_dir);
 		return Remains{};
 	}
+	if (containers_)
+		containers_->stop();
 	uint64_t live = TP_TRY(retire(pin_dir, *enforcer_));
 	uint64_t older = TP_TRY(sweep_draining(pin_dir)).connections;
 	if (live == 0)

@@ -3,6 +3,7 @@
 #ifndef TP_AGENT_AGENT_H
 #define TP_AGENT_AGENT_H
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/setup.h"
+#include "agent/watch/containers.h"
 #include "agent/watch/interfaces.h"
 #include "agent/watch/namespace.h"
 #include "agent/watch/own_addresses.h"
@@ -59,6 +61,8 @@ private:
 	Status attach_interfaces();
 	Status follow_host();
 	Status follow_routes();
+	Status find_containers();
+	std::vector<Interfaces *> all_interfaces();
 	Status begin();
 	Status tell_metrics();
 	void tick();
@@ -89,6 +93,7 @@ private:
 	std::vector<Routes> routes_;
 	std::vector<OwnAddresses> own_addresses_;
 	std::optional<ServedNamespaces> served_;
+	std::unique_ptr<Containers> containers_; /* with --netns auto */
 	std::optional<Accounts> accounts_;
 	std::optional<MetricsServer> metrics_;
 };

@@ -54,6 +54,7 @@ struct Setup {
 	EngineChoice engines;       /* that are to be tried */
 	int getsockopt_cgroup = -1; /* where getsockopt() is answered, or -1 */
 	bool original_dst = false;  /* answer SO_ORIGINAL_DST, too */
+	bool all_namespaces = false; /* also those that the agent finds (--netns auto) */
 	std::string config_file;
 
 	uint32_t max_header() const; /* bytes, of the service that allows most */

@@ -119,8 +119,9 @@ void add_run_options(CLI::App *command, RunOptions &run)
 		->type_name("NAME")
 		->allow_extra_args(false);
 	command->add_option("--netns", run.namespaces,
-			    "Serve this network namespace, too; may be repeated")
-		->type_name("PATH")
+			    "Serve this network namespace, too; auto serves all in which a server "
+			    "listens on a service's port; may be repeated")
+		->type_name("PATH|auto")
 		->allow_extra_args(false);
 	command->add_option("--mark", run.mark,
 			    "Firewall mark of segments that the handshake engine sends in again")

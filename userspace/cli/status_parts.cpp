@@ -2,6 +2,8 @@
 #include "cli/status_parts.h"
 
 #include <cstring>
+#include <fstream>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -69,6 +71,32 @@ std::string left_note(const std::string &listen, const Json &service)
 			   counts, last["seconds_ago"].dump(), last["reason"].get<std::string>());
 }
 
+/* What a namespace is that the agent has found: its process, and the container by its cgroup. */
+static void add_found(const std::string &dir, const tp_namespace &space, Json &out)
+{
+	static constexpr std::string_view version_2 = "0::";
+	Result<Fd> map = open_map(dir, "tp_uncovered", Access::read);
+	tp_uncovered about = {};
+
+	out["found"] = true;
+	out["inode"] = space.inode;
+	if (space.state == TP_NAMESPACE_CLOSED) {
+		if (map)
+			bpf_map_lookup_elem(map->get(), &space.cookie, &about);
+		out["syns_refused"] = about.refused;
+	}
+	std::ifstream comm(fmt::format("/proc/{}/comm", space.pid));
+	std::string process;
+	if (!space.pid || !std::getline(comm, process))
+		return;
+	out["pid"] = space.pid;
+	out["process"] = process;
+	std::ifstream cgroups(fmt::format("/proc/{}/cgroup", space.pid));
+	for (std::string line; std::getline(cgroups, line);)
+		if (line.starts_with(version_2) && line.size() > version_2.size() + 1)
+			out["cgroup"] = line.substr(version_2.size());
+}
+
 Result<Json> namespaces_json(const std::string &dir)
 {
 	Fd map = TP_TRY(open_map(dir, "tp_namespaces", Access::read));
@@ -76,16 +104,39 @@ Result<Json> namespaces_json(const std::string &dir)
 
 	TP_TRY(for_each_entry<uint32_t, tp_namespace>(
 		map.get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
+			if (!space.cookie) /* a free entry */
+				return;
 			list.push_back(
 				{ { "name", std::string(space.name,
 							strnlen(space.name, sizeof(space.name))) },
 				  { "cookie", space.cookie },
-				  { "state",
-				    space.state == TP_NAMESPACE_GONE ? "gone" : "entered" },
+				  { "state", space.state == TP_NAMESPACE_GONE   ? "gone" :
+					     space.state == TP_NAMESPACE_CLOSED ? "closed" :
+										  "entered" },
 				  { "seconds", (boot_time_ns() - space.since_ns) / 1000000000u },
 				  { "times_entered", space.entered } });
+			if (space.inode)
+				add_found(dir, space, list.back());
 		}));
 	return list;
+}
+
+/* One that the agent has found has no name that anybody would know. */
+static std::string describe_found(const Json &space)
+{
+	std::string text = fmt::format("net:[{}]", space["inode"].dump());
+
+	if (space.contains("process"))
+		text += fmt::format(" of process {} ({})", space["pid"].dump(),
+				    space["process"].get<std::string>());
+	else if (space["name"] != "")
+		text += ", " + space["name"].get<std::string>();
+	if (space.contains("cgroup")) {
+		std::string path = space["cgroup"];
+
+		text += ", cgroup " + path.substr(path.rfind('/') + 1);
+	}
+	return text;
 }
 
 void print_namespaces(const Json &namespaces)
@@ -93,7 +144,14 @@ void print_namespaces(const Json &namespaces)
 	for (const Json &space : namespaces) {
 		if (space["name"] == "")
 			continue;
-		if (space["state"] == "gone")
+		if (space["state"] == "closed")
+			fmt::print("network namespace {}: CANNOT BE ENTERED for {} s; its server "
+				   "gets no connections, {} SYNs were dropped\n",
+				   describe_found(space), space["seconds"].dump(),
+				   space["syns_refused"].dump());
+		else if (space.contains("found"))
+			fmt::print("network namespace {}: entered\n", describe_found(space));
+		else if (space["state"] == "gone")
 			fmt::print("network namespace {}: GONE for {} s; a namespace that takes "
 				   "its name will be served\n",
 				   space["name"].get<std::string>(), space["seconds"].dump());

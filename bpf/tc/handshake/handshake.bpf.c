@@ -51,7 +51,7 @@ static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment
 	} else {
 		return -1;
 	}
-	s->flow.netns = tp_netns;
+	s->flow.netns = tp_here(skb);
 	s->flow.remote_port = bpf_ntohs(tcp->source);
 	s->flow.local_port = bpf_ntohs(tcp->dest);
 	s->flags = ((__u8 *)tcp)[13];
@@ -283,7 +283,7 @@ static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp
 			       TP_TC_NEXT :
 			       tp_translate_plain(skb, &s->flow, tp_plain_tcp_at(skb, ETH_HLEN),
 						  s->seq, s->flags, t);
-	tp_set_upper_priority(skb, tp_other_priority(tp_netns));
+	tp_set_upper_priority(skb, tp_other_priority(s->flow.netns));
 	return TP_TC_NEXT;
 }
 

@@ -168,7 +168,8 @@ TP_VERIFIED_ONCE int tp_deliver(struct __sk_buff *skb, const struct tp_segment *
 	if (tp_assign(skb, listener, pending, now))
 		goto out;
 	pending->birth_cpu = tp_cpu_tag();
-	tp_set_upper_priority(skb, tp_other_priority(tp_netns)); /* tp_translate_in need not look */
+	/* tp_translate_in need not look */
+	tp_set_upper_priority(skb, tp_other_priority(s->flow.netns));
 	if (skb->mark == tp_mark_sent_in)
 		skb->mark = 0; /* otherwise the socket would have it (net.ipv4.tcp_fwmark_accept) */
 	verdict = TP_TC_NEXT;

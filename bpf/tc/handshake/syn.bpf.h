@@ -245,7 +245,8 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	int verdict = TP_TC_NEXT, passed;
 	__u32 policy;
 
-	if (tp_missing(s) || !scratch)
+	/* an answer would go out where the agent has sent it in: over loopback */
+	if (tp_missing(s) || !scratch || skb->mark == tp_mark_sent_in)
 		return TP_TC_NEXT;
 	service = tp_find_service(&s->flow);
 	if (!service || tp_draining()) /* the gate holds back what has to wait */

@@ -78,7 +78,7 @@ static __always_inline enum tp_kind tp_find_tcp(struct __sk_buff *skb, __u32 ip_
 	} else {
 		return TP_KIND_OTHER;
 	}
-	flow->netns = tp_netns;
+	flow->netns = tp_here(skb);
 	flow->local_port = port;
 	flow->remote_port = bpf_ntohs(out ? tcp->dest : tcp->source);
 	flow->part = 0;
@@ -188,7 +188,7 @@ TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out, enu
 		return -1;
 	if (out)
 		tp_turn_round(s);
-	s->flow.netns = tp_netns;
+	s->flow.netns = tp_here(skb);
 	s->flow.part = 0;
 	w->wire = s->flow;
 	if (kind == TP_KIND_TCP || tp_is_service_port(s->flow.local_port) ||

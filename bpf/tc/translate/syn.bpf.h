@@ -117,7 +117,9 @@ TP_VERIFIED_ONCE int tp_syn_in(struct __sk_buff *skb, __u32 ip)
 	if (!w || tp_read_segment(skb, ip, &w->segment))
 		return TP_TC_NEXT;
 	s = &w->segment;
-	s->flow.netns = tp_netns;
+	if (skb->mark == tp_mark_sent_in)
+		skb->mark = 0; /* otherwise the socket would have it (net.ipv4.tcp_fwmark_accept) */
+	s->flow.netns = tp_here(skb);
 	s->flow.part = 0;
 	w->wire = s->flow;
 	t = tp_find_translation(&s->flow);

@@ -72,7 +72,7 @@ static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 	request = (struct tcp_request_sock *)BPF_CORE_READ((struct sk_buff *)skb, sk);
 	if (BPF_CORE_READ(request, snt_isn) != s->seq ||
 	    BPF_CORE_READ(request, rcv_isn) + 1 != s->ack ||
-	    BPF_CORE_READ(request, req.req.__req_common.skc_net.net, net_cookie) != tp_netns)
+	    BPF_CORE_READ(request, req.req.__req_common.skc_net.net, net_cookie) != tp_here(skb))
 		return TP_SYNACK_NOT_OURS;
 	listener = BPF_CORE_READ(request, req.req.__req_common.skc_listener);
 	if (!listener || !tp_is_below_cgroup(listener))
@@ -258,7 +258,7 @@ TP_VERIFIED_ONCE int tp_read_synack(struct __sk_buff *skb, __u32 ip)
 		return -1;
 	s = &w->segment;
 	tp_turn_round(s);
-	s->flow.netns = tp_netns;
+	s->flow.netns = tp_here(skb);
 	s->flow.part = 0;
 	w->wire = s->flow;
 	if (sk && sk->state == BPF_TCP_NEW_SYN_RECV)

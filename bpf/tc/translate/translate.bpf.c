@@ -105,8 +105,12 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	enum tp_kind kind;
 	__u8 flags;
 
-	if (tp_is_other(skb, tp_netns))
-		return TP_TC_NEXT; /* tp_handshake has looked */
+	/*
+	 * tp_handshake has looked. Among any number of namespaces, this mark does not tell for
+	 * certain which of them it is from.
+	 */
+	if (tp_netns && tp_is_other(skb, tp_netns))
+		return TP_TC_NEXT;
 	kind = tp_find_tcp(skb, ip, 0, &flow, &tcp);
 	if (kind == TP_KIND_OTHER)
 		return TP_TC_NEXT;
@@ -129,7 +133,7 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 	if (!t) {
 		/* if netfilter changes the port, the gate knows the socket's flow better */
 		if (!tp_is_wire_port(flow.local_port))
-			tp_set_upper_priority(skb, tp_other_priority(tp_netns));
+			tp_set_upper_priority(skb, tp_other_priority(flow.netns));
 		return TP_TC_NEXT;
 	}
 	return tp_translate_plain(skb, &flow, tp_plain_tcp_at(skb, ip), bpf_ntohl(tcp->seq), flags,

@@ -52,7 +52,22 @@ Enforcer::Place *Enforcer::place(uint64_t netns)
 	for (std::optional<Place> &place : places_)
 		if (place && place->netns == netns)
 			return &*place;
-	return nullptr;
+	return open_other_ ? visit(netns) : nullptr;
+}
+
+Enforcer::Place *Enforcer::visit(uint64_t netns)
+{
+	auto known = visited_.find(netns);
+
+	if (known != visited_.end())
+		return &known->second;
+	Result<Namespace> space = open_other_(netns);
+	if (!space)
+		return nullptr;
+	Result<Place> opened = open_place(*space, may_send_);
+	if (!opened)
+		return nullptr;
+	return &visited_.emplace(netns, std::move(*opened)).first->second;
 }
 
 /* Logs one line for each kind of failure, because a busy host would otherwise fill the log. */
@@ -111,6 +126,14 @@ void Enforcer::send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t 
 		.payload = payload,
 		.mark = mark_,
 	}));
+}
+
+void Enforcer::send_in_syn(const tp_listener &syn)
+{
+	Place *here = place(syn.flow.netns);
+
+	if (here && here->sender)
+		report(here->sender->send_syn(syn, mark_));
 }
 
 void Enforcer::end_flow(const tp_flow &flow)

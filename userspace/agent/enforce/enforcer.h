@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -39,6 +40,16 @@ public:
 	void leave(size_t space);
 	/* Another namespace is in its place. */
 	Status enter(size_t space, const Namespace &fresh);
+
+	/*
+	 * Opens a namespace with this cookie that is none of `spaces`. It is closed again at the next
+	 * expire(), so that it can end.
+	 */
+	using Opener = std::function<Result<Namespace>(uint64_t netns)>;
+	void set_opener(Opener open) { open_other_ = std::move(open); }
+
+	/* Sends in a SYN that was kept from its listener (TP_LISTENER_SYN). */
+	void send_in_syn(const tp_listener &syn);
 
 	/*
 	 * tp_wires is borrowed. Where netfilter changes addresses, clients are addressed as on the
@@ -95,6 +106,7 @@ private:
 
 	/* Returns nullptr for a namespace that is not this agent's. 0 is its own. */
 	Place *place(uint64_t netns);
+	Place *visit(uint64_t netns);
 	void report(const Status &status);
 	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,
 		  uint16_t window = 0);
@@ -109,7 +121,9 @@ private:
 	void nudge(const Maps &maps, const tp_flow &flow, const tp_pending_entry &entry);
 	void expire_origins(int origins, const Reporter &reporter);
 
-	Places places_; /* the first is always there */
+	Places places_;                     /* the first is always there */
+	std::map<uint64_t, Place> visited_; /* namespaces that are open for a moment */
+	Opener open_other_;
 	bool may_send_;
 	uint32_t mark_;
 	int wires_ = -1;

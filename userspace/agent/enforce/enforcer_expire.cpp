@@ -231,6 +231,7 @@ void Enforcer::expire(const Maps &maps, const Reporter &reporter)
 	/* this is a large map, and little has to be done in it */
 	if (++ticks_ % origins_every == 0)
 		expire_origins(maps.origins, reporter);
+	visited_.clear();
 }
 
 Status Enforcer::reset_all(int origins)

@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "base/address.h"
 
@@ -39,13 +41,16 @@ static uint32_t add_words(uint32_t sum, const void *data, size_t size)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-static uint16_t tcp_checksum(const tcphdr &tcp, const Segment &segment, size_t unused)
+/* A TCP header with its options. */
+using Header = std::span<const uint8_t>;
+
+static uint16_t tcp_checksum(Header tcp, const Segment &segment, size_t unused)
 {
-	uint32_t sum = IPPROTO_TCP + (uint32_t)(sizeof(tcp) + segment.payload.size());
+	uint32_t sum = IPPROTO_TCP + (uint32_t)(tcp.size() + segment.payload.size());
 
 	sum = add_words(sum, segment.source + unused, 16 - unused);
 	sum = add_words(sum, segment.destination + unused, 16 - unused);
-	sum = add_words(sum, &tcp, sizeof(tcp));
+	sum = add_words(sum, tcp.data(), tcp.size());
 	sum = add_words(sum, segment.payload.data(), segment.payload.size());
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -64,16 +69,16 @@ static tcphdr make_tcp(const Segment &segment, size_t unused)
 	tcp.th_off = sizeof(tcp) / 4;
 	tcp.th_flags = segment.flags;
 	tcp.th_win = htons(segment.window);
-	tcp.th_sum = tcp_checksum(tcp, segment, unused);
+	tcp.th_sum = tcp_checksum({ (const uint8_t *)&tcp, sizeof(tcp) }, segment, unused);
 	return tcp;
 }
 
-static Status transmit(int fd, const Segment &segment, void *ip, size_t ip_size, tcphdr &tcp,
+static Status transmit(int fd, const Segment &segment, void *ip, size_t ip_size, Header tcp,
 		       sockaddr *to, socklen_t to_size)
 {
 	iovec parts[] = {
 		{ ip, ip_size },
-		{ &tcp, sizeof(tcp) },
+		{ (void *)tcp.data(), tcp.size() },
 		{ (void *)segment.payload.data(), segment.payload.size() },
 	};
 	alignas(cmsghdr) char control[CMSG_SPACE(sizeof(segment.mark))] = {};
@@ -98,15 +103,15 @@ static Status transmit(int fd, const Segment &segment, void *ip, size_t ip_size,
 	return success();
 }
 
-static Status send_ipv4(int fd, const Segment &segment)
+static Status send_ipv4(int fd, const Segment &segment, Header tcp)
 {
-	tcphdr tcp = make_tcp(segment, 12);
 	sockaddr_in to = {};
 	iphdr ip = {};
 
 	ip.version = 4; /* the kernel fills in length, id and checksum */
 	ip.ihl = 5;
-	ip.ttl = 64;
+	ip.ttl = segment.ttl;
+	ip.tos = segment.tos;
 	ip.protocol = IPPROTO_TCP;
 	std::memcpy(&ip.saddr, segment.source + 12, 4);
 	std::memcpy(&ip.daddr, segment.destination + 12, 4);
@@ -115,16 +120,15 @@ static Status send_ipv4(int fd, const Segment &segment)
 	return transmit(fd, segment, &ip, sizeof(ip), tcp, (sockaddr *)&to, sizeof(to));
 }
 
-static Status send_ipv6(int fd, const Segment &segment)
+static Status send_ipv6(int fd, const Segment &segment, Header tcp)
 {
-	tcphdr tcp = make_tcp(segment, 0);
 	sockaddr_in6 to = {};
 	ip6_hdr ip = {};
 
-	ip.ip6_flow = htonl(6u << 28);
-	ip.ip6_plen = htons((uint16_t)(sizeof(tcp) + segment.payload.size()));
+	ip.ip6_flow = htonl(6u << 28 | (uint32_t)segment.tos << 20);
+	ip.ip6_plen = htons((uint16_t)(tcp.size() + segment.payload.size()));
 	ip.ip6_nxt = IPPROTO_TCP;
-	ip.ip6_hlim = 64;
+	ip.ip6_hlim = segment.ttl;
 	std::memcpy(&ip.ip6_src, segment.source, 16);
 	std::memcpy(&ip.ip6_dst, segment.destination, 16);
 	to.sin6_family = AF_INET6;
@@ -137,9 +141,39 @@ Status SegmentSender::send(const Segment &segment)
 	Address source;
 
 	std::memcpy(source.bytes, segment.source, 16);
-	if (source.is_ipv4())
-		return send_ipv4(ipv4_.get(), segment);
-	return send_ipv6(ipv6_.get(), segment);
+	tcphdr tcp = make_tcp(segment, source.is_ipv4() ? 12 : 0);
+	Header header = { (const uint8_t *)&tcp, sizeof(tcp) };
+	return source.is_ipv4() ? send_ipv4(ipv4_.get(), segment, header) :
+				  send_ipv6(ipv6_.get(), segment, header);
+}
+
+Status SegmentSender::send_syn(const tp_listener &syn, uint32_t mark)
+{
+	Segment segment = {};
+	Address source;
+	tcphdr tcp;
+	std::vector<uint8_t> header(syn.tcp,
+				    syn.tcp + std::min<size_t>(syn.length, sizeof(syn.tcp)));
+
+	if (header.size() < sizeof(tcp))
+		return success();
+	segment.source = syn.flow.remote;
+	segment.destination = syn.flow.local;
+	segment.destination_port = syn.flow.local_port;
+	segment.mark = mark;
+	segment.ttl = syn.ttl;
+	segment.tos = syn.tos;
+	std::memcpy(source.bytes, segment.source, 16);
+	if (IN6_IS_ADDR_LINKLOCAL((const in6_addr *)syn.flow.local))
+		return success();
+	/* the length is the header's alone: what was behind it is not sent */
+	std::memcpy(&tcp, header.data(), sizeof(tcp));
+	tcp.th_sum = 0;
+	std::memcpy(header.data(), &tcp, sizeof(tcp));
+	tcp.th_sum = tcp_checksum(header, segment, source.is_ipv4() ? 12 : 0);
+	std::memcpy(header.data(), &tcp, sizeof(tcp));
+	return source.is_ipv4() ? send_ipv4(ipv4_.get(), segment, header) :
+				  send_ipv6(ipv6_.get(), segment, header);
 }
 
 } // namespace tp

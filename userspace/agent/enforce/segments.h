@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "bpf/abi.h"
 
 namespace tp
 {
@@ -24,6 +25,8 @@ struct Segment {
 	uint16_t window;
 	std::span<const uint8_t> payload;
 	uint32_t mark = 0;
+	uint8_t ttl = 64; /* or hop limit */
+	uint8_t tos = 0;  /* or traffic class */
 };
 
 class SegmentSender
@@ -33,6 +36,12 @@ public:
 	static Result<SegmentSender> open();
 
 	Status send(const Segment &segment);
+
+	/*
+	 * Sends a SYN that was kept (TP_LISTENER_SYN), with its own TCP header. Link-local addresses
+	 * are left out, because the interface is not known here; the client repeats the SYN.
+	 */
+	Status send_syn(const tp_listener &syn, uint32_t mark);
 
 private:
 	SegmentSender(Fd ipv4, Fd ipv6) : ipv4_(std::move(ipv4)), ipv6_(std::move(ipv6)) {}

@@ -18,9 +18,8 @@ namespace tp
 {
 
 /* A SYN that one engine answers the next one does not get to see. */
-std::vector<TcPrograms> Programs::tc_programs(size_t space) const
+std::vector<TcPrograms> Programs::tc_programs_of(const Skeleton &skeleton) const
 {
-	const Skeleton &skeleton = space == 0 ? skeleton_ : more_[space - 1];
 	std::vector<TcPrograms> all;
 
 	for (const Engine *engine : all_engines()) {
@@ -29,6 +28,20 @@ std::vector<TcPrograms> Programs::tc_programs(size_t space) const
 		all.push_back(engine->tc_programs(skeleton->obj));
 		all.back().everywhere = engine->is_basis() && !engines_.is_asked(*engine);
 	}
+	return all;
+}
+
+std::vector<TcPrograms> Programs::tc_programs(size_t space) const
+{
+	return tc_programs_of(space == 0 ? skeleton_ : more_[space - 1]);
+}
+
+std::vector<TcPrograms> Programs::tc_programs_anywhere() const
+{
+	std::vector<TcPrograms> all = tc_programs_of(anywhere_);
+
+	for (TcPrograms &one : all)
+		one.quickly = true;
 	return all;
 }
 
@@ -66,7 +79,7 @@ Status Programs::fill(const Setup &setup)
 	config_.abi_version = TP_ABI_VERSION;
 	config_.draining = TP_DRAINING_PASS;
 	config_.max_connections = setup.max_connections;
-	config_.claims = 1;
+	config_.claims = TP_CLAIMS_SERVICES | (setup.all_namespaces ? TP_CLAIMS_EVERYWHERE : 0);
 	TP_TRY(refresh(false));
 	TP_TRY(fill_namespaces(setup));
 	for (const ServiceSetup &service : setup.services)
@@ -222,6 +235,21 @@ int Programs::services() const
 	return bpf_map__fd(skeleton_->maps.tp_services);
 }
 
+int Programs::namespaces() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_namespaces);
+}
+
+int Programs::uncovered() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_uncovered);
+}
+
+int Programs::listeners() const
+{
+	return bpf_map__fd(skeleton_->maps.tp_listeners);
+}
+
 int Programs::routes() const
 {
 	return bpf_map__fd(skeleton_->maps.tp_routes);
@@ -315,11 +343,16 @@ Remains Programs::remains() const
 	bpf_program *program;
 	bpf_map *map;
 
-	for (const Skeleton &copy : more_)
-		bpf_object__for_each_program(program, copy->obj)
+	auto add_programs = [&](const Skeleton &one) {
+		bpf_object__for_each_program(program, one->obj)
 			add_id<bpf_prog_info>(all.programs, bpf_program__fd(program));
-	bpf_object__for_each_program(program, skeleton_->obj)
-		add_id<bpf_prog_info>(all.programs, bpf_program__fd(program));
+	};
+
+	for (const Skeleton &copy : more_)
+		add_programs(copy);
+	if (anywhere_)
+		add_programs(anywhere_);
+	add_programs(skeleton_);
 	bpf_object__for_each_map(map, skeleton_->obj)
 		/* the predecessor's pins may hold on to these */
 		if (std::find(shared_.begin(), shared_.end(), bpf_map__name(map)) == shared_.end())

@@ -30,6 +30,9 @@ namespace tp
  */
 uint32_t lru_room(uint32_t wanted);
 
+/* How many namespaces the agent may find at once (--netns auto). */
+inline constexpr uint32_t most_found_namespaces = 4096;
+
 /* What the kernel frees some time after its last descriptor, pin and link has gone. */
 struct Remains {
 	std::vector<uint32_t> programs, maps; /* the kernel's numbers of these */
@@ -78,6 +81,8 @@ public:
 	const EngineChoice &engines() const { return engines_; }
 	/* Of the namespace at this index of Setup::namespaces, as they see a packet one by one. */
 	std::vector<TcPrograms> tc_programs(size_t space) const;
+	/* For all namespaces that the agent finds by itself. */
+	std::vector<TcPrograms> tc_programs_anywhere() const;
 	/* The best engine cannot be attached there; false: it cannot be done without. */
 	bool give_up_at_tc(const std::string &why);
 	/* Loads the program again for another namespace at this index, which is not the first. */
@@ -98,6 +103,9 @@ public:
 	int origins() const;
 	int actions() const;
 	int services() const;
+	int namespaces() const;
+	int uncovered() const;
+	int listeners() const;
 	int policies() const;
 	int counters() const;
 	int events() const;
@@ -127,10 +135,12 @@ private:
 	Result<Skeleton> load_more(const Setup &setup, uint64_t netns);
 	Status fill(const Setup &setup);
 	Status fill_namespaces(const Setup &setup);
+	std::vector<TcPrograms> tc_programs_of(const Skeleton &skeleton) const;
 	Status write_config() const;
 
 	Skeleton skeleton_;
 	std::vector<Skeleton> more_; /* the tc programs for further namespaces */
+	Skeleton anywhere_; /* and those for all that the agent finds, if it looks for any */
 	EngineChoice engines_;
 	bool shares_ = false;             /* it shares tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* names of maps */

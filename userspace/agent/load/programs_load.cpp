@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -114,6 +115,26 @@ static Status share_maps(tp_truepeer *skeleton, const Programs::Predecessor &pre
 	return success();
 }
 
+/* Entries of tp_namespaces. */
+static uint32_t namespace_slots(const Setup &setup)
+{
+	return (uint32_t)setup.names.size() + (setup.all_namespaces ? most_found_namespaces : 0);
+}
+
+/* What --netns auto needs, or the least that a map can be. */
+static void set_for_all_namespaces(tp_truepeer *skeleton, const Setup &setup)
+{
+	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, namespace_slots(setup));
+	if (setup.all_namespaces) {
+		skeleton->rodata->tp_home = setup.namespaces.front();
+		/* most of it will never be used */
+		bpf_map__set_map_flags(skeleton->maps.tp_services, BPF_F_NO_PREALLOC);
+		return;
+	}
+	bpf_map__set_max_entries(skeleton->maps.tp_uncovered, 1);
+	bpf_map__set_max_entries(skeleton->maps.tp_listeners, (uint32_t)sysconf(_SC_PAGESIZE));
+}
+
 Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 						   const Predecessor &predecessor)
 {
@@ -135,7 +156,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_headers, setup.max_connections);
 	bpf_map__set_max_entries(skeleton->maps.tp_services, service_room(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_counters, service_ids(setup));
-	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, (uint32_t)setup.names.size());
+	set_for_all_namespaces(skeleton, setup);
 	bpf_map__set_max_entries(skeleton->maps.tp_pending, pending);
 	bpf_map__set_max_entries(skeleton->maps.tp_pieces, pieces_room(setup));
 	bpf_map__set_max_entries(skeleton->maps.tp_sending, setup.max_pending);
@@ -145,7 +166,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	skeleton->rodata->tp_original_dst = setup.original_dst;
 	/* the namespaces whose services this host's own sockets may connect to; 0: nobody asks */
 	if (setup.engines.follow_proxies())
-		skeleton->rodata->tp_namespace_count = (uint32_t)setup.namespaces.size();
+		skeleton->rodata->tp_namespace_count = namespace_slots(setup);
 	TP_TRY(set_tc_programs(skeleton, setup, setup.namespaces.front()));
 	TP_TRY(share_maps(skeleton, predecessor));
 	int failed = tp_truepeer__load(skeleton);
@@ -211,6 +232,8 @@ Result<Programs> Programs::load(Setup setup, const Predecessor &predecessor)
 	copy_text(setup.config_file, programs.config_.config_file);
 	for (size_t i = 1; i < setup.namespaces.size(); i++)
 		programs.more_.push_back(TP_TRY(programs.load_more(setup, setup.namespaces[i])));
+	if (setup.all_namespaces)
+		programs.anywhere_ = TP_TRY(programs.load_more(setup, 0));
 	TP_TRY(programs.fill(setup));
 	return programs;
 }

@@ -16,7 +16,10 @@ Status set_draining(const std::string &dir, tp_draining how)
 
 	config.draining = how;
 	config.alive_ns = 0;
-	config.claims = how == TP_DRAINING_NOT || how == TP_DRAINING_HOLD;
+	if (how == TP_DRAINING_NOT || how == TP_DRAINING_HOLD)
+		config.claims |= TP_CLAIMS_SERVICES;
+	else
+		config.claims &= ~(uint32_t)TP_CLAIMS_SERVICES;
 	if (int failed = bpf_map_update_elem(map.get(), &zero, &config, BPF_ANY))
 		return system_error("write map", dir + "/tp_config", failed);
 	return success();

@@ -189,7 +189,7 @@ static tp_config config_of(const Rival &rival)
 	std::memcpy(&config, value.data(), sizeof(config));
 	/* only the beginning of the struct is the same */
 	if (config.abi_version != TP_ABI_VERSION) {
-		config.claims = config.draining != TP_DRAINING_PASS;
+		config.claims = config.draining != TP_DRAINING_PASS ? TP_CLAIMS_SERVICES : 0;
 		config.pin_dir[0] = '\0';
 	}
 	config.pin_dir[sizeof(config.pin_dir) - 1] = '\0';
@@ -232,10 +232,13 @@ static bool share_sockets(int cgroup, const Rival &rival)
 }
 
 /* Returns the first of our services that the rival has, too. */
-static const Listen *shared_service(const Setup &setup, const Rival &rival, int cgroup)
+static const Listen *shared_service(const Setup &setup, const Rival &rival, const tp_config &config,
+				    int cgroup)
 {
 	const Listen *shared = nullptr;
 	tp_service_key key, next;
+	/* one of the two has its services in all namespaces, but only below its cgroup */
+	bool everywhere = setup.all_namespaces || config.claims & TP_CLAIMS_EVERYWHERE;
 
 	for (const tp_service_key *last = nullptr;
 	     !shared && !bpf_map_get_next_key(rival.services.get(), last, &next);) {
@@ -246,7 +249,7 @@ static const Listen *shared_service(const Setup &setup, const Rival &rival, int 
 				const Listen &listen = service.listen;
 				const uint8_t *ours = listen.address.bytes;
 				/* 0 means all namespaces, but only below the cgroup */
-				bool anywhere = !netns || !key.netns;
+				bool anywhere = everywhere || !netns || !key.netns;
 
 				if (listen.port <= key.port && key.port <= listen.last &&
 				    (covers(ours, key.address) || covers(key.address, ours)) &&
@@ -330,8 +333,9 @@ static Status look_for_rivals(const Setup &setup, int cgroup, uint32_t link, boo
 		if (own.count(rival.link) || rival.link == link)
 			continue;
 		tp_config config = config_of(rival);
-		const Listen *shared =
-			config.claims ? shared_service(setup, rival, cgroup) : nullptr;
+		const Listen *shared = config.claims & TP_CLAIMS_SERVICES ?
+					       shared_service(setup, rival, config, cgroup) :
+					       nullptr;
 
 		if (!shared)
 			continue;

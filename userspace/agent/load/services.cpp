@@ -15,11 +15,16 @@
 namespace tp
 {
 
+/* In namespaces that the agent finds. A service has an entry where it has a listener. */
+static constexpr uint32_t most_found_services = 65536;
+
 uint32_t service_room(const Setup &setup)
 {
 	/* one more namespace, for the time in which one takes another's place */
 	uint64_t keys = (uint64_t)setup.ports() * (setup.namespaces.size() + 1);
 
+	if (setup.all_namespaces)
+		keys += most_found_services;
 	return (uint32_t)std::clamp<uint64_t>(std::bit_ceil(2 * keys), 16384, 1u << 24);
 }
 

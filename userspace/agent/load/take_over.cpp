@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <map>
@@ -51,13 +52,17 @@ static bool has_room(const std::string &dir, const Setup &setup)
 using ServiceKey = std::tuple<uint64_t, std::string, uint16_t>;
 using ServiceTable = std::map<ServiceKey, std::string>;
 
-static Result<ServiceTable> read_services(int fd)
+/* Those of the namespaces that were given. Those that are found follow from them. */
+static Result<ServiceTable> read_services(int fd, const Setup &setup)
 {
 	ServiceTable table;
 	TP_TRY(for_each_entry<tp_service_key, tp_service>(
 		fd, "tp_services", [&](const tp_service_key &key, tp_service service) {
 			std::string address((const char *)key.address, sizeof(key.address));
 
+			if (std::ranges::find(setup.namespaces, key.netns) ==
+			    setup.namespaces.end())
+				return;
 			service.passed_on = 0; /* the programs fill in these fields themselves */
 			service.passed_on_ns = 0;
 			service.served_since = 0;
@@ -68,12 +73,13 @@ static Result<ServiceTable> read_services(int fd)
 	return table;
 }
 
-static Result<bool> has_same_services(const std::string &dir, const Programs &programs)
+static Result<bool> has_same_services(const std::string &dir, const Programs &programs,
+				      const Setup &setup)
 {
 	Fd map = TP_TRY(open_map(dir, "tp_services", Access::read));
 
-	ServiceTable theirs = TP_TRY(read_services(map.get()));
-	ServiceTable ours = TP_TRY(read_services(programs.services()));
+	ServiceTable theirs = TP_TRY(read_services(map.get(), setup));
+	ServiceTable ours = TP_TRY(read_services(programs.services(), setup));
 	return theirs == ours;
 }
 
@@ -85,7 +91,7 @@ Result<Programs> load_programs(Setup &setup, const std::string &pin_dir, int cgr
 	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir + "/link_sockops", cgroup))
 		return Programs::load(setup, { pin_dir, false });
 	Programs programs = TP_TRY(Programs::load(setup, { pin_dir, true }));
-	if (TP_TRY(has_same_services(pin_dir, programs)))
+	if (TP_TRY(has_same_services(pin_dir, programs, setup)))
 		return programs;
 	return Programs::load(setup, { pin_dir, false });
 }
@@ -163,14 +169,14 @@ static Status start_after(Programs &programs, const std::string &pin_dir)
 }
 
 /* Up to where connections are taken; their pins are in `fresh`. */
-static Status start(Programs &programs, std::vector<Interfaces> &interfaces,
+static Status start(Programs &programs, const std::vector<Interfaces *> &interfaces,
 		    const std::string &fresh, std::optional<uint32_t> group,
 		    const std::string &predecessor, bool may_send,
 		    const std::function<Status()> &last_check)
 {
 	TP_TRY(programs.pin(fresh, group));
-	for (Interfaces &one : interfaces)
-		TP_TRY(one.pin_in(fresh));
+	for (Interfaces *one : interfaces)
+		TP_TRY(one->pin_in(fresh));
 	TP_TRY(last_check());
 	TP_TRY(programs.refresh(may_send));
 	if (predecessor.empty())
@@ -179,8 +185,8 @@ static Status start(Programs &programs, std::vector<Interfaces> &interfaces,
 				   start_after(programs, predecessor);
 }
 
-Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
-		 const std::string &pin_dir, Enforcer &enforcer,
+Status take_over(Programs &programs, const std::vector<Interfaces *> &interfaces,
+		 const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer,
 		 const std::function<Status()> &last_check)
 {
 	std::string fresh = fmt::format("{}-new-{}", pin_dir, getpid());
@@ -193,8 +199,8 @@ Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const 
 		(void)bool(set_draining(predecessor, TP_DRAINING_NOT));
 	if (done)
 		done = publish(fresh, pin_dir, { programs.shares(), true }, enforcer);
-	for (Interfaces &one : interfaces)
-		one.pins_moved(pin_dir);
+	for (Interfaces *one : interfaces)
+		one->pins_moved(pin_dir);
 	if (!done && pins_exist(fresh))
 		(void)bool(remove_pins(fresh)); /* the first error is the one to report */
 	return done;

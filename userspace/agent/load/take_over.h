@@ -26,8 +26,8 @@ Result<Programs> load_programs(Setup &setup, const std::string &pin_dir, int cgr
  * go on as if nothing had happened. Connections of another predecessor that have no socket yet are
  * ended. Before that, when others can see the pins, `last_check` must succeed.
  */
-Status take_over(Programs &programs, std::vector<Interfaces> &interfaces, const RunOptions &options,
-		 const std::string &pin_dir, Enforcer &enforcer,
+Status take_over(Programs &programs, const std::vector<Interfaces *> &interfaces,
+		 const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer,
 		 const std::function<Status()> &last_check);
 
 } // namespace tp

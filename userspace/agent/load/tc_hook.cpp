@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -189,11 +190,14 @@ Status TcHook::attach_filter(uint32_t interface, TcWay way)
 	return success();
 }
 
-Result<TcHook> TcHook::attach(const Namespace &space, int program, uint32_t interface, TcWay way)
+Result<TcHook> TcHook::attach(const Namespace &space, int program, uint32_t interface, TcWay way,
+			      bool quickly)
 {
 	TcHook hook(space, program);
+	int link = -EINVAL;
 
-	int link = bpf_link_create(program, (int)interface, tcx[way == TcWay::out], nullptr);
+	if (!quickly)
+		link = bpf_link_create(program, (int)interface, tcx[way == TcWay::out], nullptr);
 	if (link >= 0) {
 		hook.link_ = Fd(link);
 		return hook;
@@ -281,15 +285,16 @@ Status drop_filters(const std::string &dir)
 		Fd program(bpf_obj_get(path.c_str()));
 		std::optional<Filter> filter = parse_filter(name);
 
-		/* of any namespace, because each has a program of its own */
-		if (program && filter)
+		/* the pin's name ends with the cookie, if the namespace is not the agent's own */
+		auto at = std::ranges::find_if(spaces, [&](const Namespace &space) {
+			return filter && name.ends_with(fmt::format("_{}_{}", space.cookie,
+								    filter->interface));
+		});
+		if (program && filter && at == spaces.end())
 			take_off(*filter, program_id(program.get()));
-		for (const Namespace &space : spaces) {
-			Result<Inside> inside = Inside::enter(space);
-
-			if (inside && program && filter)
+		if (program && filter && at != spaces.end())
+			if (Result<Inside> inside = Inside::enter(*at); inside)
 				take_off(*filter, program_id(program.get()));
-		}
 		if (unlink(path.c_str()) && errno != ENOENT)
 			return system_error("unpin", path);
 	}

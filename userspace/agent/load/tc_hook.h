@@ -24,6 +24,11 @@ struct TcPrograms {
 	int in_ip = -1, out_ip = -1; /* for devices without a link header */
 	std::string name;            /* of their pins */
 	bool everywhere = false;     /* on all interfaces, whatever --interface says */
+	/*
+	 * Attach filters, which takes less than a millisecond each, and not links, for which the
+	 * kernel waits for all CPUs, 20 ms and more.
+	 */
+	bool quickly = false;
 };
 
 class TcHook
@@ -31,7 +36,7 @@ class TcHook
 public:
 	/* Must be called in the thread's namespace, which is `space`. */
 	static Result<TcHook> attach(const Namespace &space, int program, uint32_t interface,
-				     TcWay way);
+				     TcWay way, bool quickly = false);
 	TcHook(TcHook &&other) noexcept;
 	TcHook &operator=(TcHook &&) = delete;
 	~TcHook(); /* detaches it, unless it is pinned */

@@ -18,6 +18,12 @@
 namespace tp
 {
 
+/*
+ * Whether the table has a socket of its own, which tells of changes. It keeps the namespace alive, so
+ * where that must not be, somebody else has to call handle().
+ */
+enum class Notify { by_socket, by_others };
+
 class Followed
 {
 public:
@@ -32,13 +38,16 @@ public:
 	Status load();
 
 	int fd() const { return events_.get(); }
-	/* To be called when fd() is readable. */
+	/* To be called when fd() is readable, or when the table has changed (Notify::by_others). */
 	Status handle();
 	/* Does, from time to time, what was put off. */
 	Status tick();
 
 	/* Its namespace has gone, so no descriptor may hold on to that. */
 	virtual void leave();
+
+	/* Whether tick() has something to do. */
+	bool has_work() const { return changed_ || reading_; }
 
 	/* How often the table was read. */
 	unsigned times_read() const { return times_read_; }

@@ -17,11 +17,12 @@ namespace tp
 {
 
 Result<Interfaces> Interfaces::open(const Namespace &space, std::vector<TcPrograms> programs,
-				    std::vector<std::string> only)
+				    std::vector<std::string> only, Notify notify)
 {
 	Interfaces interfaces(space);
 
-	TP_TRY(interfaces.listen(space, RTMGRP_LINK));
+	if (notify == Notify::by_socket)
+		TP_TRY(interfaces.listen(space, RTMGRP_LINK));
 	interfaces.cookie_ = space.cookie;
 	interfaces.programs_ = std::move(programs);
 	interfaces.only_ = std::move(only);
@@ -127,7 +128,8 @@ Status Interfaces::attach_one(const Interface &interface, const TcPrograms &prog
 
 	if (program < 0)
 		return success();
-	Result<TcHook> hook = TcHook::attach(*space_, program, interface.index, way);
+	Result<TcHook> hook =
+		TcHook::attach(*space_, program, interface.index, way, programs.quickly);
 	if (!hook) {
 		Error error = hook.error();
 

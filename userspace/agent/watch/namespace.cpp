@@ -11,12 +11,25 @@
 #include <cstring>
 
 #include "agent/load/host.h"
+#include "agent/watch/way_in.h"
 #include "base/maps.h"
 
 namespace tp
 {
 
 static constexpr const char *own_path = "/proc/thread-self/ns/net";
+
+/* One that the agent has found. Its process may have gone, while others are in it. */
+static Result<Namespace> open_found(const tp_namespace &about)
+{
+	WayIn way = TP_TRY(find_way_in(about.inode, { (pid_t)about.pid, (pid_t)about.pid }));
+	Namespace space = TP_TRY(open_namespace(way.path));
+
+	if (space.cookie != about.cookie)
+		return Error{ ErrorCode::not_running, "open network namespace", way.path,
+			      "is another one" };
+	return space;
+}
 
 std::vector<Namespace> served_namespaces(const std::string &pin_dir)
 {
@@ -27,9 +40,9 @@ std::vector<Namespace> served_namespaces(const std::string &pin_dir)
 	for (uint32_t i = 0; map && bpf_map_lookup_elem(map->get(), &i, &about) == 0; i++) {
 		std::string name(about.name, strnlen(about.name, sizeof(about.name)));
 
-		if (name.empty()) /* the agent's own */
+		if (name.empty()) /* the agent's own, or a free entry */
 			continue;
-		Result<Namespace> space = open_namespace(name);
+		Result<Namespace> space = about.inode ? open_found(about) : open_namespace(name);
 		if (space)
 			spaces.push_back(std::move(*space));
 	}

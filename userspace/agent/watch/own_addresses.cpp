@@ -12,11 +12,13 @@
 namespace tp
 {
 
-Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map)
+Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map,
+					Notify notify)
 {
 	OwnAddresses addresses(space, netns, map);
 
-	TP_TRY(addresses.listen(space, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR));
+	if (notify == Notify::by_socket)
+		TP_TRY(addresses.listen(space, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR));
 	return addresses;
 }
 

@@ -13,11 +13,12 @@
 namespace tp
 {
 
-Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map)
+Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map, Notify notify)
 {
 	Routes routes(space, netns, map);
 
-	TP_TRY(routes.listen(space, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE));
+	if (notify == Notify::by_socket)
+		TP_TRY(routes.listen(space, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE));
 	return routes;
 }
 

@@ -32,8 +32,10 @@ void ServedNamespaces::log_failure(const Status &status, const char *consequence
 
 Status ServedNamespaces::set_routes()
 {
-	return parts_.programs.set_routes(std::any_of(parts_.routes.begin(), parts_.routes.end(),
-						      [](const Routes &r) { return r.any(); }));
+	bool any = std::any_of(parts_.routes.begin(), parts_.routes.end(),
+			       [](const Routes &r) { return r.any(); });
+
+	return parts_.programs.set_routes(any || (parts_.more_routes && parts_.more_routes()));
 }
 
 static constexpr const char *without_interface = "another engine serves its connections";

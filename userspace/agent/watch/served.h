@@ -9,6 +9,7 @@
 #define TP_AGENT_SERVED_H
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ public:
 		std::vector<OwnAddresses> &own;      /* empty if nobody asks for them */
 		std::vector<std::string> only;       /* --interface */
 		std::string pin_dir;
+		/* whether namespaces that are not followed here have entries in tp_routes */
+		std::function<bool()> more_routes = {};
 	};
 	explicit ServedNamespaces(Parts parts) : parts_(std::move(parts)) {}
 

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/watch/containers.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cap-ng.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "agent/load/host.h"
+#include "agent/load/pins.h"
+#include "agent/watch/container_visit.h"
+#include "agent/watch/way_back.h"
+#include "base/log.h"
+#include "base/maps.h"
+
+namespace tp
+{
+
+static constexpr const char *auto_name = "auto";
+
+/* After this many records in a row, everything else of the agent has its turn. */
+static constexpr unsigned records_in_a_row = 64;
+
+/* How many namespaces one tick looks after: 200 of them have their turn every five seconds. */
+static constexpr unsigned looked_after_per_tick = 8;
+
+static constexpr const char *not_attached = "another engine serves its connections";
+static constexpr const char *old_routes = "route metrics may be out of date";
+static constexpr const char *old_addresses = "own addresses may be out of date";
+
+/* How long one that cannot be covered is remembered. Its next SYN reminds of it. */
+static constexpr auto closed_for = std::chrono::hours(1);
+
+bool take_auto(std::vector<std::string> &namespaces)
+{
+	return std::erase(namespaces, auto_name) > 0;
+}
+
+Status check_rights_for_containers()
+{
+	static constexpr struct {
+		unsigned capability;
+		const char *name;
+	} needed[] = {
+		{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN" },
+		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE" },
+		{ CAP_NET_RAW, "CAP_NET_RAW" },
+		{ CAP_NET_BROADCAST, "CAP_NET_BROADCAST" },
+	};
+	std::string missing;
+
+	for (const auto &one : needed)
+		if (!capng_have_capability(CAPNG_EFFECTIVE, one.capability))
+			missing += (missing.empty() ? "missing " : ", ") + std::string(one.name);
+	if (missing.empty())
+		return success();
+	return Error{ ErrorCode::permission,
+		      "use",
+		      "--netns auto",
+		      missing,
+		      "it enters other processes' network namespaces; name the namespaces instead, "
+		      "or run it as root",
+		      EPERM };
+}
+
+/* ---- start ---------------------------------------------------------------------------- */
+
+void Containers::FreeRing::operator()(ring_buffer *ring) const
+{
+	ring_buffer__free(ring);
+}
+
+Containers::~Containers() = default;
+
+Result<std::unique_ptr<Containers>> Containers::open(Parts parts)
+{
+	std::unique_ptr<Containers> all(new Containers(std::move(parts)));
+
+	all->ids_ = TP_TRY(NamespaceIds::open());
+	all->ring_.reset(
+		ring_buffer__new(all->parts_.programs.listeners(), take, all.get(), nullptr));
+	if (!all->ring_)
+		return system_error("open", "ring buffer tp_listeners");
+	all->parts_.enforcer.set_opener([self = all.get()](uint64_t cookie) -> Result<Namespace> {
+		auto at = self->found_.find(cookie);
+
+		if (at == self->found_.end())
+			return Error{ ErrorCode::not_running, "open network namespace",
+				      std::to_string(cookie), "is not served" };
+		Fd fd = TP_TRY(open_way_in(at->second->way));
+		return Namespace{ at->second->space.name, std::move(fd), cookie };
+	});
+	TP_TRY(all->read_templates());
+	return all;
+}
+
+bool Containers::is_given(uint64_t cookie) const
+{
+	return std::ranges::find(parts_.setup.namespaces, cookie) != parts_.setup.namespaces.end();
+}
+
+/* Covers a namespace if the programs will see one of its listeners. */
+Status Containers::cover_listeners(const WayIn &way, const std::set<uint64_t> &cgroups)
+{
+	Namespace space = { way.path, TP_TRY(open_way_in(way)), 0 };
+	std::set<uint16_t> ports;
+
+	{
+		Inside inside = TP_TRY(Inside::enter(space));
+
+		for (const Listening &one : TP_TRY(read_listening()))
+			if (is_wanted(one.address, one.port) &&
+			    (parts_.cgroup.empty() || !one.cgroup || cgroups.contains(one.cgroup)))
+				ports.insert(one.port);
+		space.cookie = own_netns_cookie();
+	}
+	if (ports.empty() || is_given(space.cookie))
+		return success();
+	Result<Found *> found = cover(space.cookie, way.inode, { way.pid, way.pid });
+	if (!found) {
+		shut(space.cookie, way.inode, { way.pid, way.pid }, found.error());
+		return success();
+	}
+	for (uint16_t port : ports)
+		TP_TRY(enter_services(**found, port));
+	return success();
+}
+
+/*
+ * A connection that the predecessor's programs have translated needs programs, also where nobody
+ * listens any more.
+ */
+void Containers::cover_predecessors(const std::string &dir)
+{
+	Result<Fd> map = pins_exist(dir) ? open_map(dir, "tp_namespaces", Access::read) :
+					   Result<Fd>(Error{});
+
+	if (!map)
+		return;
+	(void)bool(for_each_entry<uint32_t, tp_namespace>(
+		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &one) {
+			if (one.inode && one.cookie && !is_given(one.cookie) &&
+			    one.state == TP_NAMESPACE_ENTERED)
+				(void)bool(cover(one.cookie, one.inode,
+						 { (pid_t)one.pid, (pid_t)one.pid }));
+		}));
+}
+
+Status Containers::cover_existing(const std::string &predecessor)
+{
+	std::set<uint64_t> cgroups;
+	uint32_t own = own_netns_inode();
+
+	if (!parts_.cgroup.empty())
+		cgroups = cgroups_below(parts_.cgroup);
+	for (const WayIn &way : all_ways_in())
+		if (way.inode != own) /* a process may have gone meanwhile, and its namespace */
+			log_failure(cover_listeners(way, cgroups), "its listener has to wait");
+	cover_predecessors(predecessor);
+	return success();
+}
+
+std::vector<Interfaces *> Containers::interfaces()
+{
+	std::vector<Interfaces *> all;
+
+	for (auto &[cookie, found] : found_)
+		all.push_back(&*found->interfaces);
+	return all;
+}
+
+bool Containers::any_routes() const
+{
+	return std::ranges::any_of(found_, [](const auto &one) {
+		return one.second->routes && one.second->routes->any();
+	});
+}
+
+Status Containers::watch()
+{
+	TP_TRY(parts_.loop.watch(ring_buffer__epoll_fd(ring_.get()), [this] {
+		records_ = 0;
+		ring_buffer__consume(ring_.get());
+	}));
+	return parts_.loop.watch(ids_->fd(), [this] {
+		std::set<std::pair<int, NamespaceIds::Event>> events;
+
+		ids_->read_events(
+			[&](int id, NamespaceIds::Event event) { events.emplace(id, event); });
+		for (auto [id, event] : events)
+			handle_event(id, event);
+	});
+}
+
+void Containers::services_changed()
+{
+	log_failure(read_templates(), "services in other namespaces are not up to date");
+	for (auto &[cookie, found] : found_)
+		log_failure(update_services(*found), "services there are not up to date");
+	log_failure(cover_existing({}), "a new service's listener has to wait");
+}
+
+void Containers::log_failure(const Status &status, const char *consequence)
+{
+	if (status || status.error().text() == last_failure_)
+		return;
+	last_failure_ = status.error().text();
+	log("{}; {}", last_failure_, consequence);
+}
+
+/* ---- listeners that the programs have met --------------------------------------------- */
+
+/* Stops consuming for now by a negative result. The record at hand is done with. */
+int Containers::take(void *self, void *data, size_t size)
+{
+	Containers &all = *(Containers *)self;
+	tp_listener record;
+
+	if (size < sizeof(record))
+		return 0;
+	std::memcpy(&record, data, sizeof(record));
+	all.handle(record);
+	return ++all.records_ < records_in_a_row ? 0 : -EAGAIN;
+}
+
+/* Nothing of the namespace waits any more, so the programs may tell of it again. */
+void Containers::settle(uint64_t cookie)
+{
+	bpf_map_delete_elem(parts_.programs.uncovered(), &cookie);
+}
+
+void Containers::handle(const tp_listener &record)
+{
+	uint64_t cookie = record.flow.netns;
+	Hint hint = { (pid_t)record.tgid, (pid_t)record.tid };
+	Address listener;
+
+	std::memcpy(listener.bytes, record.flow.local, 16);
+	if (closed_.contains(cookie))
+		return; /* retry_closed() has its time */
+	bool syn = record.type == TP_LISTENER_SYN;
+	if (is_given(cookie) || (!syn && !is_wanted(listener, record.flow.local_port))) {
+		settle(cookie);
+		return;
+	}
+	Result<Found *> found = cover(cookie, record.inode, hint);
+	if (!found) {
+		shut(cookie, record.inode, hint, found.error());
+		return;
+	}
+	Status entered = enter_services(**found, record.flow.local_port);
+	log_failure(entered, "trying again with the next SYN");
+	settle(cookie);
+	if (entered && syn)
+		parts_.enforcer.send_in_syn(record);
+}
+
+/* ---- what changes in covered namespaces ------------------------------------------------- */
+
+void Containers::handle_event(int id, NamespaceIds::Event event)
+{
+	if (event == NamespaceIds::Event::anything) {
+		std::vector<uint64_t> gone;
+
+		for (auto &[cookie, found] : found_)
+			if (!ids_->exists(found->id))
+				gone.push_back(cookie);
+			else if (Visit visit(*found); visit) {
+				read_interfaces(*found);
+				log_failure(found->own->handle(), old_addresses);
+			}
+		for (uint64_t cookie : gone)
+			end(cookie);
+		return;
+	}
+	auto at = by_id_.find(id);
+	if (at == by_id_.end())
+		return;
+	Found &found = *found_.at(at->second);
+	if (event == NamespaceIds::Event::end && !ids_->exists(id)) {
+		end(at->second);
+	} else if (Visit visit(found); visit) {
+		if (event == NamespaceIds::Event::interfaces)
+			read_interfaces(found);
+		else if (event == NamespaceIds::Event::addresses)
+			log_failure(found.own->handle(), old_addresses);
+	}
+}
+
+/* At once, as long as that does not take more than a tenth of the time. */
+void Containers::read_interfaces(Found &found)
+{
+	Clock::time_point start = Clock::now();
+
+	if (start < found.next_read) {
+		log_failure(found.interfaces->handle(), not_attached);
+		return;
+	}
+	log_failure(found.interfaces->attach(false), not_attached);
+	found.next_read = Clock::now() + 9 * (Clock::now() - start);
+}
+
+void Containers::go_on(Found &found)
+{
+	if (!found.interfaces->has_work() && !found.own->has_work())
+		return;
+	Visit visit(found);
+
+	if (!visit)
+		return;
+	log_failure(found.interfaces->tick(), not_attached);
+	log_failure(found.own->tick(), old_addresses);
+}
+
+/* What nobody tells of: routes, and programs that somebody has removed. */
+void Containers::look_after(Found &found)
+{
+	Visit visit(found);
+
+	if (!visit)
+		return; /* if it has not ended, its connections go on */
+	if (visit.is_new())
+		show(found.slot, found.space.cookie, found.way, TP_NAMESPACE_ENTERED);
+	Result<size_t> put_back = found.interfaces->put_back();
+	if (!put_back)
+		log_failure(put_back.error(), not_attached);
+	else if (*put_back)
+		parts_.programs.count_put_back((uint32_t)*put_back);
+	if (found.routes) {
+		bool any = found.routes->any();
+
+		log_failure(found.routes->load(), old_routes);
+		found.routes->leave();
+		log_failure(WayBack::enter(found.space), not_attached);
+		if (found.routes->any() != any)
+			log_failure(parts_.set_routes(), old_routes);
+	}
+}
+
+void Containers::retry_closed()
+{
+	Clock::time_point now = Clock::now();
+	std::vector<uint64_t> due, old;
+
+	for (const auto &[cookie, closed] : closed_)
+		if (now - closed.since > closed_for)
+			old.push_back(cookie);
+		else if (now >= closed.next)
+			due.push_back(cookie);
+	for (uint64_t cookie : old)
+		reopen(cookie);
+	for (uint64_t cookie : due) {
+		Closed closed = closed_.at(cookie);
+		Result<Found *> found = cover(cookie, closed.way.inode, closed.hint);
+
+		if (!found)
+			shut(cookie, closed.way.inode, closed.hint, found.error());
+	}
+}
+
+void Containers::tick()
+{
+	std::vector<uint64_t> gone;
+	auto at = found_.lower_bound(next_looked_after_);
+
+	for (auto &[cookie, found] : found_)
+		go_on(*found);
+	for (unsigned i = 0; i < std::min<size_t>(looked_after_per_tick, found_.size()); i++) {
+		if (at == found_.end())
+			at = found_.begin();
+		Found &found = *at->second;
+		if (!ids_->exists(found.id) || is_given(at->first))
+			gone.push_back(at->first);
+		else
+			look_after(found);
+		++at;
+	}
+	next_looked_after_ = at == found_.end() ? 0 : at->first;
+	for (uint64_t cookie : gone) {
+		Found &found = *found_.at(cookie);
+
+		/* if it has not ended, it was given a name by now, and has programs of its own */
+		if (Visit visit(found); visit)
+			found.interfaces->detach();
+		end(cookie);
+	}
+	retry_closed();
+}
+
+void Containers::stop()
+{
+	for (auto &[cookie, found] : found_)
+		if (found->routes)
+			if (Visit visit(*found); visit)
+				restore_way_back(found->space);
+}
+
+} // namespace tp
