@@ -3,6 +3,7 @@
 #ifndef TP_PARSER_PROXY_HEADER_V1_H
 #define TP_PARSER_PROXY_HEADER_V1_H
 
+#include "bpf/parser/proxy_header_v1_line.h"
 #include "bpf/parser/proxy_parser.h"
 
 static inline int tp_hex_digit(__u8 c)
@@ -273,14 +274,12 @@ static long tp_v1_step(__u64 index, void *context)
 	return 0;
 }
 
-static inline void tp_parse_v1(struct tp_parse_context *x)
+/* Any line, a byte at a time. */
+static inline void tp_parse_v1_bytes(struct tp_parse_context *x)
 {
 	struct tp_parser *p = x->parser;
 	__u32 available = x->available;
 
-	p->header.version = 1;
-	p->header.command = TP_COMMAND_PROXY;
-	p->header.transport = TP_TRANSPORT_STREAM;
 	if (available > TP_MAX_V1)
 		available = TP_MAX_V1;
 	if (available > 6)
@@ -294,6 +293,17 @@ static inline void tp_parse_v1(struct tp_parse_context *x)
 		tp_set_verdict(p, TP_REJECT, TP_OUT_BAD_V1); /* no CRLF within the limit */
 	else
 		tp_set_verdict(p, TP_WAIT, TP_OUT_NONE);
+}
+
+static inline void tp_parse_v1(struct tp_parse_context *x)
+{
+	struct tp_parser *p = x->parser;
+
+	p->header.version = 1;
+	p->header.command = TP_COMMAND_PROXY;
+	p->header.transport = TP_TRANSPORT_STREAM;
+	if (!tp_v1_line(p, (const struct tp_line *)x->bytes, x->available))
+		tp_parse_v1_bytes(x);
 }
 
 #endif
