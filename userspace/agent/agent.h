@@ -76,7 +76,7 @@ private:
 	/* In the order in which they are made. Each may point at those before it. */
 	RunOptions options_;
 	ReadOptions reread_;
-	Notify notify_;
+	ServiceManager notify_;
 	Setup setup_;
 	ServiceIds ids_;
 	bool may_send_ = false; /* CAP_NET_RAW is there */

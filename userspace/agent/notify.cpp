@@ -28,25 +28,25 @@ static uint64_t monotonic_us()
 	return (uint64_t)now.tv_sec * 1'000'000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-Notify::Notify() : wanted_(std::getenv("NOTIFY_SOCKET") != nullptr)
+ServiceManager::ServiceManager() : wanted_(std::getenv("NOTIFY_SOCKET") != nullptr)
 {
 	if (sd_watchdog_enabled(0, &watchdog_us_) <= 0)
 		watchdog_us_ = 0;
 }
 
 /* A manager that does not listen any more is no reason to stop serving. */
-void Notify::say(const std::string &state) const
+void ServiceManager::say(const std::string &state) const
 {
 	if (wanted_)
 		(void)sd_notify(0, state.c_str());
 }
 
-void Notify::starting(const std::string &status)
+void ServiceManager::starting(const std::string &status)
 {
 	say(fmt::format("STATUS={}\nEXTEND_TIMEOUT_USEC={}", status, longest_step_us));
 }
 
-void Notify::ready(const std::string &summary)
+void ServiceManager::ready(const std::string &summary)
 {
 	summary_ = summary;
 	say(fmt::format("READY=1\nSTATUS={}", summary_));
@@ -54,24 +54,24 @@ void Notify::ready(const std::string &summary)
 	next_count_us_ = 0;
 }
 
-void Notify::reloading()
+void ServiceManager::reloading()
 {
 	say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reading the configuration\n"
 			"EXTEND_TIMEOUT_USEC={}\nWATCHDOG=1",
 			monotonic_us(), longest_step_us));
 }
 
-void Notify::stopping()
+void ServiceManager::stopping()
 {
 	say(fmt::format("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC={}", longest_step_us));
 }
 
-void Notify::failed(const std::string &why)
+void ServiceManager::failed(const std::string &why)
 {
 	say("STATUS=" + why);
 }
 
-void Notify::feed_watchdog()
+void ServiceManager::feed_watchdog()
 {
 	uint64_t now = monotonic_us();
 
@@ -82,12 +82,12 @@ void Notify::feed_watchdog()
 	fed_us_ = now;
 }
 
-void Notify::say_status()
+void ServiceManager::say_status()
 {
 	say(fmt::format("STATUS={}; {}", summary_, count_text(live_, "live connection")));
 }
 
-void Notify::count(int origins, uint64_t now)
+void ServiceManager::count(int origins, uint64_t now)
 {
 	Result<bool> whole = scan_.next(
 		origins, "tp_origins", entries_of_tick,
@@ -103,7 +103,7 @@ void Notify::count(int origins, uint64_t now)
 	next_count_us_ = now + between_counts_us;
 }
 
-void Notify::tick(int origins)
+void ServiceManager::tick(int origins)
 {
 	if (!wanted_)
 		return;

@@ -15,10 +15,10 @@
 namespace tp
 {
 
-class Notify
+class ServiceManager
 {
 public:
-	Notify();
+	ServiceManager();
 
 	/* The start takes long on a slow host, and is not to be given up for that. */
 	void starting(const std::string &status);

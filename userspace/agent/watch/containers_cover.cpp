@@ -149,10 +149,10 @@ void Containers::show(uint32_t slot, uint64_t cookie, const WayIn &way, tp_names
 
 void Containers::free_slot(uint32_t slot)
 {
-	tp_namespace none = {};
+	tp_namespace empty = {};
 
 	slots_[slot - parts_.setup.names.size()] = false;
-	bpf_map_update_elem(parts_.programs.namespaces(), &slot, &none, BPF_ANY);
+	bpf_map_update_elem(parts_.programs.namespaces(), &slot, &empty, BPF_ANY);
 }
 
 /* ---- covering ----------------------------------------------------------------------- */
