@@ -116,8 +116,9 @@
 	X(headers_lost, "headers_lost",                                                            \
 	  "Accepted connections whose header found no room, so that their TLVs are not known.")    \
 	X(events_withheld, "events_withheld",                                                      \
-	  "Connections refused before a header that got no event, because there were too many.") \
-	X(syns_held, "syns_held", "SYNs that waited for the agent to cover their network namespace.")     \
+	  "Connections refused before a header that got no event, because there were too many.")   \
+	X(syns_held, "syns_held",                                                                  \
+	  "SYNs that waited for the agent to cover their network namespace.")                      \
 	X(syns_uncovered, "syns_uncovered",                                                        \
 	  "SYNs dropped because the agent had not covered their network namespace.")
 

@@ -195,15 +195,15 @@ Status Containers::enter(Found &fresh)
 	if (programs.engines().answer_clients()) {
 		log_failure(WayBack::enter(space), "another engine serves its connections");
 		fresh.routes = TP_TRY(
-			Routes::open(space, space.cookie, programs.routes(), Notify::by_others));
+			Routes::open(space, space.cookie, programs.routes(), Told::by_others));
 		TP_TRY(fresh.routes->load());
 		fresh.routes->leave();
 	}
-	fresh.own = TP_TRY(OwnAddresses::open(space, space.cookie, programs.own_addresses(),
-					      Notify::by_others));
+	fresh.own = TP_TRY(
+		OwnAddresses::open(space, space.cookie, programs.own_addresses(), Told::by_others));
 	TP_TRY(fresh.own->load());
 	fresh.interfaces = TP_TRY(Interfaces::open(space, programs.tc_programs_anywhere(),
-						   parts_.only, Notify::by_others));
+						   parts_.only, Told::by_others));
 	if (!dir_.empty())
 		TP_TRY(fresh.interfaces->pin_in(dir_));
 	return fresh.interfaces->attach(false);

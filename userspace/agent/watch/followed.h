@@ -22,7 +22,7 @@ namespace tp
  * Whether the table has a socket of its own, which tells of changes. It keeps the namespace alive, so
  * where that must not be, somebody else has to call handle().
  */
-enum class Notify { by_socket, by_others };
+enum class Told { by_socket, by_others };
 
 class Followed
 {
@@ -38,7 +38,7 @@ public:
 	Status load();
 
 	int fd() const { return events_.get(); }
-	/* To be called when fd() is readable, or when the table has changed (Notify::by_others). */
+	/* To be called when fd() is readable, or when the table has changed (Told::by_others). */
 	Status handle();
 	/* Does, from time to time, what was put off. */
 	Status tick();

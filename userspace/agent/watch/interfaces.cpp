@@ -17,11 +17,11 @@ namespace tp
 {
 
 Result<Interfaces> Interfaces::open(const Namespace &space, std::vector<TcPrograms> programs,
-				    std::vector<std::string> only, Notify notify)
+				    std::vector<std::string> only, Told told)
 {
 	Interfaces interfaces(space);
 
-	if (notify == Notify::by_socket)
+	if (told == Told::by_socket)
 		TP_TRY(interfaces.listen(space, RTMGRP_LINK));
 	interfaces.cookie_ = space.cookie;
 	interfaces.programs_ = std::move(programs);

@@ -29,8 +29,7 @@ public:
 	 * for them, those that carry IP packets are meant, too.
 	 */
 	static Result<Interfaces> open(const Namespace &space, std::vector<TcPrograms> programs,
-				       std::vector<std::string> only,
-				       Notify notify = Notify::by_socket);
+				       std::vector<std::string> only, Told told = Told::by_socket);
 
 	/*
 	 * Attaches the programs where they are missing. The interfaces in `only` must exist at

@@ -12,12 +12,11 @@
 namespace tp
 {
 
-Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map,
-					Notify notify)
+Result<OwnAddresses> OwnAddresses::open(const Namespace &space, uint64_t netns, int map, Told told)
 {
 	OwnAddresses addresses(space, netns, map);
 
-	if (notify == Notify::by_socket)
+	if (told == Told::by_socket)
 		TP_TRY(addresses.listen(space, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR));
 	return addresses;
 }

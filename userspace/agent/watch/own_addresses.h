@@ -26,7 +26,7 @@ class OwnAddresses : public Followed
 public:
 	/* `map` is tp_own_addresses, borrowed. `netns` is as in the flows. */
 	static Result<OwnAddresses> open(const Namespace &space, uint64_t netns, int map,
-					 Notify notify = Notify::by_socket);
+					 Told told = Told::by_socket);
 
 	/* Removes them from the map. */
 	void clear();

@@ -13,11 +13,11 @@
 namespace tp
 {
 
-Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map, Notify notify)
+Result<Routes> Routes::open(const Namespace &space, uint64_t netns, int map, Told told)
 {
 	Routes routes(space, netns, map);
 
-	if (notify == Notify::by_socket)
+	if (told == Told::by_socket)
 		TP_TRY(routes.listen(space, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE));
 	return routes;
 }

@@ -27,7 +27,7 @@ class Routes : public Followed
 public:
 	/* `map` is tp_routes, borrowed. `netns` is as in the flows. */
 	static Result<Routes> open(const Namespace &space, uint64_t netns, int map,
-				   Notify notify = Notify::by_socket);
+				   Told told = Told::by_socket);
 
 	/* Removes them from the map. */
 	void clear();
