@@ -26,6 +26,11 @@ struct EventOptions {
 	bool refused = false; /* show only refused connections */
 };
 
+struct TopOptions {
+	bool once = false;   /* show one interval, and end */
+	double interval = 1; /* seconds */
+};
+
 struct DenyOptions {
 	std::vector<std::string> networks;
 	std::string file;  /* a file with one network on each line; - is standard input */
@@ -46,6 +51,9 @@ Status show_status(const ViewOptions &options);
 
 /* Prints the metrics in the text format of Prometheus. */
 Status show_metrics(const std::string &pin_dir);
+
+/* Shows, again and again, how much happens a second. */
+Status show_top(const ViewOptions &options, const TopOptions &how);
 
 /* Shows what became of connections: the remembered ones and then, with follow, all that come. */
 Status show_events(const ViewOptions &options, const EventOptions &which);

@@ -27,6 +27,7 @@ struct Arguments {
 	ViewOptions view;
 	UnloadOptions unload;
 	EventOptions events;
+	TopOptions top;
 	DenyOptions deny;
 	DecodeOptions decode;
 	DoctorOptions doctor;
@@ -176,7 +177,17 @@ void add_monitoring(CLI::App &app, Arguments &arguments, Actions &actions)
 	CLI::App *metrics = app.add_subcommand(
 		"metrics", "Print metrics in the text format of Prometheus, and end");
 
+	CLI::App *top = add_view(app, arguments, "top",
+				 "Show, again and again, how many connections a second have which "
+				 "outcome");
+
 	add_pin_dir(metrics, arguments.view.pin_dir);
+	top->add_flag("--once", arguments.top.once, "Show one interval, and end");
+	top->add_option("--interval", arguments.top.interval, "Count over this time")
+		->type_name("SECONDS")
+		->check(CLI::Range(0.1, 3600.0))
+		->capture_default_str();
+	actions[top] = [&] { return report(show_top(arguments.view, arguments.top)); };
 	actions[metrics] = [&] { return report(show_metrics(arguments.view.pin_dir)); };
 }
 
