@@ -11,6 +11,7 @@
 #include "agent/options.h"
 #include "base/result.h"
 #include "bpf/abi.h"
+#include "cli/connection_filter.h"
 
 namespace tp
 {
@@ -45,7 +46,7 @@ struct DecodeOptions {
 /* Returns the exit code: 0 for accept and accept-real, 1 for the other verdicts. */
 Result<int> decode(const DecodeOptions &options);
 
-Status show_connections(const ViewOptions &options);
+Status show_connections(const ViewOptions &options, const ConnectionOptions &which);
 Status show_connection(const ViewOptions &options, const std::string &cookie);
 Status show_status(const ViewOptions &options);
 

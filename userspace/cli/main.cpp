@@ -28,6 +28,7 @@ struct Arguments {
 	UnloadOptions unload;
 	EventOptions events;
 	TopOptions top;
+	ConnectionOptions connections;
 	DenyOptions deny;
 	DecodeOptions decode;
 	DoctorOptions doctor;
@@ -145,6 +146,25 @@ void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 	};
 }
 
+/* Which connections are to be shown. */
+void add_connection_filters(CLI::App *command, ConnectionOptions &which)
+{
+	command->add_option("--origin", which.origin, "Show connections of clients in this network")
+		->type_name("CIDR");
+	command->add_option("--proxy", which.proxy, "Show connections from proxies in this network")
+		->type_name("CIDR");
+	command->add_option("--service", which.service, "Show connections of this service")
+		->type_name("ADDRESS:PORT");
+	command->add_option("--older", which.older,
+			    "Show connections that began so long ago or longer, as in 30s, 5m, 2h "
+			    "or 1d")
+		->type_name("TIME");
+	command->add_option("--pid", which.pid, "Show connections that this process has open")
+		->type_name("N")
+		->check(CLI::Range(1, INT32_MAX));
+	command->add_flag("--processes", which.processes, "Name the process of each connection");
+}
+
 /* The commands that show something. */
 void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 {
@@ -157,6 +177,7 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 	CLI::App *events =
 		add_view(app, arguments, "events", "Show what became of the latest connections");
 
+	add_connection_filters(connections, arguments.connections);
 	connections->add_flag("--tlvs", arguments.view.tlvs, "Show also the TLVs of the headers");
 	lookup->add_option("cookie", arguments.cookie,
 			   "The cookie as ss -e prints it, such as sk:1a2b")
@@ -165,7 +186,9 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 	events->add_flag("--follow", arguments.events.follow,
 			 "Go on with the connections that come");
 	events->add_flag("--refused", arguments.events.refused, "Show only refused connections");
-	actions[connections] = [&] { return report(show_connections(arguments.view)); };
+	actions[connections] = [&] {
+		return report(show_connections(arguments.view, arguments.connections));
+	};
 	actions[lookup] = [&] { return report(show_connection(arguments.view, arguments.cookie)); };
 	actions[status] = [&] { return report(show_status(arguments.view)); };
 	actions[events] = [&] { return report(show_events(arguments.view, arguments.events)); };
