@@ -18,6 +18,11 @@ struct Service {
 	tp_service_key key;
 	tp_service value;
 
+	Listen address() const
+	{
+		return { make_address(key.address, sizeof(key.address)), value.first_port,
+			 value.last_port };
+	}
 	std::string listen() const
 	{
 		return format_service(key.address, value.first_port, value.last_port);

@@ -11,6 +11,7 @@
 #include "agent/options.h"
 #include "base/result.h"
 #include "bpf/abi.h"
+#include "cli/connection_filter.h"
 
 namespace tp
 {
@@ -24,6 +25,11 @@ struct ViewOptions {
 struct EventOptions {
 	bool follow = false;
 	bool refused = false; /* show only refused connections */
+};
+
+struct TopOptions {
+	bool once = false;   /* show one interval, and end */
+	double interval = 1; /* seconds */
 };
 
 struct DenyOptions {
@@ -40,12 +46,15 @@ struct DecodeOptions {
 /* Returns the exit code: 0 for accept and accept-real, 1 for the other verdicts. */
 Result<int> decode(const DecodeOptions &options);
 
-Status show_connections(const ViewOptions &options);
+Status show_connections(const ViewOptions &options, const ConnectionOptions &which);
 Status show_connection(const ViewOptions &options, const std::string &cookie);
 Status show_status(const ViewOptions &options);
 
 /* Prints the metrics in the text format of Prometheus. */
 Status show_metrics(const std::string &pin_dir);
+
+/* Shows, again and again, how much happens a second. */
+Status show_top(const ViewOptions &options, const TopOptions &how);
 
 /* Shows what became of connections: the remembered ones and then, with follow, all that come. */
 Status show_events(const ViewOptions &options, const EventOptions &which);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer connections, truepeer lookup. */
+#include <algorithm>
 #include <charconv>
+#include <optional>
+#include <set>
+#include <span>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +13,8 @@
 #include "base/maps.h"
 #include "bpf/parser/proxy_header.h"
 #include "cli/commands.h"
+#include "cli/connection_filter.h"
+#include "cli/owners.h"
 #include "cli/table.h"
 #include "cli/tlv.h"
 #include "cli/view.h"
@@ -24,7 +30,8 @@ struct Connection {
 	uint64_t cookie;
 	std::string service;
 	tp_peer peer;
-	std::vector<uint8_t> header; /* the header itself, if it was kept and asked for */
+	std::vector<uint8_t> header;    /* the header itself, if it was kept and asked for */
+	std::optional<Process> process; /* that has it, if it can be seen and was asked for */
 };
 
 std::string cookie_text(uint64_t cookie)
@@ -73,6 +80,10 @@ Json to_json(const Connection &connection)
 		out["header_bytes"] = peer.header_bytes;
 	if (peer.state == TP_PEER_REFUSED)
 		out["reason"] = outcome_name(peer.reason);
+	if (connection.process) {
+		out["pid"] = connection.process->pid;
+		out["process"] = connection.process->name;
+	}
 	if (!connection.header.empty())
 		put_header(out, connection.header);
 	return out;
@@ -87,14 +98,16 @@ std::string cell(const Json &object, const char *key)
 	return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-void print(const std::vector<Connection> &connections)
+void print(const std::vector<Connection> &connections, bool processes)
 {
-	static const char *const columns[] = { "cookie",  "service", "engine",      "state",
-					       "version", "command", "origin",      "destination",
-					       "proxy",   "local",   "header_bytes" };
+	std::vector<const char *> columns = { "cookie",  "service", "engine",      "state",
+					      "version", "command", "origin",      "destination",
+					      "proxy",   "local",   "header_bytes" };
 	std::vector<Row> rows(1);
 	std::string tlvs;
 
+	if (processes)
+		columns.insert(columns.end(), { "pid", "process" });
 	for (const char *column : columns) {
 		std::string heading = column;
 
@@ -118,21 +131,61 @@ void print(const std::vector<Connection> &connections)
 	fmt::print("{}{}", format_table(rows), tlvs);
 }
 
-Status read_connections(const std::string &dir, bool with_headers, std::vector<Connection> &out)
+std::optional<Listen> listen_of(const std::map<uint32_t, Service> &services, uint32_t id)
+{
+	auto found = services.find(id);
+
+	if (found == services.end())
+		return {};
+	return found->second.address();
+}
+
+/* Returns whether a service is there that the filter wants. */
+Result<bool> read_connections(const std::string &dir, const ConnectionFilter &filter,
+			      std::vector<Connection> &out)
 {
 	std::map<uint32_t, Service> services = TP_TRY(read_services(dir));
 	HashScan<uint64_t, tp_peer> scan;
+	uint64_t now = boot_time_ns();
 
 	Fd map = TP_TRY(open_map(dir, "tp_origins", Access::read));
-	size_t first = out.size();
-	Status read = scan.all(map.get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
-		if (peer.state != TP_PEER_CLOSED)
-			out.push_back({ cookie, service_text(services, peer.service), peer, {} });
+	TP_TRY(scan.all(map.get(), "tp_origins", [&](uint64_t cookie, const tp_peer &peer) {
+		if (peer.state != TP_PEER_CLOSED &&
+		    filter.wants(peer, listen_of(services, peer.service), now))
+			out.push_back(
+				{ cookie, service_text(services, peer.service), peer, {}, {} });
+	}));
+	return std::ranges::any_of(services, [&](const auto &entry) {
+		return filter.wants_service(entry.second.address());
 	});
-	for (size_t i = first; i < out.size() && read && with_headers; i++) {
-		out[i].header = TP_TRY(read_header(dir, out[i].peer));
+}
+
+Status read_headers(const std::string &dir, std::span<Connection> connections)
+{
+	for (Connection &connection : connections)
+		connection.header = TP_TRY(read_header(dir, connection.peer));
+	return success();
+}
+
+/* Names the processes, and leaves only those of `pid` if that is not 0. */
+Status add_processes(int pid, std::vector<Connection> &connections)
+{
+	std::set<uint64_t> namespaces;
+
+	for (const Connection &connection : connections)
+		namespaces.insert(connection.peer.netns);
+	ConnectionOwners owners =
+		TP_TRY(find_owners(namespaces, pid ? std::optional<pid_t>(pid) : std::nullopt));
+	for (Connection &connection : connections) {
+		auto owner = owners.find(connection.cookie);
+
+		if (owner != owners.end())
+			connection.process = owner->second;
 	}
-	return read;
+	if (pid)
+		std::erase_if(connections,
+			      [](const Connection &connection) { return !connection.process; });
+	return success();
 }
 
 Result<uint64_t> parse_cookie(const std::string &text)
@@ -154,16 +207,27 @@ Result<uint64_t> parse_cookie(const std::string &text)
 
 } // namespace
 
-Status show_connections(const ViewOptions &options)
+Status show_connections(const ViewOptions &options, const ConnectionOptions &which)
 {
+	ConnectionFilter filter = TP_TRY(ConnectionFilter::read(which));
 	std::vector<std::string> dirs = TP_TRY(find_dirs(options.pin_dir));
 	std::vector<Connection> connections;
+	bool any_service = false;
 
 	for (const std::string &dir : dirs) {
-		TP_TRY(read_connections(dir, options.tlvs, connections));
+		size_t first = connections.size();
+
+		any_service |= TP_TRY(read_connections(dir, filter, connections));
+		if (options.tlvs)
+			TP_TRY(read_headers(dir, std::span(connections).subspan(first)));
 	}
+	if (!any_service && !which.service.empty())
+		return Error{ ErrorCode::usage, "--service", which.service, "no such service",
+			      "truepeer status lists them" };
+	if (which.processes || which.pid)
+		TP_TRY(add_processes(which.pid, connections));
 	if (!options.json) {
-		print(connections);
+		print(connections, which.processes || which.pid);
 		return success();
 	}
 	Json list = Json::array();
@@ -180,7 +244,7 @@ Status show_connection(const ViewOptions &options, const std::string &text)
 	std::vector<std::string> dirs = TP_TRY(find_dirs(options.pin_dir));
 	for (const std::string &dir : dirs) {
 		Fd map = TP_TRY(open_map(dir, "tp_origins", Access::read));
-		Connection connection = { cookie, {}, {}, {} };
+		Connection connection = { cookie, {}, {}, {}, {} };
 
 		int failed = bpf_map_lookup_elem(map.get(), &cookie, &connection.peer);
 		if (failed == -ENOENT || (!failed && connection.peer.state == TP_PEER_CLOSED))
@@ -193,7 +257,7 @@ Status show_connection(const ViewOptions &options, const std::string &text)
 		if (options.json)
 			fmt::print("{}\n", to_json(connection).dump());
 		else
-			print({ connection });
+			print({ connection }, false);
 		return success();
 	}
 	return Error{ ErrorCode::not_found, "lookup", cookie_text(cookie),

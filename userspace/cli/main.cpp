@@ -27,6 +27,8 @@ struct Arguments {
 	ViewOptions view;
 	UnloadOptions unload;
 	EventOptions events;
+	TopOptions top;
+	ConnectionOptions connections;
 	DenyOptions deny;
 	DecodeOptions decode;
 	DoctorOptions doctor;
@@ -144,6 +146,25 @@ void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 	};
 }
 
+/* Which connections are to be shown. */
+void add_connection_filters(CLI::App *command, ConnectionOptions &which)
+{
+	command->add_option("--origin", which.origin, "Show connections of clients in this network")
+		->type_name("CIDR");
+	command->add_option("--proxy", which.proxy, "Show connections from proxies in this network")
+		->type_name("CIDR");
+	command->add_option("--service", which.service, "Show connections of this service")
+		->type_name("ADDRESS:PORT");
+	command->add_option("--older", which.older,
+			    "Show connections that began so long ago or longer, as in 30s, 5m, 2h "
+			    "or 1d")
+		->type_name("TIME");
+	command->add_option("--pid", which.pid, "Show connections that this process has open")
+		->type_name("N")
+		->check(CLI::Range(1, INT32_MAX));
+	command->add_flag("--processes", which.processes, "Name the process of each connection");
+}
+
 /* The commands that show something. */
 void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 {
@@ -156,6 +177,7 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 	CLI::App *events =
 		add_view(app, arguments, "events", "Show what became of the latest connections");
 
+	add_connection_filters(connections, arguments.connections);
 	connections->add_flag("--tlvs", arguments.view.tlvs, "Show also the TLVs of the headers");
 	lookup->add_option("cookie", arguments.cookie,
 			   "The cookie as ss -e prints it, such as sk:1a2b")
@@ -164,7 +186,9 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 	events->add_flag("--follow", arguments.events.follow,
 			 "Go on with the connections that come");
 	events->add_flag("--refused", arguments.events.refused, "Show only refused connections");
-	actions[connections] = [&] { return report(show_connections(arguments.view)); };
+	actions[connections] = [&] {
+		return report(show_connections(arguments.view, arguments.connections));
+	};
 	actions[lookup] = [&] { return report(show_connection(arguments.view, arguments.cookie)); };
 	actions[status] = [&] { return report(show_status(arguments.view)); };
 	actions[events] = [&] { return report(show_events(arguments.view, arguments.events)); };
@@ -176,7 +200,17 @@ void add_monitoring(CLI::App &app, Arguments &arguments, Actions &actions)
 	CLI::App *metrics = app.add_subcommand(
 		"metrics", "Print metrics in the text format of Prometheus, and end");
 
+	CLI::App *top = add_view(app, arguments, "top",
+				 "Show, again and again, how many connections a second have which "
+				 "outcome");
+
 	add_pin_dir(metrics, arguments.view.pin_dir);
+	top->add_flag("--once", arguments.top.once, "Show one interval, and end");
+	top->add_option("--interval", arguments.top.interval, "Count over this time")
+		->type_name("SECONDS")
+		->check(CLI::Range(0.1, 3600.0))
+		->capture_default_str();
+	actions[top] = [&] { return report(show_top(arguments.view, arguments.top)); };
 	actions[metrics] = [&] { return report(show_metrics(arguments.view.pin_dir)); };
 }
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/rates.h"
+
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/load/pins.h"
+#include "base/maps.h"
+#include "base/services.h"
+#include "cli/view.h"
+#include "lib/names.h"
+#include "metrics/counters.h"
+
+namespace tp
+{
+
+using Json = nlohmann::ordered_json;
+
+Result<CountSample> read_counts(const std::string &pin_dir)
+{
+	CountSample sample;
+	uint32_t zero = 0;
+
+	TP_TRY(check_version(pin_dir));
+	std::map<uint32_t, Service> services = TP_TRY(read_services(pin_dir));
+	Fd counters = TP_TRY(open_map(pin_dir, "tp_counters", Access::read));
+	Fd live = TP_TRY(open_map(pin_dir, "tp_live", Access::read));
+	sample.time_ns = boot_time_ns();
+	sample.agent = running_agent(pin_dir) != 0;
+	if (int failed = bpf_map_lookup_elem(live.get(), &zero, &sample.live))
+		return system_error("read map", "tp_live", failed);
+	for (const auto &[id, service] : services)
+		sample.services[service.listen()] = TP_TRY(read_counters(counters.get(), id));
+	return sample;
+}
+
+std::optional<double> wait_quantile(const tp_counters &counters, double share)
+{
+	uint64_t all =
+		std::accumulate(counters.header_wait, counters.header_wait + TP_WAITS, (uint64_t)0);
+	double wanted = share * (double)all, below = 0;
+
+	if (!all)
+		return {};
+	for (unsigned i = 0; i + 1 < TP_WAITS; i++) {
+		double upper = (double)(TP_WAIT_NS << i) / 1e9,
+		       count = (double)counters.header_wait[i];
+		double lower = i ? upper / 2 : 0;
+
+		if (count > 0 && below + count >= wanted)
+			return lower + (upper - lower) * (wanted - below) / count;
+		below += count;
+	}
+	/* it is in the last bucket, which has no upper bound */
+	return (double)(TP_WAIT_NS << (TP_WAITS - 2)) / 1e9;
+}
+
+static uint64_t grown(uint64_t before, uint64_t after)
+{
+	return after >= before ? after - before : after;
+}
+
+#define TP_GROWN(member, ...) out.member = grown(before.member, after.member);
+
+static tp_counters difference(const tp_counters &before, const tp_counters &after)
+{
+	tp_counters out = {};
+
+	for (unsigned i = 0; i < TP_OUT_MAX; i++)
+		out.outcome[i] = grown(before.outcome[i], after.outcome[i]);
+	for (unsigned i = 0; i < std::size(out.protocol); i++)
+		out.protocol[i] = grown(before.protocol[i], after.protocol[i]);
+	for (unsigned i = 0; i < TP_PASSED_MAX; i++)
+		out.passed_on[i] = grown(before.passed_on[i], after.passed_on[i]);
+	for (unsigned i = 0; i < TP_WAITS; i++)
+		out.header_wait[i] = grown(before.header_wait[i], after.header_wait[i]);
+	TP_COUNTERS_BESIDE(TP_GROWN)
+	return out;
+}
+
+/* With two digits, which is enough for people, and short in JSON. */
+static double per_second(uint64_t count, double seconds)
+{
+	return std::round((double)count / seconds * 100) / 100;
+}
+
+/* Those that are not 0. */
+static Json named_rates(const __u64 *counts, unsigned first, unsigned end,
+			const char *(*name)(unsigned), double seconds)
+{
+	Json out = Json::object();
+
+	for (unsigned i = first; i < end; i++)
+		if (counts[i])
+			out[name(i)] = per_second(counts[i], seconds);
+	return out;
+}
+
+static uint64_t sum(const tp_counters &counters, unsigned first, unsigned end)
+{
+	return std::accumulate(counters.outcome + first, counters.outcome + end, (uint64_t)0);
+}
+
+#define TP_BESIDE_RATE(member, name, ...)                                                          \
+	if (counters.member && &counters.member != &counters.connections)                          \
+		beside[name] = per_second(counters.member, seconds);
+
+/* `counters` is what has come in between, `pending` what waits now. */
+static Json rates_of(const tp_counters &counters, uint64_t pending, double seconds)
+{
+	Json wait = Json::object(), beside = Json::object();
+
+	for (const auto &[name, share] : { std::pair("p50", 0.5), std::pair("p99", 0.99) })
+		if (std::optional<double> quantile = wait_quantile(counters, share))
+			wait[name] = *quantile;
+	TP_COUNTERS_BESIDE(TP_BESIDE_RATE)
+	return { { "pending", pending },
+		 { "begun", per_second(counters.connections, seconds) },
+		 { "accepted",
+		   per_second(sum(counters, TP_OUT_NONE + 1, TP_OUT_PASSED_USE), seconds) },
+		 { "passed",
+		   per_second(sum(counters, TP_OUT_PASSED_USE, TP_OUT_NO_HEADER), seconds) },
+		 { "refused", per_second(sum(counters, TP_OUT_NO_HEADER, TP_OUT_MAX), seconds) },
+		 { "outcomes", named_rates(counters.outcome, TP_OUT_NONE + 1, TP_OUT_MAX,
+					   outcome_name, seconds) },
+		 { "no_header",
+		   named_rates(counters.protocol, 0, (unsigned)std::size(counters.protocol),
+			       protocol_name, seconds) },
+		 { "left_by_handshake", named_rates(counters.passed_on, TP_PASSED_NOTHING + 1,
+						    TP_PASSED_MAX, passed_on_name, seconds) },
+		 { "counters", std::move(beside) },
+		 { "header_wait_seconds", std::move(wait) } };
+}
+
+Json rates_between(const CountSample &before, const CountSample &after)
+{
+	double seconds = std::max((double)(after.time_ns - before.time_ns) / 1e9, 1e-9);
+	timespec now = {};
+	tp_counters total = {};
+	uint64_t pending = 0;
+	Json services = Json::array();
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (const auto &[listen, counters] : after.services) {
+		auto old = before.services.find(listen);
+		uint64_t waiting = pending_connections(counters);
+		tp_counters more = old == before.services.end() ? tp_counters{} :
+								  difference(old->second, counters);
+		Json one = { { "listen", listen } };
+
+		one.update(rates_of(more, waiting, seconds));
+		services.push_back(std::move(one));
+		add_counters(total, more);
+		pending += waiting;
+	}
+	Json out = { { "time",
+		       format_time((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) },
+		     { "seconds", std::round(seconds * 1000) / 1000 },
+		     { "agent", after.agent ? "running" : "stopped" },
+		     { "connections", after.live } };
+	out["total"] = rates_of(total, pending, seconds);
+	out["services"] = std::move(services);
+	return out;
+}
+
+} // namespace tp

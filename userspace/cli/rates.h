@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is counted, at two moments, and how much it was a second in between: `truepeer top`. */
+#ifndef TP_CLI_RATES_H
+#define TP_CLI_RATES_H
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/result.h"
+#include "bpf/abi.h"
+
+namespace tp
+{
+
+struct CountSample {
+	uint64_t time_ns = 0; /* CLOCK_BOOTTIME */
+	bool agent = false;   /* one runs */
+	uint64_t live = 0;
+	std::map<std::string, tp_counters> services; /* by what they listen on */
+};
+
+Result<CountSample> read_counts(const std::string &pin_dir);
+
+/*
+ * The time that this share of the accepted connections has waited at most, in seconds, from the
+ * buckets of tp_counters.header_wait. Inside a bucket it is interpolated. Nothing without a
+ * connection.
+ */
+std::optional<double> wait_quantile(const tp_counters &counters, double share);
+
+/*
+ * The difference, as `truepeer top --json` prints it. Counters that are lower than before are those
+ * of a new agent.
+ */
+nlohmann::ordered_json rates_between(const CountSample &before, const CountSample &after);
+
+} // namespace tp
+
+#endif
