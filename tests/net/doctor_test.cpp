@@ -366,6 +366,36 @@ TEST_P(Doctor, checks_a_host_before_an_agent_runs)
 	});
 }
 
+TEST_P(Doctor, finds_what_is_wrong_with_the_configuration_file)
+{
+	in_sandbox([](Sandbox &box) {
+		const std::string file = box.dir() + "/truepeer.toml",
+				  good = "trust = [\"127.0.0.0/8\"]\n"
+					 "[[service]]\nlisten = \"127.0.0.1:8081\"\n";
+		Socket listener = listen_on(endpoint("127.0.0.1", 8081));
+
+		std::ofstream(file) << good;
+		expect_healthy(box, { "--config", file });
+		std::ofstream(file) << good << "header-timeout = \"soon\"\n";
+		expect_found(box, "config", "error", { file + ":4", "header-timeout" },
+			     { "--config", file });
+
+		std::ofstream(file) << good;
+		AgentOptions options;
+		options.more = { "--config", file };
+		Agent agent(box, options);
+		expect_healthy(box);
+		const timespec later[] = { { time(nullptr) + 10, 0 }, { time(nullptr) + 10, 0 } };
+		utimensat(AT_FDCWD, file.c_str(), later, 0);
+		expect_found(box, "config", "warning", { "changed", "truepeer reload" });
+		std::ofstream(file) << good << "nonsense = 1\n";
+		EXPECT_NE(agent.command({ "reload" }).code, 0);
+		Finished refused = examine(box);
+		EXPECT_NE(refused.out.find("refused its last change"), std::string::npos)
+			<< refused.out;
+	});
+}
+
 /* ip netns exec hides what is mounted below /sys. */
 TEST_P(Doctor, finds_the_cgroups_where_they_are_not_mounted)
 {

@@ -278,6 +278,11 @@ void add_doctor(CLI::App &app, Arguments &arguments, Actions &actions)
 			   "Check this service where no agent has any yet; may be repeated")
 		->type_name("ADDRESS:PORT")
 		->allow_extra_args(false);
+	doctor->add_option(
+		      "--config", arguments.doctor.config,
+		      "Check this configuration file and, where no agent has any services yet, "
+		      "those in it (default: the agent's file, or the usual one)")
+		->type_name("FILE");
 	dump->add_option("directory", arguments.dump.dir,
 			 "A directory that is empty or does not exist")
 		->type_name("DIR")

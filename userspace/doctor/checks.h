@@ -19,6 +19,7 @@
 	X(bpffs, always, "a bpf file system for the pins")                                         \
 	X(kernel, before_start, "the kernel loads the programs of all engines")                    \
 	X(sysctls, always, "settings of the kernel that engines and timeouts depend on")           \
+	X(config, always, "the configuration file can be read, and the agent has read it")         \
 	X(pins, always, "the pins are of this version and of a trustworthy user")                  \
 	X(agent, with_pins, "the agent runs and gives signs of life")                              \
 	X(namespaces, with_pins, "the network namespaces of --netns exist")                        \

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -11,7 +12,9 @@
 
 #include "agent/load/host.h"
 #include "agent/load/pins.h"
+#include "agent/setup.h"
 #include "base/maps.h"
+#include "cli/config_file.h"
 
 namespace tp
 {
@@ -62,7 +65,9 @@ static Status read_pinned_services(Context &context)
 
 	TP_TRY(for_each_entry<tp_service_key, tp_service>(
 		map.get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
-			context.services.push_back({ key, value, space_of(context, key.netns) });
+			if (key.port == value.first_port)
+				context.services.push_back(
+					{ key, value, space_of(context, key.netns) });
 		}));
 	std::ranges::sort(context.services, {}, [](const ServedAt &s) { return s.value.id; });
 	return success();
@@ -89,19 +94,54 @@ static Status read_pins(Context &context)
 	return read_pinned_services(context);
 }
 
+static void add_service(Context &context, const Listen &listen, uint64_t timeout_ns)
+{
+	ServedAt service = { {}, {}, 0 };
+
+	service.key.netns = context.spaces.front().cookie;
+	service.key.port = service.value.first_port = listen.port;
+	service.value.last_port = listen.last;
+	service.value.header_timeout_ns = timeout_ns;
+	std::memcpy(service.key.address, listen.address.bytes, 16);
+	service.value.id = (uint32_t)context.services.size();
+	context.services.push_back(service);
+}
+
 static Status read_asked(Context &context)
 {
 	for (const std::string &text : context.options.listen) {
 		Listen listen = TP_TRY(parse_listen(text));
-		ServedAt service = { {}, {}, 0 };
 
-		service.key.netns = context.spaces.front().cookie;
-		service.key.port = listen.port;
-		std::memcpy(service.key.address, listen.address.bytes, 16);
-		service.value.id = (uint32_t)context.services.size();
-		context.services.push_back(service);
+		add_service(context, listen, TP_DEFAULT_TIMEOUT_NS);
 	}
 	return success();
+}
+
+/* The agent's file, the one that was named, or the usual one. */
+static void read_configuration(Context &context)
+{
+	std::string file = context.options.config;
+	RunOptions run;
+
+	if (file.empty() && context.has_pins)
+		file = text_of(context.config.config_file);
+	else if (file.empty() && access(default_config_file, F_OK) == 0)
+		file = default_config_file;
+	if (file.empty())
+		return;
+	context.config_file = file;
+	context.config_errors = read_config_file(file, run, [](RunOptions &) {});
+	if (!context.config_errors.empty())
+		return;
+	Result<Setup> setup = read_setup(run);
+	if (!setup) {
+		context.config_errors.push_back(setup.error());
+		return;
+	}
+	/* an agent has its own services, which may be others until it is told to reload */
+	for (const ServiceSetup &service : setup->services)
+		if (!context.has_pins)
+			add_service(context, service.listen, service.header_timeout_ns);
 }
 
 Result<Context> gather(const DoctorOptions &options)
@@ -120,6 +160,7 @@ Result<Context> gather(const DoctorOptions &options)
 		context.pins_error = read.error();
 		TP_TRY(read_asked(context));
 	}
+	read_configuration(context);
 	return context;
 }
 

@@ -59,11 +59,19 @@ private:
 
 /* A service in one network namespace. */
 struct ServedAt {
-	tp_service_key key;
+	tp_service_key key; /* with its first port */
 	tp_service value;
 	size_t space; /* index into Context::spaces, or no_space */
 
-	std::string text() const { return format_service(key.address, key.port); }
+	std::string text() const
+	{
+		return format_service(key.address, value.first_port, value.last_port);
+	}
+	bool is_range() const { return value.first_port != value.last_port; }
+	bool has_port(uint16_t port) const
+	{
+		return port >= value.first_port && port <= value.last_port;
+	}
 };
 inline constexpr size_t no_space = SIZE_MAX;
 
@@ -81,6 +89,10 @@ struct Context {
 
 	std::vector<Namespace> spaces; /* this process's own, and those that services are in */
 	std::vector<ServedAt> services;
+
+	/* What is wrong with the configuration file. */
+	std::vector<Error> config_errors;
+	std::string config_file; /* empty if there is none */
 
 	/* The services, each once, whatever the namespace. */
 	std::vector<ServedAt> distinct_services() const;

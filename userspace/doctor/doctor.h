@@ -13,7 +13,9 @@ namespace tp
 
 struct DoctorOptions {
 	std::string pin_dir;
-	std::vector<std::string> listen; /* services to check for where no agent has any */
+	/* Services to check for where no agent has any; the configuration file has more. */
+	std::vector<std::string> listen;
+	std::string config; /* the configuration file; empty: the usual one, if it is there */
 	bool json = false;
 	bool verbose = false; /* name also the checks that found nothing */
 };

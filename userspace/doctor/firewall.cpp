@@ -17,13 +17,14 @@
 #include "doctor/command.h"
 #include "doctor/links.h"
 #include "doctor/ruleset.h"
+#include "doctor/sockets.h"
 
 namespace tp
 {
 
 /* The rules of one network namespace, as the tools list them. */
 struct Listings {
-	std::string nft;
+	NftRuleset nft;
 	std::map<std::string, std::string> iptables; /* by tool */
 	bool any = false;                            /* some tool has answered */
 };
@@ -35,7 +36,7 @@ static Listings read_listings(Findings &findings)
 
 	listings.any = nft.has_value();
 	if (nft)
-		listings.nft = std::move(*nft);
+		listings.nft = NftRuleset(*nft);
 	else
 		findings.remark(nft.error().text());
 	for (const char *tool : { "iptables-save", "ip6tables-save", "iptables-legacy-save",
@@ -149,7 +150,7 @@ void check_firewall(const Context &context, Findings &findings)
 		if (!listings.any)
 			continue;
 		std::string object = service.text() + context.space_text(service.space);
-		for (const FirewallRule &rule : nft_rules(listings.nft, service.key.port))
+		for (const FirewallRule &rule : listings.nft.find(service.key.port))
 			report_rule(object, rule, findings);
 		for (const auto &[tool, text] : listings.iptables)
 			for (const FirewallRule &rule :
@@ -173,12 +174,8 @@ static bool is_router()
 
 void check_forwarding(const Context &context, Findings &findings)
 {
-	static constexpr uint8_t both[16] = {};
-	static constexpr uint8_t ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
 	for (const ServedAt &service : context.services) {
-		if (service.space == no_space || (std::memcmp(service.key.address, both, 16) &&
-						  std::memcmp(service.key.address, ipv4, 16)))
+		if (service.space == no_space || !is_wildcard(service.key.address))
 			continue;
 		Result<Inside> inside = Inside::enter(context.spaces[service.space]);
 		if (!inside)

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -64,7 +65,7 @@ static std::optional<pid_t> find_elsewhere(const Context &context, const ServedA
 		Result<Inside> inside = Inside::enter(*space);
 		if (!inside)
 			continue;
-		Result<std::vector<Listener>> there = find_listeners(service.key.port);
+		Result<std::vector<Listener>> there = find_listeners(service.value.first_port);
 		if (there && std::ranges::any_of(*there, [&](const Listener &one) {
 			    return reaches(service.key.address, one);
 		    }))
@@ -124,20 +125,16 @@ static void check_place(const Context &context, const ServedAt &service, const L
 static void check_families(const Context &context, const ServedAt &service,
 			   const Listener &listener, Findings &findings)
 {
-	auto covered = [&](const char *wanted) {
-		Listen any = parse_listen(fmt::format("{}:{}", wanted, service.key.port)).value();
+	bool ipv4 = false, ipv6 = false; /* whether a service is on all addresses of it */
 
-		return std::ranges::any_of(context.services, [&](const ServedAt &other) {
-			static constexpr uint8_t both[16] = {};
-
-			return other.key.port == service.key.port && other.space == service.space &&
-			       (!std::memcmp(other.key.address, both, 16) ||
-				!std::memcmp(other.key.address, any.address.bytes, 16));
-		});
-	};
-	bool ipv4 = covered("0.0.0.0"), ipv6 = covered("[::]");
-
-	if (!listener.is_any() || ipv4 == ipv6 || !listener.takes_ipv6() || ipv6)
+	for (const ServedAt &other : context.services) {
+		if (!other.has_port(listener.port) || other.space != service.space ||
+		    !is_wildcard(other.key.address))
+			continue;
+		ipv4 = true; /* :: has the addresses of both */
+		ipv6 |= !make_address(other.key.address, 16).is_ipv4();
+	}
+	if (!listener.is_any() || !listener.takes_ipv6() || !ipv4 || ipv6)
 		return;
 	findings.add(
 		Severity::warning, service.text(),
@@ -146,7 +143,7 @@ static void check_families(const Context &context, const ServedAt &service,
 			    listener_text(listener)),
 		fmt::format("--listen '[::]:{0}' covers both families (or --listen 0.0.0.0:{0} "
 			    "and a server that listens on IPv4 only)",
-			    service.key.port));
+			    listener.port));
 }
 
 static void check_listener(const Context &context, const ServedAt &service,
@@ -163,15 +160,23 @@ static void check_listener(const Context &context, const ServedAt &service,
 				    listener_text(listener)),
 			"nothing has to be done; a server that listens with plain TCP sets its "
 			"connections up faster (Go: GODEBUG=multipathtcp=0)");
-	/* the kernel holds one more than the backlog */
-	if (listener.backlog && listener.queued > listener.backlog)
-		findings.add(
-			Severity::warning, service.text(),
-			fmt::format("the accept queue of {} is full: {} connections wait, with "
-				    "a backlog of {}",
-				    listener_text(listener), listener.queued, listener.backlog),
-			"the server does not accept fast enough, or hangs; look at it first, "
-			"then raise its backlog and net.core.somaxconn");
+}
+
+static void check_queues(const ServedAt &service, const std::vector<Listener> &there,
+			 Findings &findings)
+{
+	for (const Listener &listener : there)
+		/* the kernel holds one more than the backlog */
+		if (listener.backlog && listener.queued > listener.backlog)
+			findings.add(
+				Severity::warning, service.text(),
+				fmt::format(
+					"the accept queue of {} is full: {} connections wait, with "
+					"a backlog of {}",
+					listener_text(listener), listener.queued, listener.backlog),
+				"the server does not accept fast enough, or hangs; look at it "
+				"first, "
+				"then raise its backlog and net.core.somaxconn");
 }
 
 /* All listeners of each network namespace that can be entered. */
@@ -206,7 +211,7 @@ static std::vector<Listener> select(const Tables &tables, const ServedAt &servic
 	if (table != tables.end())
 		std::ranges::copy_if(table->second, std::back_inserter(found),
 				     [&](const Listener &one) {
-					     return one.port == service.key.port &&
+					     return service.has_port(one.port) &&
 						    (!reached || reaches(service.key.address, one));
 				     });
 	return found;
@@ -221,12 +226,8 @@ static bool is_loopback(const Listener &listener)
 static void check_reach(const ServedAt &service, const std::vector<Listener> &there,
 			Findings &findings)
 {
-	static constexpr uint8_t both[16] = {};
-	static constexpr uint8_t ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
 	if (!there.empty() && std::ranges::all_of(there, is_loopback) &&
-	    (!std::memcmp(service.key.address, both, 16) ||
-	     !std::memcmp(service.key.address, ipv4, 16)))
+	    is_wildcard(service.key.address))
 		findings.add(
 			Severity::note, service.text(),
 			fmt::format("only a loopback address is listened on ({}), so proxies on "
@@ -245,14 +246,20 @@ void check_listeners(const Context &context, Findings &findings)
 	for (const ServedAt &service : context.services) {
 		std::vector<Listener> there = select(tables, service, true);
 
-		for (const Listener &listener : there)
-			check_listener(context, service, listener, names, findings);
+		/* the members of a SO_REUSEPORT group look all the same */
+		std::set<std::tuple<Address, bool, bool, uint64_t>> known;
+		for (const Listener &one : there)
+			if (known.emplace(one.address, one.ipv6_only, one.multipath, one.cgroup)
+				    .second)
+				check_listener(context, service, one, names, findings);
+		check_queues(service, there, findings);
 		check_reach(service, there, findings);
 		if (!there.empty() || !tables.contains(service.space))
 			heard.insert(service.value.id);
 	}
+	/* the ports of a range may have listeners only for a while, as a passive FTP server's */
 	for (const ServedAt &service : context.distinct_services())
-		if (!heard.contains(service.value.id))
+		if (!heard.contains(service.value.id) && !service.is_range())
 			report_missing(context, service, select(tables, service, false), findings);
 }
 

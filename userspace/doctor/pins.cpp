@@ -2,9 +2,9 @@
 /* Checks of the pins, the agent and what the agent keeps in them. */
 #include "agent/load/pins.h"
 
-#include <signal.h>
+#include <sys/stat.h>
 
-#include <cstring>
+#include <ctime>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -111,6 +111,52 @@ void check_agent(const Context &context, Findings &findings)
 			     "do): until they are back, no packet of a service passes there");
 }
 
+/* ---- configuration -------------------------------------------------------------------- */
+
+/* Whether somebody has changed the file after the agent has read it. */
+static bool is_newer(const std::string &file, const Context &context)
+{
+	struct stat about, process;
+	timespec now = {};
+
+	if (context.agent <= 0 || stat(file.c_str(), &about) ||
+	    stat(fmt::format("/proc/{}", context.agent).c_str(), &process))
+		return false;
+	clock_gettime(CLOCK_REALTIME, &now);
+	/* the times of a process's directory are those of its start */
+	double read = (double)process.st_ctim.tv_sec + (double)process.st_ctim.tv_nsec / 1e9;
+	if (context.config.reload_ns)
+		read = (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
+		       (double)(boot_time_ns() - context.config.reload_ns) / 1e9;
+	return (double)about.st_mtim.tv_sec + (double)about.st_mtim.tv_nsec / 1e9 > read + 1;
+}
+
+void check_config(const Context &context, Findings &findings)
+{
+	const std::string &file = context.config_file;
+
+	if (file.empty())
+		return findings.remark("there is none");
+	for (const Error &error : context.config_errors)
+		findings.add(
+			Severity::error, error.operation,
+			error.object.empty() ? error.reason : error.object + ": " + error.reason,
+			error.hint.empty() ?
+				"correct it; truepeer check " + file + " says whether it is right" :
+				error.hint);
+	if (!context.has_pins || file != text_of(context.config.config_file))
+		return;
+	if (context.config.reload_failed)
+		findings.add(Severity::warning, file,
+			     fmt::format("the agent has refused its last change: {}",
+					 text_of(context.config.reload_text)),
+			     "correct it, and run truepeer reload; until then the agent goes on "
+			     "with what it had before");
+	else if (is_newer(file, context))
+		findings.add(Severity::warning, file, "it was changed after the agent has read it",
+			     "truepeer reload lets the agent read it again");
+}
+
 void check_namespaces(const Context &context, Findings &findings)
 {
 	Result<Fd> map = open_map(context.pin_dir, "tp_namespaces", Access::read);
@@ -120,9 +166,7 @@ void check_namespaces(const Context &context, Findings &findings)
 	Status read = for_each_entry<uint32_t, tp_namespace>(
 		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
 			if (space.state == TP_NAMESPACE_GONE)
-				findings.add(Severity::warning,
-					     std::string(space.name,
-							 strnlen(space.name, sizeof(space.name))),
+				findings.add(Severity::warning, text_of(space.name),
 					     fmt::format("this network namespace has been gone for "
 							 "{} s",
 							 (boot_time_ns() - space.since_ns) /

@@ -16,21 +16,18 @@ namespace tp
 
 using Json = nlohmann::ordered_json;
 
-namespace
-{
-
 using Place = std::tuple<std::string, std::string, std::string>; /* family, table, name */
 
-Place place_of(const Json &object, const char *name)
+static Place place_of(const Json &object, const char *name)
 {
 	return { object.value("family", ""), object.value("table", ""), object.value(name, "") };
 }
 
-class Ruleset
+class NftRuleset::Chains
 {
 public:
-	Ruleset(const Json &list, uint16_t port);
-	std::vector<FirewallRule> find() const;
+	explicit Chains(const Json &list);
+	std::vector<FirewallRule> find(uint16_t port) const;
 
 private:
 	struct Chain {
@@ -38,18 +35,18 @@ private:
 		std::vector<Json> rules;
 	};
 
-	bool has_port(const Json &value, const Place &table) const;
-	std::optional<bool> matches_port(const Json &expression, const Place &table) const;
-	void look_at(const Place &place, const Chain &chain,
+	bool has_port(const Json &value, const Place &table, uint16_t port) const;
+	std::optional<bool> matches_port(const Json &expression, const Place &table,
+					 uint16_t port) const;
+	void look_at(const Place &place, const Chain &chain, uint16_t port,
 		     std::vector<FirewallRule> &found) const;
-	bool opens(const Json &rule, const Place &place) const;
+	bool opens(const Json &rule, const Place &place, uint16_t port) const;
 
-	uint16_t port_;
 	std::map<Place, Chain> chains_;
 	std::map<Place, Json> sets_;
 };
 
-Ruleset::Ruleset(const Json &list, uint16_t port) : port_(port)
+NftRuleset::Chains::Chains(const Json &list)
 {
 	for (const Json &one : list) {
 		if (one.contains("chain")) {
@@ -69,18 +66,18 @@ Ruleset::Ruleset(const Json &list, uint16_t port) : port_(port)
 }
 
 /* A number, a range, a set of these, or the name of a set. */
-bool Ruleset::has_port(const Json &value, const Place &table) const
+bool NftRuleset::Chains::has_port(const Json &value, const Place &table, uint16_t port) const
 {
 	if (value.is_number())
-		return value == port_;
+		return value == port;
 	if (value.is_array())
 		return std::any_of(value.begin(), value.end(),
-				   [&](const Json &one) { return has_port(one, table); });
+				   [&](const Json &one) { return has_port(one, table, port); });
 	if (value.is_string() && value.get<std::string>().starts_with('@')) {
 		auto set = sets_.find({ std::get<0>(table), std::get<1>(table),
 					value.get<std::string>().substr(1) });
 
-		return set != sets_.end() && has_port(set->second, table);
+		return set != sets_.end() && has_port(set->second, table, port);
 	}
 	if (!value.is_object())
 		return false;
@@ -88,15 +85,16 @@ bool Ruleset::has_port(const Json &value, const Place &table) const
 		const Json &range = value["range"];
 
 		return range.is_array() && range.size() == 2 && range[0].is_number() &&
-		       range[1].is_number() && range[0] <= port_ && range[1] >= port_;
+		       range[1].is_number() && range[0] <= port && range[1] >= port;
 	}
-	return (value.contains("set") && has_port(value["set"], table)) ||
+	return (value.contains("set") && has_port(value["set"], table, port)) ||
 	       (value.contains("elem") && value["elem"].is_object() &&
-		has_port(value["elem"].value("val", Json()), table));
+		has_port(value["elem"].value("val", Json()), table, port));
 }
 
 /* Nothing if the expression is no match of the TCP destination port. */
-std::optional<bool> Ruleset::matches_port(const Json &expression, const Place &table) const
+std::optional<bool> NftRuleset::Chains::matches_port(const Json &expression, const Place &table,
+						     uint16_t port) const
 {
 	if (!expression.contains("match"))
 		return {};
@@ -108,12 +106,12 @@ std::optional<bool> Ruleset::matches_port(const Json &expression, const Place &t
 
 	if (field != "dport" || (protocol != "tcp" && protocol != "th"))
 		return {};
-	bool there = has_port(match.value("right", Json()), table);
+	bool there = has_port(match.value("right", Json()), table, port);
 	return match.value("op", "==") == "!=" ? !there : there;
 }
 
 /* Whether the expression only says that this is TCP, or IPv4 or IPv6. */
-bool is_protocol(const Json &expression)
+static bool is_protocol(const Json &expression)
 {
 	const Json left = expression.value("match", Json::object()).value("left", Json::object());
 
@@ -124,7 +122,7 @@ bool is_protocol(const Json &expression)
 	return key == "nfproto" || key == "protocol" || (key == "l4proto" && right == "tcp");
 }
 
-bool has_statement(const Json &rule, const char *statement)
+static bool has_statement(const Json &rule, const char *statement)
 {
 	const Json expressions = rule.value("expr", Json::array());
 
@@ -133,7 +131,7 @@ bool has_statement(const Json &rule, const char *statement)
 }
 
 /* Whether the rule may let connections to the port in; a rule for others surely does not. */
-bool Ruleset::opens(const Json &rule, const Place &place) const
+bool NftRuleset::Chains::opens(const Json &rule, const Place &place, uint16_t port) const
 {
 	bool opens = has_statement(rule, "accept");
 
@@ -145,8 +143,8 @@ bool Ruleset::opens(const Json &rule, const Place &place) const
 		const Json left = one.value("match", Json::object()).value("left", Json::object());
 		const Json right = one.value("match", Json::object()).value("right", Json());
 
-		if (std::optional<bool> port = matches_port(one, place))
-			opens &= *port;
+		if (std::optional<bool> there = matches_port(one, place, port))
+			opens &= *there;
 		else if (left.is_object() && left.contains("ct")) /* established, related */
 			opens &= right.dump().find("\"new\"") != std::string::npos;
 		else if (left.is_object() && left.contains("meta"))
@@ -158,7 +156,7 @@ bool Ruleset::opens(const Json &rule, const Place &place) const
 	return opens;
 }
 
-std::string target_text(const Json &statement)
+static std::string target_text(const Json &statement)
 {
 	std::string text;
 
@@ -177,14 +175,14 @@ struct Statement {
 	RuleEffect effect;
 };
 
-constexpr Statement statements[] = {
+static constexpr Statement statements[] = {
 	{ "drop", RuleEffect::drop },      { "reject", RuleEffect::drop },
 	{ "dnat", RuleEffect::elsewhere }, { "redirect", RuleEffect::redirect },
 	{ "tproxy", RuleEffect::tproxy },  { "notrack", RuleEffect::untracked },
 };
 
-void Ruleset::look_at(const Place &place, const Chain &chain,
-		      std::vector<FirewallRule> &found) const
+void NftRuleset::Chains::look_at(const Place &place, const Chain &chain, uint16_t port,
+				 std::vector<FirewallRule> &found) const
 {
 	bool accepted = false; /* by an earlier rule, at least for some */
 
@@ -192,11 +190,11 @@ void Ruleset::look_at(const Place &place, const Chain &chain,
 		bool named = false, applies = true, conditional = false;
 
 		for (const Json &one : rule.value("expr", Json::array())) {
-			std::optional<bool> port = matches_port(one, place);
+			std::optional<bool> there = matches_port(one, place, port);
 
-			named |= port.value_or(false);
-			applies &= port.value_or(true);
-			conditional |= !port && (one.contains("match") || one.contains("limit")) &&
+			named |= there.value_or(false);
+			applies &= there.value_or(true);
+			conditional |= !there && (one.contains("match") || one.contains("limit")) &&
 				       !is_protocol(one);
 		}
 		if (!named || !applies)
@@ -219,7 +217,7 @@ void Ruleset::look_at(const Place &place, const Chain &chain,
 	}
 }
 
-std::vector<FirewallRule> Ruleset::find() const
+std::vector<FirewallRule> NftRuleset::Chains::find(uint16_t port) const
 {
 	std::vector<FirewallRule> found;
 
@@ -227,11 +225,11 @@ std::vector<FirewallRule> Ruleset::find() const
 		if (chain.hook == "output" || chain.hook == "forward" ||
 		    chain.hook == "postrouting" || chain.hook == "egress")
 			continue;
-		look_at(place, chain, found);
+		look_at(place, chain, port, found);
 		bool closed = chain.policy == "drop" &&
 			      (chain.hook == "input" || chain.hook == "prerouting");
 		if (closed && std::ranges::none_of(chain.rules, [&, at = place](const Json &rule) {
-			    return opens(rule, at);
+			    return opens(rule, at, port);
 		    }))
 			found.push_back({ RuleEffect::closed,
 					  fmt::format("table {} {}, chain {}", std::get<0>(place),
@@ -241,17 +239,28 @@ std::vector<FirewallRule> Ruleset::find() const
 	return found;
 }
 
-} // namespace
+NftRuleset::NftRuleset() = default;
+NftRuleset::NftRuleset(NftRuleset &&) noexcept = default;
+NftRuleset &NftRuleset::operator=(NftRuleset &&) noexcept = default;
+NftRuleset::~NftRuleset() = default;
 
-std::vector<FirewallRule> nft_rules(const std::string &json, uint16_t port)
+NftRuleset::NftRuleset(const std::string &json)
 {
 	Json all = Json::parse(json, nullptr, false);
 
-	if (!all.is_object() || !all.contains("nftables"))
-		return {};
 	try {
-		return Ruleset(all["nftables"], port).find();
+		if (all.is_object() && all.contains("nftables"))
+			chains_ = std::make_unique<Chains>(all["nftables"]);
 	} catch (const Json::exception &) { /* it does not look as nft(8) says */
+		chains_.reset();
+	}
+}
+
+std::vector<FirewallRule> NftRuleset::find(uint16_t port) const
+{
+	try {
+		return chains_ ? chains_->find(port) : std::vector<FirewallRule>();
+	} catch (const Json::exception &) { /* the same */
 		return {};
 	}
 }

@@ -4,6 +4,7 @@
 #define TP_DOCTOR_RULESET_H
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,29 @@ struct FirewallRule {
 	std::string target; /* where redirect and elsewhere lead to, as far as it is known */
 };
 
-/*
- * The rules that concern TCP connections to this port on their way in. Rules with other conditions
- * (source addresses, interfaces) are left out if they drop, because they are there on purpose.
- * `json` is what `nft -j list ruleset` prints; what cannot be read is left out.
- */
-std::vector<FirewallRule> nft_rules(const std::string &json, uint16_t port);
+/* The rules of nftables. */
+class NftRuleset
+{
+public:
+	NftRuleset();
+	/* `json` is what `nft -j list ruleset` prints; what cannot be read is left out. */
+	explicit NftRuleset(const std::string &json);
+	NftRuleset(NftRuleset &&) noexcept;
+	NftRuleset &operator=(NftRuleset &&) noexcept;
+	~NftRuleset();
+
+	/*
+	 * The rules that concern TCP connections to this port on their way in. Rules with other
+	 * conditions (source addresses, interfaces) are left out if they drop, because they are
+	 * there on purpose.
+	 */
+	std::vector<FirewallRule> find(uint16_t port) const;
+
+private:
+	class Chains;
+
+	std::unique_ptr<Chains> chains_;
+};
 
 /* The same for what iptables-save or ip6tables-save (`tool`) prints. */
 std::vector<FirewallRule> iptables_rules(const std::string &text, const std::string &tool,

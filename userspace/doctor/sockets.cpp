@@ -40,6 +40,11 @@ std::string Listener::text() const
 	return format_service(address.bytes, port);
 }
 
+bool is_wildcard(const uint8_t *service)
+{
+	return !std::memcmp(service, any_ipv6, 16) || !std::memcmp(service, any_ipv4, 16);
+}
+
 bool reaches(const uint8_t *service, const Listener &listener)
 {
 	Address wanted = make_address(service, 16);

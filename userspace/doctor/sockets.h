@@ -31,6 +31,9 @@ struct Listener {
 /* Those on this port, or all with port 0. Works in this thread's network namespace. */
 Result<std::vector<Listener>> find_listeners(uint16_t port = 0);
 
+/* Whether a service's address is :: or 0.0.0.0. */
+bool is_wildcard(const uint8_t *service);
+
 /* Whether connections to a service at this address may reach the listener. */
 bool reaches(const uint8_t *service, const Listener &listener);
 
