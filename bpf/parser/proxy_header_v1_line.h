@@ -90,7 +90,7 @@ static inline __attribute__((always_inline)) void tp_v1_address(struct tp_v1_rea
  */
 TP_VERIFIED_ONCE int tp_v1_line(struct tp_parser *p, const struct tp_line *line, __u32 available)
 {
-	struct tp_v1_reader r = { .line = line, .available = available, .at = 11 };
+	struct tp_v1_reader r = { .line = line, .available = available, .at = 11, .bad = 0 };
 
 	if (tp_missing(p) || tp_missing(line))
 		return 0;
