@@ -66,7 +66,7 @@ $(BUILD)/staged-next/version.o: userspace/base/version.cpp Makefile
 $(BUILD)/staged/truepeer: TP_PARTS = $^
 $(BUILD)/staged-next/truepeer: TP_PARTS = $(filter-out %/base/version.o,$^)
 $(BUILD)/staged-next/truepeer: $(BUILD)/staged-next/version.o
-$(BUILD)/staged/truepeer $(BUILD)/staged-next/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_CLI)
+$(BUILD)/staged/truepeer $(BUILD)/staged-next/truepeer: $(TP_OBJECTS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) -pie -Wl,-z,relro,-z,now -pthread $(TP_PARTS) -o $@ $(AGENT_SHARED)

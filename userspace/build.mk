@@ -40,11 +40,13 @@ $(BUILD)/unity/%.o: $(BUILD)/unity/%.cpp
 $(BUILD)/userspace/agent/load/programs.o $(BUILD)/userspace/agent/load/programs_load.o \
 $(BUILD)/userspace/agent/load/programs_pin.o $(BUILD)/unity/agent.o: $(BUILD)/gen/truepeer.skel.h
 
-$(BUILD)/truepeer: $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_METRICS) $(TP_CLI)
+TP_OBJECTS := $(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_METRICS) $(TP_CLI)
+
+$(BUILD)/truepeer: $(TP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) -pthread $^ -o $@ $(AGENT_LINK)
 
--include $(patsubst %.o,%.d,$(TP_BASE) $(TP_NAMES) $(TP_AGENT) $(TP_METRICS) $(TP_CLI))
+-include $(TP_OBJECTS:.o=.d)
 
 # ---- the library -------------------------------------------------------------
 
