@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What Prometheus is told: by `truepeer metrics`, and by the agent's endpoint. */
-#include <sys/stat.h>
-#include <sys/un.h>
-
-#include <filesystem>
-#include <fstream>
-#include <regex>
+#include <signal.h>
 
 #include <nlohmann/json.hpp>
 
@@ -84,6 +79,69 @@ TEST_P(Metrics, have_every_name_that_status_has)
 
 			EXPECT_TRUE(is_outcome || is_protocol || is_counter) << name;
 		}
+	});
+}
+
+TEST_P(Metrics, have_no_address_of_a_client)
+{
+	live([&](World &w) {
+		Client client = w.connect();
+
+		ASSERT_TRUE(client.send(w.header(2) + "hello"));
+		w.expect_session(0, w.origin(), "hello");
+		std::string text = w.agent->command({ "metrics" }).out;
+		for (const std::string &address :
+		     { w.origin_host, w.destination_host, w.proxy, std::string("4242") })
+			EXPECT_EQ(text.find(address), text.npos) << address;
+	});
+}
+
+TEST_P(Metrics, tell_what_members_of_the_group_may_read)
+{
+	live({ .agent = { "--group", "65534" } }, [&](World &w) {
+		w.box.open_way_to_pins();
+		Finished member =
+			run({ build_path("truepeer"), "metrics", "--pin-dir", w.agent->pin_dir() },
+			    { .uid = 65534, .gid = 65534 });
+		ASSERT_EQ(member.code, 0) << member.err;
+		Samples samples = parse_samples(member.out);
+		EXPECT_EQ(samples.at("truepeer_agent_up"), 1);
+		EXPECT_EQ(samples.count("truepeer_connections_live"), 1u);
+		EXPECT_EQ(samples.count("truepeer_hook_attached{hook=\"gate\"}"), 0u);
+		EXPECT_EQ(samples.count("truepeer_map_entries{map=\"tp_translations\"}"), 0u);
+		Finished nobody =
+			run({ build_path("truepeer"), "metrics", "--pin-dir", w.agent->pin_dir() },
+			    { .uid = 65534, .gid = 65533 });
+		EXPECT_EQ(nobody.code, 1);
+		EXPECT_EQ(nobody.out, "");
+	});
+}
+
+TEST_P(Metrics, say_that_no_agent_runs)
+{
+	in_sandbox([](Sandbox &box) {
+		std::string pins = box.pin_dir();
+		auto told = [&] {
+			Finished finished =
+				run({ build_path("truepeer"), "metrics", "--pin-dir", pins });
+
+			EXPECT_EQ(finished.code, 0) << finished.err;
+			return parse_samples(finished.out);
+		};
+		Samples before = told();
+		EXPECT_EQ(before.at("truepeer_agent_up"), 0);
+		EXPECT_EQ(before.count("truepeer_services"), 0u);
+		{
+			Agent agent(box, { .listen = { "127.0.0.1:8080" } });
+
+			EXPECT_EQ(told().at("truepeer_agent_up"), 1);
+			agent.process().signal(SIGKILL);
+			ASSERT_TRUE(agent.process().wait(5s));
+		}
+		Samples after = told();
+		EXPECT_EQ(after.at("truepeer_agent_up"), 0);
+		EXPECT_EQ(after.at("truepeer_services"), 1);
+		EXPECT_EQ(run({ build_path("truepeer"), "unload", "--pin-dir", pins }).code, 0);
 	});
 }
 

@@ -37,27 +37,6 @@ Result<CountSample> read_counts(const std::string &pin_dir)
 	return sample;
 }
 
-std::optional<double> wait_quantile(const tp_counters &counters, double share)
-{
-	uint64_t all =
-		std::accumulate(counters.header_wait, counters.header_wait + TP_WAITS, (uint64_t)0);
-	double wanted = share * (double)all, below = 0;
-
-	if (!all)
-		return {};
-	for (unsigned i = 0; i + 1 < TP_WAITS; i++) {
-		double upper = (double)(TP_WAIT_NS << i) / 1e9,
-		       count = (double)counters.header_wait[i];
-		double lower = i ? upper / 2 : 0;
-
-		if (count > 0 && below + count >= wanted)
-			return lower + (upper - lower) * (wanted - below) / count;
-		below += count;
-	}
-	/* it is in the last bucket, which has no upper bound */
-	return (double)(TP_WAIT_NS << (TP_WAITS - 2)) / 1e9;
-}
-
 static uint64_t grown(uint64_t before, uint64_t after)
 {
 	return after >= before ? after - before : after;

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
@@ -24,13 +23,6 @@ struct CountSample {
 };
 
 Result<CountSample> read_counts(const std::string &pin_dir);
-
-/*
- * The time that this share of the accepted connections has waited at most, in seconds, from the
- * buckets of tp_counters.header_wait. Inside a bucket it is interpolated. Nothing without a
- * connection.
- */
-std::optional<double> wait_quantile(const tp_counters &counters, double share);
 
 /*
  * The difference, as `truepeer top --json` prints it. Counters that are lower than before are those

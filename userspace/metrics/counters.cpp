@@ -20,6 +20,27 @@ uint64_t pending_connections(const tp_counters &counters)
 	return counters.connections > known ? counters.connections - known : 0;
 }
 
+std::optional<double> wait_quantile(const tp_counters &counters, double share)
+{
+	uint64_t all =
+		std::accumulate(counters.header_wait, counters.header_wait + TP_WAITS, (uint64_t)0);
+	double wanted = share * (double)all, below = 0;
+
+	if (!all)
+		return {};
+	for (unsigned i = 0; i + 1 < TP_WAITS; i++) {
+		double upper = (double)(TP_WAIT_NS << i) / 1e9,
+		       count = (double)counters.header_wait[i];
+		double lower = i ? upper / 2 : 0;
+
+		if (count > 0 && below + count >= wanted)
+			return lower + (upper - lower) * (wanted - below) / count;
+		below += count;
+	}
+	/* it is in the last bucket, which has no upper bound */
+	return (double)(TP_WAIT_NS << (TP_WAITS - 2)) / 1e9;
+}
+
 static const char *verdict_of(unsigned outcome)
 {
 	return outcome >= TP_OUT_NO_HEADER  ? "refused" :

@@ -3,6 +3,9 @@
 #ifndef TP_METRICS_COUNTERS_H
 #define TP_METRICS_COUNTERS_H
 
+#include <optional>
+#include <string>
+
 #include "bpf/abi.h"
 #include "metrics/families.h"
 
@@ -11,6 +14,13 @@ namespace tp
 
 /* Connections that have begun and have no outcome yet: they wait for their header or their socket. */
 uint64_t pending_connections(const tp_counters &counters);
+
+/*
+ * The time that this share of the accepted connections has waited at most, in seconds, from the
+ * buckets of tp_counters.header_wait. Inside a bucket it is interpolated. Nothing without a
+ * connection.
+ */
+std::optional<double> wait_quantile(const tp_counters &counters, double share);
 
 /* The families that have a sample, or several, for each service. */
 class CounterFamilies
