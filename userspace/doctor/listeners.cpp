@@ -198,7 +198,11 @@ static Tables read_tables(const Context &context, Findings &findings)
 		if (all)
 			tables.emplace(service.space, std::move(*all));
 		else
-			findings.skip(all.error());
+			findings.add(
+				Severity::note, all.error().object,
+				"the kernel does not list listeners: " + all.error().reason,
+				"modprobe tcp_diag; without it these checks cannot be made, and "
+				"the agent cannot end connections that have a socket");
 	}
 	return tables;
 }

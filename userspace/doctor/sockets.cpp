@@ -104,19 +104,26 @@ static Status add_listeners(uint8_t family, uint16_t port, std::vector<Listener>
 		make_request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &body, sizeof(body));
 	if (send(fd.get(), request.data(), request.size(), 0) < 0)
 		return system_error("ask", "sock_diag");
+	int failed = 0;
 	for (bool done = false; !done;) {
 		size_t got = TP_TRY(receive_netlink(fd.get(), buffer));
 
 		if (got == 0)
 			return system_error("read the answer of", "sock_diag", ENOBUFS);
 		for_each_message(buffer, got, [&](const nlmsghdr *m) {
-			done = m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR;
+			const nlmsgerr *error =
+				m->nlmsg_type == NLMSG_ERROR ? header_of<nlmsgerr>(m) : nullptr;
+
+			failed = error ? error->error : 0;
+			done = m->nlmsg_type == NLMSG_DONE || error;
 			const inet_diag_msg *about = done ? nullptr : header_of<inet_diag_msg>(m);
 			if (about && (port == 0 || about->id.idiag_sport == htons(port)))
 				found.push_back(to_listener(m, *about));
 			return !done;
 		});
 	}
+	if (failed)
+		return system_error("ask for listeners", "sock_diag", failed, "modprobe tcp_diag");
 	return success();
 }
 
