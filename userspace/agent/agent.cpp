@@ -371,6 +371,7 @@ Result<Remains> Agent::stop()
 	notify_.stopping();
 	metrics_.reset();
 	if (options_.persist) {
+		TP_TRY(programs_->tell_end());
 		way_back_.keep();
 		log("the programs stay at work, with the pins in {}; truepeer run goes on with "
 		    "them, truepeer unload removes them",

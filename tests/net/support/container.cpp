@@ -113,7 +113,7 @@ Container::Container(unsigned number, uint16_t port) : number_(number), port_(po
 	ip_batch("link add " + name + " type veth peer name eth0 netns " + space +
 		 "\naddress add " + host_address(false) + "/24 dev " + name + "\naddress add " +
 		 host_address(true) + "/64 dev " + name + " nodad\nlink set " + name + " up\n");
-	Socket inside(open(("/proc/" + space + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
+	Socket inside = netns();
 	ip_batch("address add " + address(false) + "/24 dev eth0\naddress add " + address(true) +
 			 "/64 dev eth0 nodad\nlink set eth0 up\nroute add default via " +
 			 host_address(false) + "\n",
@@ -121,6 +121,12 @@ Container::Container(unsigned number, uint16_t port) : number_(number), port_(po
 	/* until the kernel has noticed that, it drops what is sent */
 	if (!eventually([&] { return is_running(name); }))
 		give_up("lay a cable to the container");
+}
+
+Socket Container::netns() const
+{
+	return Socket(
+		open(("/proc/" + std::to_string(pid_) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
 }
 
 std::string Container::device() const

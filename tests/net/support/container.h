@@ -31,6 +31,7 @@ public:
 	std::string address(bool ipv6) const;
 	std::string host_address(bool ipv6) const; /* of the sandbox */
 	Endpoint service(bool ipv6) const;
+	Socket netns() const; /* an open descriptor, which keeps the namespace alive */
 
 	/* Returns when listen() has returned. Returns when that was, in ns of CLOCK_BOOTTIME. */
 	uint64_t listen();

@@ -216,6 +216,12 @@ Status Programs::set_routes(bool any)
 	return write_config();
 }
 
+Status Programs::tell_end()
+{
+	config_.alive_ns = 0;
+	return write_config();
+}
+
 Status Programs::refresh(bool may_send)
 {
 	/* another network namespace than the first may not see it */

@@ -68,6 +68,8 @@ public:
 	/* From here on connections are taken, or handled as `how` says. */
 	Status start(tp_draining how = TP_DRAINING_NOT);
 
+	/* Tells the programs that the agent ends, and that they go on without it. */
+	Status tell_end();
 	/* Refreshes, from time to time, what the programs cannot ask the kernel for. */
 	Status refresh(bool may_send);
 	/* Tells `status` on how many interfaces the tc programs had to be attached again. */
