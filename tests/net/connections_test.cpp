@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The filters of truepeer connections, and the processes that it names. */
+#include <sys/prctl.h>
+
 #include <filesystem>
 #include <thread>
 
@@ -86,6 +88,21 @@ TEST_P(Connections, name_the_process_that_has_them)
 		Finished table = w.agent->command({ "connections", "--processes" });
 		EXPECT_NE(table.out.find("PID"), std::string::npos) << table.out;
 		EXPECT_NE(table.out.find(" " + self + " "), std::string::npos) << table.out;
+	});
+}
+
+/* A process chooses its name: control characters, and bytes that are no UTF-8, must do no harm. */
+TEST_P(Connections, show_no_control_characters_of_a_process_name)
+{
+	live({ .server = { .echo = true } }, [](World &w) {
+		Client client = connected(w, w.header(2));
+
+		ASSERT_EQ(prctl(PR_SET_NAME, "\x1b[31m\xff\n1"), 0);
+		nlohmann::json rows = w.agent->json({ "connections", "--processes" });
+		Finished table = w.agent->command({ "connections", "--processes" });
+		ASSERT_EQ(rows.size(), 1u);
+		EXPECT_EQ(rows[0].at("process"), "?[31m?");
+		EXPECT_EQ(table.out.find('\x1b'), std::string::npos);
 	});
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "base/process.h"
 #include "base/socket_owners.h"
 
 #include <dirent.h>
@@ -29,15 +30,6 @@ struct CloseDirectory {
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
-std::string name_of(pid_t pid)
-{
-	std::ifstream file(fmt::format("/proc/{}/comm", pid));
-	std::string name;
-
-	std::getline(file, name);
-	return name;
-}
-
 /* The inode of "socket:[123]"; 0 for a file of another kind. */
 uint64_t socket_inode(int directory, const char *name)
 {
@@ -65,7 +57,7 @@ void add_process(pid_t pid, Owners &owners)
 		if (!inode)
 			continue;
 		if (name.empty())
-			name = name_of(pid);
+			name = process_name(pid);
 		auto [owner, fresh] = owners.try_emplace(inode, pid, name);
 		if (!fresh && pid < owner->second.pid)
 			owner->second = { pid, name };

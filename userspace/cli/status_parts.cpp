@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/maps.h"
+#include "base/process.h"
 #include "lib/names.h"
 
 namespace tp
@@ -85,16 +86,15 @@ static void add_found(const std::string &dir, const tp_namespace &space, Json &o
 			bpf_map_lookup_elem(map->get(), &space.cookie, &about);
 		out["syns_refused"] = about.refused;
 	}
-	std::ifstream comm(fmt::format("/proc/{}/comm", space.pid));
-	std::string process;
-	if (!space.pid || !std::getline(comm, process))
+	std::string process = space.pid ? process_name((pid_t)space.pid) : "";
+	if (process.empty())
 		return;
 	out["pid"] = space.pid;
 	out["process"] = process;
 	std::ifstream cgroups(fmt::format("/proc/{}/cgroup", space.pid));
 	for (std::string line; std::getline(cgroups, line);)
 		if (line.starts_with(version_2) && line.size() > version_2.size() + 1)
-			out["cgroup"] = line.substr(version_2.size());
+			out["cgroup"] = printable(line.substr(version_2.size()));
 }
 
 Result<Json> namespaces_json(const std::string &dir)

@@ -15,6 +15,8 @@
 
 #include <fmt/format.h>
 
+#include "base/process.h"
+
 #include "agent/netlink.h"
 
 namespace tp
@@ -161,10 +163,7 @@ std::string socket_owner(uint64_t inode)
 
 		if (pid <= 0 || !has_socket(at->path(), wanted))
 			continue;
-		std::ifstream file(at->path() / "comm");
-		std::string name;
-		std::getline(file, name);
-		return fmt::format("{}, process {}", name, pid);
+		return fmt::format("{}, process {}", process_name(pid), pid);
 	}
 	return {};
 }

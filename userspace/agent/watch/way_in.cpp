@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include "base/process.h"
+
 namespace tp
 {
 
@@ -145,10 +147,8 @@ std::string describe(const WayIn &way)
 {
 	if (!way.pid)
 		return way.path;
-	std::ifstream file(fmt::format("/proc/{}/comm", way.pid));
-	std::string name;
+	std::string name = process_name(way.pid);
 
-	std::getline(file, name);
 	return fmt::format("process {}{}", way.pid, name.empty() ? "" : " (" + name + ")");
 }
 
