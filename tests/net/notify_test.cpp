@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the agent tells the service manager that has started it (sd_notify). */
+#include <bpf/bpf.h>
 #include <signal.h>
+
+#include "bpf/abi.h"
 
 #include "support/live.h"
 #include "support/service_manager.h"
@@ -87,6 +90,33 @@ TEST(Notify, reason_of_a_failed_start_is_the_status)
 		EXPECT_EQ(only.rfind("STATUS=--mark-sent-in: 0x7470: is --mark, too", 0), 0u)
 			<< only;
 		EXPECT_EQ(manager.next(100ms), "");
+	});
+}
+
+/* What an orchestrator asks, whatever is still pinned. */
+TEST(Health, status_fails_without_an_agent_and_without_its_signs_of_life)
+{
+	in_sandbox([](Sandbox &box) {
+		Agent agent(box, { .listen = { "127.0.0.1:8080" }, .more = { "--persist" } });
+		auto health = [&] { return agent.command({ "status", "--running" }).code; };
+		tp_config config;
+		uint32_t zero = 0;
+
+		EXPECT_EQ(health(), 0);
+		agent.process().signal(SIGSTOP);
+		Socket map(bpf_obj_get((box.pin_dir() + "/tp_config").c_str()));
+		ASSERT_EQ(bpf_map_lookup_elem(map.fd(), &zero, &config), 0);
+		EXPECT_GT(config.alive_ns, 0u);
+		config.alive_ns = 1;
+		ASSERT_EQ(bpf_map_update_elem(map.fd(), &zero, &config, BPF_ANY), 0);
+		EXPECT_EQ(health(), 1);
+		agent.process().signal(SIGCONT);
+		EXPECT_TRUE(eventually([&] { return health() == 0; }));
+		EXPECT_EQ(agent.stop(), 0);
+		EXPECT_EQ(agent.command({ "status" }).code, 0);
+		EXPECT_EQ(health(), 1);
+		EXPECT_EQ(agent.command({ "unload" }).code, 0);
+		EXPECT_EQ(health(), 1);
 	});
 }
 

@@ -204,6 +204,30 @@ TEST_F(Unloadable, handshake_program_is_done_without_and_the_kernel_quoted)
 	});
 }
 
+TEST_F(Unloadable, verbose_logs_all_that_the_verifier_says)
+{
+	if (!kernel_has("handshake"))
+		GTEST_SKIP() << "the engine needs Linux 6.9";
+	in_sandbox([](Sandbox &box) {
+		std::vector<std::string> arguments = run_arguments(
+			box.pin_dir(), { "--cgroup", box.cgroup(), "--engine", "handshake" });
+		const std::string begin = "-- BEGIN PROG LOAD LOG --";
+
+		spoil("tp_handshake");
+		setenv("TP_UNLOADABLE_LATE", "1", 1);
+		Finished brief = run(arguments);
+		arguments.emplace_back("-v");
+		Finished verbose = run(arguments);
+
+		EXPECT_EQ(brief.code, 1);
+		EXPECT_EQ(verbose.code, 1);
+		EXPECT_TRUE(says(brief.err, "[...]")) << brief.err;
+		EXPECT_FALSE(says(brief.err, begin)) << brief.err;
+		EXPECT_TRUE(says(verbose.err, begin)) << verbose.err;
+		EXPECT_GT(verbose.err.size(), brief.err.size());
+	});
+}
+
 TEST_F(Unloadable, sender_program_is_done_without_and_the_kernel_quoted)
 {
 	in_sandbox([](Sandbox &box) {

@@ -8,6 +8,7 @@
 
 #include "agent/load/engines/engines.h"
 #include "agent/load/host.h"
+#include "agent/load/load_log.h"
 #include "agent/load/retire.h"
 #include "agent/load/rivals.h"
 #include "agent/load/services.h"
@@ -68,6 +69,8 @@ static Result<Cgroup> open_getsockopt_cgroup(const RunOptions &options, const Cg
 Status Agent::look_at_host()
 {
 	setup_ = TP_TRY(read_setup(options_));
+	if (options_.verbose)
+		want_whole_load_log();
 	may_send_ = TP_TRY(check_privileges()).raw;
 	cgroup_ = TP_TRY(open_cgroup(options_.cgroup));
 	answering_ = TP_TRY(open_getsockopt_cgroup(options_, cgroup_));

@@ -52,6 +52,7 @@ struct RunOptions : ServiceOptions {
 	std::string metrics;             /* ADDRESS:PORT or unix:/path; empty: nowhere */
 	uint32_t mark = TP_DEFAULT_MARK; /* of segments that the handshake engine sends in again */
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
+	bool verbose = false; /* the verifier's whole log if a program does not load */
 	bool persist = false; /* SIGTERM ends only the agent */
 };
 

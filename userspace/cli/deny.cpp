@@ -7,6 +7,7 @@
 
 #include "base/denied.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "cli/saved.h"
 #include "cli/table.h"
 #include "cli/view.h"
@@ -39,8 +40,11 @@ Status add_denied(const std::string &pin_dir, const DenyOptions &what)
 
 	std::string config = what.save ? TP_TRY(config_of_agent(pin_dir)) : "";
 	Fd map = TP_TRY(open_current(pin_dir, "tp_denied", Access::write));
-	for (const Network &network : networks)
+	Progress progress("deny add", networks.size(), "networks");
+	for (const Network &network : networks) {
 		TP_TRY(add_denied(map.get(), network, false, "deny add"));
+		progress.step();
+	}
 	return what.save ? save_denied(config, networks, true) : success();
 }
 
@@ -51,10 +55,13 @@ Status remove_denied(const std::string &pin_dir, const DenyOptions &what)
 
 	std::string config = what.save ? TP_TRY(config_of_agent(pin_dir)) : "";
 	Fd map = TP_TRY(open_current(pin_dir, "tp_denied", Access::write));
-	for (const Network &network : networks)
+	Progress progress("deny remove", networks.size(), "networks");
+	for (const Network &network : networks) {
 		if (!TP_TRY(remove_denied(map.get(), network, "deny remove")))
 			missing += (missing.empty() ? "" : ", ") +
 				   format_network(network.address.bytes, network.bits);
+		progress.step();
+	}
 	if (what.save)
 		TP_TRY(save_denied(config, networks, false));
 	else if (!missing.empty())

@@ -183,6 +183,8 @@ void add_views(CLI::App &app, Arguments &arguments, Actions &actions)
 			   "The cookie as ss -e prints it, such as sk:1a2b")
 		->type_name("COOKIE")
 		->required();
+	status->add_flag("--running", arguments.view.running,
+			 "Fail if there is no agent that shows signs of life, for health checks");
 	events->add_flag("--follow", arguments.events.follow,
 			 "Go on with the connections that come");
 	events->add_flag("--refused", arguments.events.refused, "Show only refused connections");

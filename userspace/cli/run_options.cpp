@@ -147,6 +147,8 @@ void add_run_options(CLI::App *command, RunOptions &run)
 		"Answer SO_ORIGINAL_DST with the header's destination; implies --getsockopt");
 	command->add_flag("--persist", run.persist,
 			  "Leave the programs at work when the agent ends");
+	command->add_flag("-v,--verbose", run.verbose,
+			  "Log all that the verifier says where a program does not load");
 	command->add_option("--group", run.group, "Let members of this group look connections up")
 		->type_name("NAME");
 	command->add_option("--metrics", run.metrics,

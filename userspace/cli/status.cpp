@@ -278,15 +278,8 @@ static void print_counters(const Json &counters)
 	fmt::print("\n{}", rows.size() > 1 ? format_table(rows) : "nothing counted yet\n");
 }
 
-Status show_status(const ViewOptions &options)
+static void print_status(const Json &out, const ViewOptions &options)
 {
-	Json collected = TP_TRY(collect(options.pin_dir));
-
-	const Json &out = collected;
-	if (options.json) {
-		fmt::print("{}\n", out.dump());
-		return success();
-	}
 	fmt::print("agent {}{}, pins in {}\n", out["agent"].get<std::string>(),
 		   out.contains("agent_pid") ?
 			   fmt::format(" (process {})", out["agent_pid"].dump()) :
@@ -310,7 +303,32 @@ Status show_status(const ViewOptions &options)
 	for (const Json &draining : out["draining"])
 		fmt::print("\ndraining: {} (connections of an earlier run: {})\n",
 			   draining["pin_dir"].get<std::string>(), draining["connections"].dump());
+}
+
+/* An agent without CAP_NET_RAW shows no signs of life; that it is there has to do then. */
+static Status check_running(const std::string &pin_dir)
+{
+	if (!running_agent(pin_dir))
+		return Error{ ErrorCode::not_running, "status", pin_dir, "no agent is running" };
+	tp_config config = TP_TRY(read_config(pin_dir));
+	uint64_t now = boot_time_ns();
+
+	if (config.alive_ns && now > config.alive_ns + TP_ALIVE_TIMEOUT_NS)
+		return Error{ ErrorCode::not_running, "status", pin_dir,
+			      fmt::format("the agent has shown no sign of life for {} s",
+					  (now - config.alive_ns) / 1'000'000'000) };
 	return success();
+}
+
+Status show_status(const ViewOptions &options)
+{
+	Json out = TP_TRY(collect(options.pin_dir));
+
+	if (options.json)
+		fmt::print("{}\n", out.dump());
+	else
+		print_status(out, options);
+	return options.running ? check_running(options.pin_dir) : success();
 }
 
 } // namespace tp

@@ -33,11 +33,23 @@ void begin_load_log()
 	libbpf_set_print(keep_output);
 }
 
+static bool whole_log;
+
+void want_whole_load_log()
+{
+	whole_log = true;
+}
+
+bool whole_load_log_is_wanted()
+{
+	return whole_log;
+}
+
 std::string end_of_load_log()
 {
 	static constexpr size_t enough = 2000;
 
-	if (libbpf_output.size() <= enough)
+	if (whole_log || libbpf_output.size() <= enough)
 		return libbpf_output;
 	size_t line = libbpf_output.find('\n', libbpf_output.size() - enough);
 	return "[...]" + libbpf_output.substr(line == std::string::npos ? 0 : line);

@@ -16,8 +16,12 @@ namespace tp
 /* From here on messages are kept. Those that were kept before are discarded. */
 void begin_load_log();
 
-/* The verifier gives its reason in the last lines of a long log. */
+/* The verifier gives its reason in the last lines of a long log, which are enough for most. */
 std::string end_of_load_log();
+
+/* end_of_load_log() is all of it (--verbose). */
+void want_whole_load_log();
+bool whole_load_log_is_wanted();
 
 /* The program that the kernel has refused, if libbpf says so. */
 std::string refused_program();

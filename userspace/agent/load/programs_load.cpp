@@ -187,10 +187,10 @@ static std::string why_not_loaded(const Error &error, const Engine &engine)
 {
 	std::string missing = engine.missing_in_kernel(), failed = refused_program();
 
+	if (whole_load_log_is_wanted() || (missing.empty() && !failed.empty()))
+		log("{}", end_of_load_log());
 	if (!missing.empty())
 		return "this kernel lacks what it needs: " + missing;
-	if (!failed.empty())
-		log("{}", end_of_load_log());
 	return fmt::format("the kernel refuses to load {}: {}",
 			   failed.empty() ? engine.programs().front() : failed, error.reason);
 }
