@@ -242,6 +242,9 @@ TEST_F(Package, is_installed_upgraded_under_load_and_removed_without_a_trace)
 		/* the user that the unit names has all the rights that are needed */
 		EXPECT_EQ(agent.err(), "");
 		EXPECT_NE(done("truepeer status --json").find("+next\""), std::string::npos);
+		/* as root, like every command of an administrator */
+		done("truepeer deny add --save 198.51.100.0/24; truepeer reload");
+		EXPECT_TRUE(std::filesystem::exists(config + ".saved"));
 
 		agent.signal(SIGTERM);
 		EXPECT_EQ(agent.wait(20s).value_or(-1), 0) << agent.err();
