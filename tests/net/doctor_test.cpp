@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -537,6 +538,26 @@ TEST_P(Doctor, finds_an_agent_that_hangs_or_is_dead)
 		again.listen = { w.service.text() };
 		w.agent = std::make_unique<Agent>(w.box, again);
 		expect_healthy(w.box);
+	});
+}
+
+TEST_P(Doctor, finds_a_namespace_that_has_gone)
+{
+	in_sandbox([](Sandbox &box) {
+		auto space = std::make_unique<Netns>();
+		const std::string name = space->path();
+		Socket listener = listen_on(endpoint("127.0.0.1", 8081));
+		AgentOptions options;
+
+		options.listen = { "127.0.0.1:8081" };
+		options.more = { "--netns", name };
+		Agent agent(box, options);
+		expect_healthy(box);
+		space.reset();
+		EXPECT_TRUE(eventually([&] {
+			return examine(box).out.find("warning: namespaces: " + name) !=
+			       std::string::npos;
+		})) << examine(box).out;
 	});
 }
 
