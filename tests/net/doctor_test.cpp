@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -288,6 +289,43 @@ TEST_P(Doctor, finds_firewall_rules_in_the_way)
 	});
 }
 
+/* In the place of a program that is not installed everywhere: it prints this. */
+static void install_iptables(const std::string &rules)
+{
+	const std::string folder = "/usr/local/sbin", path = folder + "/iptables-save";
+
+	ASSERT_EQ(mount("tmpfs", folder.c_str(), "tmpfs", 0, "mode=0755"), 0);
+	std::ofstream(path) << "#!/bin/sh\ncat <<'END'\n" << rules << "END\n";
+	ASSERT_EQ(chmod(path.c_str(), 0755), 0);
+}
+
+TEST_P(Doctor, finds_rules_of_iptables)
+{
+	live([](World &w) {
+		install_iptables(
+			"*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n"
+			"-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n"
+			"-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT "
+			"--to-destination 172.17.0.2:80\n"
+			"COMMIT\n*filter\n:INPUT ACCEPT [0:0]\n"
+			"-A INPUT -p tcp -m tcp --dport 22 -j DROP\n"
+			"-A INPUT -s 192.0.2.0/24 -p tcp -m tcp --dport 8080 -j DROP\nCOMMIT\n");
+		expect_found(w.box, "firewall", "warning",
+			     { "172.17.0.2:80", "container", "iptables-save", "DOCKER" });
+		umount2("/usr/local/sbin", MNT_DETACH);
+		install_iptables(
+			"*filter\n-A INPUT -p tcp -m multiport --dports 80,8000:8090 -m comment "
+			"--comment \"no web\" -j REJECT --reject-with icmp-port-unreachable\n"
+			"COMMIT\n");
+		expect_found(w.box, "firewall", "warning", { "drops all", "chain INPUT" });
+		umount2("/usr/local/sbin", MNT_DETACH);
+		install_iptables(
+			"*filter\n-A INPUT -s 127.0.0.0/8 -p tcp -m tcp --dport 8080 -j ACCEPT\n"
+			"-A INPUT -p tcp -m tcp --dport 8080 -j DROP\nCOMMIT\n");
+		expect_healthy(w.box);
+	});
+}
+
 TEST_P(Doctor, finds_other_programs_on_the_same_hooks)
 {
 	live([](World &w) {
@@ -500,6 +538,26 @@ TEST_P(Doctor, finds_an_agent_that_hangs_or_is_dead)
 		again.listen = { w.service.text() };
 		w.agent = std::make_unique<Agent>(w.box, again);
 		expect_healthy(w.box);
+	});
+}
+
+TEST_P(Doctor, finds_a_namespace_that_has_gone)
+{
+	in_sandbox([](Sandbox &box) {
+		auto space = std::make_unique<Netns>();
+		const std::string name = space->path();
+		Socket listener = listen_on(endpoint("127.0.0.1", 8081));
+		AgentOptions options;
+
+		options.listen = { "127.0.0.1:8081" };
+		options.more = { "--netns", name };
+		Agent agent(box, options);
+		expect_healthy(box);
+		space.reset();
+		EXPECT_TRUE(eventually([&] {
+			return examine(box).out.find("warning: namespaces: " + name) !=
+			       std::string::npos;
+		})) << examine(box).out;
 	});
 }
 

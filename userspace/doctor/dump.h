@@ -28,6 +28,8 @@ struct DumpJob {
 	X(status, "status.json", "truepeer status --json: services, trusted networks, counters")   \
 	X(doctor, "doctor.json", "truepeer doctor --json: what is wrong")                          \
 	X(policies, "policies.json", "truepeer policy list --json")                                \
+	X(config, "config.toml", "the configuration file, with --with-addresses only")             \
+	X(metrics, "metrics.txt", "truepeer metrics")                                              \
 	X(connections, "connections.json", "the number of live connections, by service and kind")  \
 	X(denied, "denied.json", "how many networks are denied")                                   \
 	X(events, "events.jsonl", "what became of the latest connections, one on each line")       \

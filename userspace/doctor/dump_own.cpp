@@ -5,6 +5,8 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -43,6 +45,23 @@ Result<std::string> dump_status(const DumpJob &job)
 Result<std::string> dump_policies(const DumpJob &job)
 {
 	return ask_self(job, { "policy", "list" });
+}
+
+Result<std::string> dump_metrics(const DumpJob &job)
+{
+	return run_program({ "/proc/self/exe", "metrics", "--pin-dir", job.context.pin_dir });
+}
+
+/* It may name clients that are denied. */
+Result<std::string> dump_config(const DumpJob &job)
+{
+	if (job.context.config_file.empty())
+		return std::string("# there is no configuration file\n");
+	if (!job.with_addresses)
+		return std::string("# left out, because --with-addresses was not given\n");
+	std::ifstream file(job.context.config_file);
+	std::string text{ std::istreambuf_iterator<char>(file), {} };
+	return "# " + job.context.config_file + "\n" + text;
 }
 
 Result<std::string> dump_doctor(const DumpJob &job)

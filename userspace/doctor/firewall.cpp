@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <memory>
 
@@ -77,6 +79,20 @@ static bool is_own_address(const std::string &target)
 	return own;
 }
 
+/* Whether the agent covers the container that the connection is sent to, and its port. */
+static bool is_covered(const Context &context, const ServedAt &service, const std::string &target)
+{
+	size_t colon = target.rfind(':');
+	bool has_port = colon != std::string::npos &&
+			target.find(']', colon) == std::string::npos &&
+			(target.starts_with('[') || target.find(':') == colon);
+	auto port = has_port ? (uint16_t)std::atoi(target.c_str() + colon + 1) : service.key.port;
+
+	return context.has_pins && context.config.claims & TP_CLAIMS_EVERYWHERE &&
+	       std::ranges::any_of(context.services,
+				   [&](const ServedAt &one) { return one.has_port(port); });
+}
+
 static void report_rule(const std::string &service, const FirewallRule &rule, Findings &findings)
 {
 	std::string target = rule.target.empty() ? "" : " to " + rule.target;
@@ -106,7 +122,8 @@ static void report_rule(const std::string &service, const FirewallRule &rule, Fi
 					    "container",
 					    target, rule.where),
 				"let truepeer work in the container's network namespace: run it "
-				"with --netns of that namespace, and --listen with the port that "
+				"with --netns auto or of that namespace, and --listen with the "
+				"port that "
 				"the server in the container listens on");
 		else
 			findings.add(
@@ -150,11 +167,13 @@ void check_firewall(const Context &context, Findings &findings)
 		if (!listings.any)
 			continue;
 		std::string object = service.text() + context.space_text(service.space);
-		for (const FirewallRule &rule : listings.nft.find(service.key.port))
-			report_rule(object, rule, findings);
+		std::vector<FirewallRule> rules = listings.nft.find(service.key.port);
 		for (const auto &[tool, text] : listings.iptables)
-			for (const FirewallRule &rule :
-			     iptables_rules(text, tool, service.key.port))
+			std::ranges::move(iptables_rules(text, tool, service.key.port),
+					  std::back_inserter(rules));
+		for (const FirewallRule &rule : rules)
+			if (rule.effect != RuleEffect::elsewhere ||
+			    !is_covered(context, service, rule.target))
 				report_rule(object, rule, findings);
 	}
 }
@@ -188,7 +207,8 @@ void check_forwarding(const Context &context, Findings &findings)
 				"machines on the same port is not served, and reaches them with "
 				"its header",
 				"nothing has to be done if no proxy sends there; otherwise run "
-				"truepeer with --netns of the container, and give --listen this "
+				"truepeer with --netns auto or of the container, and give --listen "
+				"this "
 				"host's address");
 	}
 }

@@ -103,6 +103,9 @@ static constexpr Loss losses[] = {
 	{ "headers_lost", TP_LOSS(headers_lost), Severity::warning,
 	  "TLVs of connections are not known, because there was no room for their headers: raise "
 	  "--max-connections" },
+	{ "syns_uncovered", TP_LOSS(syns_uncovered), Severity::note,
+	  "servers began to listen in network namespaces that the agent had not covered yet; the "
+	  "clients have sent their SYNs again after a second" },
 	{ "accept_queue_full", TP_LOSS(accept_queue_full), Severity::note,
 	  "the server did not accept fast enough, or its backlog is short" },
 };

@@ -91,9 +91,10 @@ static void report_missing(const Context &context, const ServedAt &service,
 			fmt::format("nothing listens here, but something does in another network "
 				    "namespace, that of process {}",
 				    *pid),
-			fmt::format("serve that namespace, too: truepeer run --netns "
-				    "/proc/{}/ns/net, or the name that it has in /run/netns",
-				    *pid));
+			fmt::format(
+				"serve that namespace, too: truepeer run --netns auto, or --netns "
+				"/proc/{}/ns/net, or the name that it has in /run/netns",
+				*pid));
 	findings.add(Severity::warning, object, "nothing listens here",
 		     "start the server, or correct --listen");
 }

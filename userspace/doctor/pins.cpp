@@ -157,6 +157,27 @@ void check_config(const Context &context, Findings &findings)
 			     "truepeer reload lets the agent read it again");
 }
 
+static void check_namespace(const tp_namespace &space, Findings &findings)
+{
+	std::string name = text_of(space.name);
+	uint64_t seconds = (boot_time_ns() - space.since_ns) / 1000000000u;
+
+	if (space.state == TP_NAMESPACE_GONE)
+		findings.add(Severity::warning, name,
+			     fmt::format("this network namespace has been gone for {} s", seconds),
+			     "start what makes it, or leave it out of --netns; a namespace that "
+			     "takes its name is served");
+	if (space.state == TP_NAMESPACE_CLOSED)
+		findings.add(
+			Severity::error, name.empty() ? "a network namespace" : name,
+			fmt::format("a server listens in this network namespace, and the agent "
+				    "cannot enter it, so its server gets no connections (for "
+				    "{} s)",
+				    seconds),
+			"give the agent CAP_SYS_ADMIN and CAP_SYS_PTRACE, and let it see the "
+			"processes of the host; its log has the reason");
+}
+
 void check_namespaces(const Context &context, Findings &findings)
 {
 	Result<Fd> map = open_map(context.pin_dir, "tp_namespaces", Access::read);
@@ -165,14 +186,8 @@ void check_namespaces(const Context &context, Findings &findings)
 		return findings.skip(map.error());
 	Status read = for_each_entry<uint32_t, tp_namespace>(
 		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
-			if (space.state == TP_NAMESPACE_GONE)
-				findings.add(Severity::warning, text_of(space.name),
-					     fmt::format("this network namespace has been gone for "
-							 "{} s",
-							 (boot_time_ns() - space.since_ns) /
-								 1000000000u),
-					     "start what makes it, or leave it out of --netns; a "
-					     "namespace that takes its name is served");
+			if (space.cookie) /* otherwise the entry is free */
+				check_namespace(space, findings);
 		});
 	if (!read)
 		findings.skip(read.error());
