@@ -298,6 +298,10 @@ TEST_F(Package, agent_runs_with_the_drop_in_for_hosts_without_containers)
 		EXPECT_EQ(agent.err().rfind("truepeer: without CAP_SYS_ADMIN another agent", 0), 0u)
 			<< agent.err();
 		EXPECT_EQ(agent.err().find('\n') + 1, agent.err().size()) << agent.err();
+		/* root's command sees whose the pins are, and that they are in use */
+		Finished early = shell("truepeer unload");
+		EXPECT_EQ(early.code, 1);
+		EXPECT_NE(early.err.find("in use by process"), std::string::npos) << early.err;
 		/* members of the group may look connections up, others may not */
 		for (const char *group : { "truepeer-read", "nogroup" })
 			EXPECT_EQ(shell("setpriv --reuid=nobody --regid=nogroup --groups=" +
