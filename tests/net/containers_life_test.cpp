@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 
+#include <fstream>
+
 #include <nlohmann/json.hpp>
 
 #include "support/container.h"
@@ -185,6 +187,37 @@ TEST(ContainersLife, agent_says_which_privileges_it_lacks)
 		EXPECT_NE(finished.err.find("--netns auto: missing CAP_SYS_PTRACE"),
 			  std::string::npos)
 			<< finished.err;
+	});
+}
+
+/* A service that is added is served where its server listens already, and one that is removed is not. */
+TEST(ContainersLife, reload_changes_the_services_of_covered_namespaces)
+{
+	in_sandbox([](Sandbox &box) {
+		Container first(0, 8080), second(1, 8081);
+		std::string file = box.dir() + "/truepeer.toml";
+		auto write = [&](const std::string &port) {
+			std::ofstream(file)
+				<< "netns = [\"auto\"]\n[[service]]\nlisten = \"[::]:" << port
+				<< "\"\n";
+		};
+		AgentOptions options = { .trust = { container_trusted_ipv4 },
+					 .more = { "--config", file } };
+
+		first.listen();
+		second.listen();
+		write("8080");
+		Agent agent(box, options);
+		EXPECT_EQ(ask_container(first, false), seen);
+		EXPECT_EQ(ask_container(second, false).substr(0, 11), "198.18.1.1:");
+		write("8081");
+		Finished done = agent.command({ "reload" });
+		EXPECT_EQ(done.code, 0) << done.err;
+		EXPECT_EQ(ask_container(second, false), seen);
+		EXPECT_EQ(ask_container(first, false).substr(0, 11), "198.18.0.1:");
+		EXPECT_EQ(agent.entries("tp_services"), 2u);
+		EXPECT_TRUE(eventually([&] { return agent.live() == 0; }));
+		expect_clean_stop(agent);
 	});
 }
 
