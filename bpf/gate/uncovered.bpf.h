@@ -25,12 +25,13 @@ static __always_inline int tp_keep_syn(struct __sk_buff *skb, const struct tp_se
 	record->tos = s->tos;
 	record->ttl = s->ttl;
 	record->length = (__u8)length;
-	/* data (Fast Open) is left out, and the client sends it again */
-	length -= sizeof(struct tcphdr);
-	if (length > TP_TCP_HEADER - sizeof(struct tcphdr) ||
-	    bpf_skb_load_bytes(skb, s->tcp, record->tcp, sizeof(struct tcphdr)) ||
-	    (length && bpf_skb_load_bytes(skb, s->tcp + sizeof(struct tcphdr),
-					  record->tcp + sizeof(struct tcphdr), length))) {
+	/*
+	 * Data (Fast Open) is left out, and the client sends it again. The mask is for the verifier
+	 * of 6.1, as in tp_load_some(), and with it there is room up to the end of the record.
+	 */
+	length--;
+	asm volatile("%0 &= 63" : "+r"(length));
+	if (bpf_skb_load_bytes(skb, s->tcp, record->tcp, length + 1)) {
 		bpf_ringbuf_discard(record, 0);
 		return -1;
 	}
