@@ -117,7 +117,7 @@ TEST_P(Containers, server_that_listened_before_the_agent_is_named_in_status)
 		nlohmann::json spaces = agent.json({ "status" })["namespaces"];
 
 		/* no SYN had to find them */
-		ASSERT_EQ(spaces.size(), 3u) << spaces.dump(1);
+		ASSERT_EQ(spaces.size(), 3u) << spaces.dump(1) << agent.process().err();
 		for (size_t i : { 1, 2 }) {
 			EXPECT_EQ(spaces[i]["state"], "entered");
 			EXPECT_EQ(spaces[i]["process"], "containers_test");
