@@ -204,7 +204,7 @@ TEST_P(Doctor, says_nothing_on_a_healthy_host)
 		expect_healthy(w.box);
 		Finished verbose = examine(w.box, { "--verbose" });
 		EXPECT_EQ(verbose.code, 0);
-		EXPECT_NE(verbose.out.find("passed: listeners"), std::string::npos) << verbose.out;
+		EXPECT_NE(verbose.out.find("passed: hooks"), std::string::npos) << verbose.out;
 	});
 }
 

@@ -34,23 +34,16 @@ static Json counters_json(const tp_counters &counters)
 	return out;
 }
 
-static Result<tp_counters> service_counters(const std::string &dir, uint32_t id)
-{
-	Fd map = TP_TRY(open_map(dir, "tp_counters", Access::read));
-
-	return read_counters(map.get(), id);
-}
-
-static Result<Json> read_networks(const std::string &dir, uint32_t id)
+/* The policies of each service, read at once: there may be 4,096 services. */
+static Result<std::map<uint32_t, Json>> read_networks(const std::string &dir)
 {
 	Fd map = TP_TRY(open_map(dir, "tp_policies", Access::read));
-	Json networks = Json::object();
+	std::map<uint32_t, Json> networks;
 
 	TP_TRY(for_each_entry<tp_policy_key, tp_policy_value>(
 		map.get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
-			if (key.service == id)
-				networks[format_network(key.address, key.prefixlen - 32)] =
-					policy_name(v.policy);
+			networks[key.service][format_network(key.address, key.prefixlen - 32)] =
+				policy_name(v.policy);
 		}));
 	return networks;
 }
@@ -98,11 +91,10 @@ static const char *scope_name(uint32_t scope)
 	return scope == TP_SCOPE_HOST ? "host" : scope == TP_SCOPE_CGROUP ? "cgroup" : "container";
 }
 
-static Result<Json> service_json(const std::string &dir, uint32_t id, const Service &service)
+static Json service_json(const Service &service, const tp_counters &counters,
+			 const tp_config &config, Json networks)
 {
-	tp_counters counters = TP_TRY(service_counters(dir, id));
-	Json networks = TP_TRY(read_networks(dir, id));
-	tp_config config = TP_TRY(read_config(dir));
+	uint32_t id = service.value.id;
 	Json out = { { "id", id }, { "listen", service.listen() } };
 
 	out.update(engine_json(service, config));
@@ -112,7 +104,7 @@ static Result<Json> service_json(const std::string &dir, uint32_t id, const Serv
 		      { "header_versions", bits_json(service.value.versions, nullptr) },
 		      { "max_header_bytes", service.value.max_header },
 		      { "header_timeout_seconds", (double)service.value.header_timeout_ns / 1e9 },
-		      { "networks", networks },
+		      { "networks", networks.is_null() ? Json::object() : std::move(networks) },
 		      { "counters", counters_json(counters) } });
 	return out;
 }
@@ -178,6 +170,8 @@ static Result<uint64_t> count_pending(const std::string &dir)
 static Status add_current(const std::string &dir, Json &out)
 {
 	std::map<uint32_t, Service> services = TP_TRY(read_services(dir));
+	std::map<uint32_t, Json> networks = TP_TRY(read_networks(dir));
+	Fd counter_map = TP_TRY(open_map(dir, "tp_counters", Access::read));
 	tp_config config = TP_TRY(read_config(dir));
 	tp_counters total = {};
 
@@ -189,10 +183,10 @@ static Status add_current(const std::string &dir, Json &out)
 	out["namespaces"] = TP_TRY(namespaces_json(dir));
 	out["services"] = Json::array();
 	for (const auto &[id, service] : services) {
-		Json object = TP_TRY(service_json(dir, id, service));
-		tp_counters counters = TP_TRY(service_counters(dir, id));
+		tp_counters counters = TP_TRY(read_counters(counter_map.get(), id));
 
-		out["services"].push_back(object);
+		out["services"].push_back(
+			service_json(service, counters, config, std::move(networks[id])));
 		add_counters(total, counters);
 	}
 	out["programs"] = programs_json(dir);

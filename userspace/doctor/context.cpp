@@ -19,14 +19,36 @@
 namespace tp
 {
 
+std::string Finding::object() const
+{
+	static constexpr size_t shown = 3;
+	std::string text;
+
+	for (size_t i = 0; i < objects.size() && i < shown; i++)
+		text += (i ? ", " : "") + objects[i];
+	if (objects.size() > shown)
+		text += fmt::format(" and {} more", objects.size() - shown);
+	return text;
+}
+
+void Findings::add(Severity severity, std::string object, std::string found, std::string remedy)
+{
+	for (Finding &one : list_)
+		if (one.severity == severity && one.found == found && one.remedy == remedy) {
+			if (one.objects.back() != object)
+				one.objects.push_back(std::move(object));
+			return;
+		}
+	list_.push_back({ severity, { std::move(object) }, std::move(found), std::move(remedy) });
+}
+
+/* They are sorted by id. */
 std::vector<ServedAt> Context::distinct_services() const
 {
 	std::vector<ServedAt> once;
 
 	for (const ServedAt &service : services)
-		if (std::ranges::none_of(once, [&](const ServedAt &other) {
-			    return other.value.id == service.value.id;
-		    }))
+		if (once.empty() || once.back().value.id != service.value.id)
 			once.push_back(service);
 	return once;
 }

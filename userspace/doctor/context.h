@@ -28,20 +28,20 @@ enum class Severity {
 
 struct Finding {
 	Severity severity;
-	std::string object; /* what it is about, such as a service or a file */
+	std::vector<std::string> objects; /* what it is about, such as services or a file */
 	std::string found;
 	std::string remedy;
+
+	/* The first few of the objects, and how many more there are. */
+	std::string object() const;
 };
 
 /* What one check has found. */
 class Findings
 {
 public:
-	void add(Severity severity, std::string object, std::string found, std::string remedy)
-	{
-		list_.push_back(
-			{ severity, std::move(object), std::move(found), std::move(remedy) });
-	}
+	/* What is the same for several objects, such as 4,000 services, is one finding. */
+	void add(Severity severity, std::string object, std::string found, std::string remedy);
 	/* The check could not be made; this is told only to those who ask for it. */
 	void skip(std::string why) { skipped_ = std::move(why); }
 	void skip(const Error &error) { skip(error.text()); }

@@ -50,7 +50,8 @@ static Json finding_json(const Check &check, const Finding &finding)
 {
 	return { { "severity", severity_name(finding.severity) },
 		 { "check", check.name },
-		 { "object", finding.object },
+		 { "object", finding.object() },
+		 { "objects", finding.objects },
 		 { "found", finding.found },
 		 { "remedy", finding.remedy } };
 }

@@ -40,12 +40,12 @@ static std::string list_text(const std::vector<Listener> &listeners)
 
 /* ---- no listener ---------------------------------------------------------------------- */
 
-/*
- * A process whose network namespace, which is none of those that are served, has a listener for the
- * service.
- */
-static std::optional<pid_t> find_elsewhere(const Context &context, const ServedAt &service)
+/* The listeners of the namespaces that have no services, with a process of each. */
+using Elsewhere = std::map<pid_t, std::vector<Listener>>;
+
+static Elsewhere find_elsewhere(const Context &context)
 {
+	Elsewhere found;
 	std::set<ino_t> seen;
 	std::error_code failed;
 
@@ -65,17 +65,27 @@ static std::optional<pid_t> find_elsewhere(const Context &context, const ServedA
 		Result<Inside> inside = Inside::enter(*space);
 		if (!inside)
 			continue;
-		Result<std::vector<Listener>> there = find_listeners(service.value.first_port);
-		if (there && std::ranges::any_of(*there, [&](const Listener &one) {
-			    return reaches(service.key.address, one);
+		Result<std::vector<Listener>> there = find_listeners();
+		if (there)
+			found[pid] = std::move(*there);
+	}
+	return found;
+}
+
+/* The process of a namespace that has a listener for the service, or 0. */
+static pid_t find_other_place(const Elsewhere &elsewhere, const ServedAt &service)
+{
+	for (const auto &[pid, listeners] : elsewhere)
+		if (std::ranges::any_of(listeners, [&](const Listener &one) {
+			    return service.has_port(one.port) && reaches(service.key.address, one);
 		    }))
 			return pid;
-	}
-	return {};
+	return 0;
 }
 
 static void report_missing(const Context &context, const ServedAt &service,
-			   const std::vector<Listener> &on_port, Findings &findings)
+			   const std::vector<Listener> &on_port, const Elsewhere &elsewhere,
+			   Findings &findings)
 {
 	std::string object = service.text() + context.space_text(service.space);
 
@@ -85,16 +95,16 @@ static void report_missing(const Context &context, const ServedAt &service,
 						list_text(on_port)),
 				    "let the server listen on this address, or give --listen the "
 				    "address that it listens on");
-	if (std::optional<pid_t> pid = find_elsewhere(context, service))
+	if (pid_t pid = find_other_place(elsewhere, service))
 		return findings.add(
 			Severity::warning, object,
 			fmt::format("nothing listens here, but something does in another network "
 				    "namespace, that of process {}",
-				    *pid),
+				    pid),
 			fmt::format(
 				"serve that namespace, too: truepeer run --netns auto, or --netns "
 				"/proc/{}/ns/net, or the name that it has in /run/netns",
-				*pid));
+				pid));
 	findings.add(Severity::warning, object, "nothing listens here",
 		     "start the server, or correct --listen");
 }
@@ -263,9 +273,14 @@ void check_listeners(const Context &context, Findings &findings)
 			heard.insert(service.value.id);
 	}
 	/* the ports of a range may have listeners only for a while, as a passive FTP server's */
-	for (const ServedAt &service : context.distinct_services())
-		if (!heard.contains(service.value.id) && !service.is_range())
-			report_missing(context, service, select(tables, service, false), findings);
+	std::vector<ServedAt> missing = context.distinct_services();
+	std::erase_if(missing, [&](const ServedAt &one) {
+		return heard.contains(one.value.id) || one.is_range();
+	});
+	Elsewhere elsewhere = missing.empty() ? Elsewhere() : find_elsewhere(context);
+	for (const ServedAt &service : missing)
+		report_missing(context, service, select(tables, service, false), elsewhere,
+			       findings);
 }
 
 } // namespace tp
