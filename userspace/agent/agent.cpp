@@ -329,9 +329,10 @@ Result<std::string> Agent::read_and_apply()
 {
 	RunOptions options = TP_TRY(reread_());
 	Setup setup = TP_TRY(read_setup(options));
+	/* everything else goes on while many denied networks are put into the map */
 	auto beat = [this] {
-		(void)bool(programs_->refresh(enforcer_->may_send()));
-		notify_.feed_watchdog();
+		tick();
+		loop_->serve_requests();
 	};
 
 	TP_TRY(check_unchanged(options_, options));

@@ -133,6 +133,12 @@ void Loop::forget(int fd)
 	watched_.erase(fd);
 }
 
+void Loop::serve_requests()
+{
+	intake_->records = 0;
+	ring_buffer__consume(ring_.get());
+}
+
 Status Loop::run(const std::function<void()> &tick)
 {
 	for (;;) {
@@ -164,8 +170,7 @@ Status Loop::run(const std::function<void()> &tick)
 				 * epoll is level-triggered: what stays in the ring is ready again
 				 * at once
 				 */
-				intake_->records = 0;
-				ring_buffer__consume(ring_.get());
+				serve_requests();
 			}
 		}
 	}

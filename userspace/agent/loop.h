@@ -38,6 +38,9 @@ public:
 	/* Calls `handle` for SIGHUP, which is logged and ignored otherwise. */
 	void on_hangup(std::function<void()> handle) { hangup_ = std::move(handle); }
 
+	/* Handles the programs' requests in the midst of what takes long. */
+	void serve_requests();
+
 	/* Calls `tick` five times a second, until a signal ends the loop. */
 	Status run(const std::function<void()> &tick);
 

@@ -87,7 +87,7 @@ Status check_unchanged(const RunOptions &before, const RunOptions &after)
 	return success();
 }
 
-/* A heartbeat of the agent must not wait longer than so many networks take. */
+/* The agent's other work must not wait longer than so many networks take, some 25 ms. */
 static constexpr size_t networks_in_a_row = 4096;
 
 static Status apply_denied(const Changes &changes, int map, const std::function<void()> &between)
