@@ -7,7 +7,8 @@ INCLUDEDIR  ?= $(PREFIX)/include
 DATADIR     ?= $(PREFIX)/share
 SBINDIR     ?= $(PREFIX)/sbin
 LIBEXECDIR  ?= $(PREFIX)/lib/truepeer
-SYSCONFDIR  ?= /etc
+# where the command looks for its configuration, unless all is to be in a place of its own
+SYSCONFDIR  ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 ZSHDIR      ?= $(DATADIR)/zsh/site-functions
@@ -48,7 +49,7 @@ install install-built:
 		-e 's|/etc/truepeer/|$(SYSCONFDIR)/truepeer/|' $(DESTDIR)$(UNITDIR)/truepeer.service
 	$(Q)$(call install_to,$(EXAMPLES),644,userspace/config/truepeer.toml)
 	$(Q)[ -e $(DESTDIR)$(SYSCONFDIR)/truepeer/truepeer.toml ] || \
-		$(call install_to,$(SYSCONFDIR)/truepeer,644,userspace/config/truepeer.toml)
+		{ $(call install_to,$(SYSCONFDIR)/truepeer,644,userspace/config/truepeer.toml); }
 	$(Q)install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(CMAKEDIR))
 	$(Q)$(call filled_in,userspace/lib/truepeer.pc.in,$(LIBDIR)/pkgconfig/truepeer.pc)
 	$(Q)$(call filled_in,userspace/lib/truepeer-config.cmake.in,$(CMAKEDIR)/truepeer-config.cmake)

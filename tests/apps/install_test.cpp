@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "../net/support/live.h"
 
@@ -126,10 +127,34 @@ TEST_F(Install, puts_everything_below_destdir)
 		       "include/truepeer/truepeer.hpp", "include/truepeer/sockopt.h",
 		       "share/man/man8/truepeer.8", "share/man/man3/libtruepeer.3",
 		       "share/bash-completion/completions/truepeer",
-		       "lib/systemd/system/truepeer.service" })
+		       "lib/systemd/system/truepeer.service", "lib/sysusers.d/truepeer.conf",
+		       "lib/truepeer/prepare-bpffs", "share/man/man5/truepeer.toml.5",
+		       "share/zsh/site-functions/_truepeer",
+		       "share/doc/truepeer/examples/truepeer.toml" })
 			EXPECT_TRUE(std::filesystem::exists(destination + "/usr/" + file)) << file;
+		EXPECT_TRUE(std::filesystem::exists(destination + "/etc/truepeer/truepeer.toml"));
 		EXPECT_EQ(shell("grep -rlI " + destination + " " + destination).out, "");
 		EXPECT_EQ(shell("grep -rhI '@[A-Z_]*@' " + destination + "/usr/lib").out, "");
+	});
+}
+
+/* With a prefix that is not the system's, the unit names the files that are there. */
+TEST_F(Install, stays_below_its_prefix_and_leaves_an_edited_configuration_alone)
+{
+	in_sandbox([](Sandbox &box) {
+		const std::string prefix = box.dir() + "/opt", config = prefix + "/etc/truepeer/"
+										 "truepeer.toml";
+		install("PREFIX=" + prefix);
+		std::string unit = read_file(prefix + "/lib/systemd/system/truepeer.service");
+		for (const std::string &line :
+		     { "ExecStartPre=+" + prefix + "/lib/truepeer/prepare-bpffs\n",
+		       "ExecStart=" + prefix + "/sbin/truepeer run --config " + config + "\n",
+		       "ExecReload=" + prefix + "/sbin/truepeer reload\n",
+		       "ConditionPathExists=" + config + "\n" })
+			EXPECT_NE(unit.find("\n" + line), std::string::npos) << unit;
+		std::ofstream(config) << "# edited\n";
+		install("PREFIX=" + prefix);
+		EXPECT_EQ(read_file(config), "# edited\n");
 	});
 }
 

@@ -302,6 +302,15 @@ TEST_F(Package, agent_runs_with_the_drop_in_for_hosts_without_containers)
 		Finished early = shell("truepeer unload");
 		EXPECT_EQ(early.code, 1);
 		EXPECT_NE(early.err.find("in use by process"), std::string::npos) << early.err;
+		/* systemctl reload waits for the result, and has it */
+		done("printf '[[service]]\\nlisten = \"127.0.0.1:8443\"\\n' >> " + config);
+		Finished reloaded = unit.reload();
+		EXPECT_EQ(reloaded.code, 0) << reloaded.err;
+		EXPECT_TRUE(manager.hears("RELOADING=1\nMONOTONIC_USEC="));
+		EXPECT_TRUE(manager.hears("READY=1\nSTATUS=2 services"));
+		done("echo 'listen = 1' >> " + config);
+		EXPECT_NE(unit.reload().code, 0);
+		EXPECT_TRUE(manager.hears("READY=1\nSTATUS=2 services"));
 		/* members of the group may look connections up, others may not */
 		for (const char *group : { "truepeer-read", "nogroup" })
 			EXPECT_EQ(shell("setpriv --reuid=nobody --regid=nogroup --groups=" +

@@ -94,25 +94,36 @@ static std::string only(const std::string &capabilities)
 	return list;
 }
 
+std::vector<std::string> Unit::command(const std::string &key) const
+{
+	std::string allowed = only((*this)["CapabilityBoundingSet"]);
+	std::string ambient = only((*this)["AmbientCapabilities"]);
+	std::vector<std::string> list = { "setpriv",
+					  "--reuid=" + (*this)["User"],
+					  "--regid=" + (*this)["Group"],
+					  "--groups=" + (*this)["SupplementaryGroups"],
+					  "--bounding-set=" + allowed,
+					  "--inh-caps=" + ambient,
+					  "--ambient-caps=" + ambient,
+					  "--no-new-privs" };
+
+	for (const std::string &word : words((*this)[key]))
+		list.push_back(word);
+	return list;
+}
+
 Process Unit::start() const
 {
-	std::string prepare = (*this)["ExecStartPre"],
-		    allowed = only((*this)["CapabilityBoundingSet"]),
-		    ambient = only((*this)["AmbientCapabilities"]);
-	std::vector<std::string> command = { "setpriv",
-					     "--reuid=" + (*this)["User"],
-					     "--regid=" + (*this)["Group"],
-					     "--groups=" + (*this)["SupplementaryGroups"],
-					     "--bounding-set=" + allowed,
-					     "--inh-caps=" + ambient,
-					     "--ambient-caps=" + ambient,
-					     "--no-new-privs" };
+	std::string prepare = (*this)["ExecStartPre"];
 
 	if (prepare.starts_with('+') && run({ prepare.substr(1) }).code)
 		throw std::runtime_error("start unit: " + prepare + " failed");
-	for (const std::string &word : words((*this)["ExecStart"]))
-		command.push_back(word);
-	return Process(command);
+	return Process(command("ExecStart"));
+}
+
+Finished Unit::reload() const
+{
+	return run(command("ExecReload"), {}, 60s);
 }
 
 } // namespace live

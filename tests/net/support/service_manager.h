@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "net.h"
 #include "sandbox.h"
@@ -41,7 +42,12 @@ public:
 	/* ExecStartPre=, then ExecStart= with the unit's user, groups and capabilities. */
 	Process start() const;
 
+	/* ExecReload= in the same way */
+	Finished reload() const;
+
 private:
+	std::vector<std::string> command(const std::string &key) const;
+
 	std::map<std::string, std::string> values_;
 };
 
