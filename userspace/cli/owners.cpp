@@ -114,7 +114,7 @@ std::vector<Fd> other_namespaces()
 /* In a thread of its own, so that this one stays where it is. */
 void dump_others(std::set<uint64_t> wanted, const Processes &processes, ConnectionOwners &owners)
 {
-	std::thread([&] {
+	std::jthread([&] {
 		for (const Fd &space : other_namespaces()) {
 			if (wanted.empty())
 				return;

@@ -205,7 +205,7 @@ Result<MetricsServer> MetricsServer::start(Endpoint endpoint, const std::string 
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	try {
 		server.thread_ =
-			std::thread(serve, server.endpoint_.fd(), server.end_.get(), pin_dir);
+			std::jthread(serve, server.endpoint_.fd(), server.end_.get(), pin_dir);
 	} catch (const std::system_error &error) {
 		pthread_sigmask(SIG_SETMASK, &before, nullptr);
 		return system_error("start", "metrics", error.code().value());
@@ -214,12 +214,11 @@ Result<MetricsServer> MetricsServer::start(Endpoint endpoint, const std::string 
 	return server;
 }
 
+/* The thread, which is destroyed next, is joined. */
 MetricsServer::~MetricsServer()
 {
-	if (!thread_.joinable())
-		return;
-	eventfd_write(end_.get(), 1);
-	thread_.join();
+	if (end_)
+		eventfd_write(end_.get(), 1);
 }
 
 } // namespace tp

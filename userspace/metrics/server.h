@@ -37,7 +37,7 @@ private:
 
 	Endpoint endpoint_;
 	Fd end_; /* an eventfd: the thread ends when it is readable */
-	std::thread thread_;
+	std::jthread thread_;
 };
 
 } // namespace tp
