@@ -455,13 +455,18 @@ TEST_P(Doctor, finds_what_is_wrong_with_the_configuration_file)
 	});
 }
 
+/* So that a configuration file of this machine is not looked at. */
+static const std::vector<std::string> on_8081 = { "--listen", "127.0.0.1:8081" };
+
 /* ip netns exec hides what is mounted below /sys. */
 TEST_P(Doctor, finds_the_cgroups_where_they_are_not_mounted)
 {
 	in_sandbox([](Sandbox &box) {
+		Socket listener = listen_on(endpoint("127.0.0.1", 8081));
+
 		ASSERT_EQ(umount2("/sys", MNT_DETACH), 0);
 		ASSERT_EQ(mount("sysfs", "/sys", "sysfs", 0, nullptr), 0);
-		expect_healthy(box);
+		expect_healthy(box, on_8081);
 	});
 }
 
@@ -470,6 +475,7 @@ TEST_P(Doctor, finds_the_cgroups_where_they_are_not_mounted)
 TEST_P(Doctor, finds_what_the_host_lacks)
 {
 	in_sandbox([](Sandbox &box) {
+		Socket listener = listen_on(endpoint("127.0.0.1", 8081));
 		Finished plain = run({ build_path("truepeer"), "doctor", "--pin-dir",
 				       box.dir() + "/plain/truepeer" });
 		EXPECT_EQ(plain.code, 1);
@@ -478,12 +484,12 @@ TEST_P(Doctor, finds_what_the_host_lacks)
 		ASSERT_EQ(mount(nullptr, (box.dir() + "/bpf").c_str(), nullptr,
 				MS_REMOUNT | MS_RDONLY, nullptr),
 			  0);
-		expect_found(box, "bpffs", "error", { "read-only", "remount,rw" });
+		expect_found(box, "bpffs", "error", { "read-only", "remount,rw" }, on_8081);
 		mount(nullptr, (box.dir() + "/bpf").c_str(), nullptr, MS_REMOUNT, nullptr);
 		ASSERT_EQ(mount("tmpfs", "/sys/kernel/security", "tmpfs", 0, nullptr), 0);
 		std::ofstream("/sys/kernel/security/lockdown")
 			<< "none integrity [confidentiality]\n";
-		expect_found(box, "lockdown", "error", { "confidentiality", "integrity" });
+		expect_found(box, "lockdown", "error", { "confidentiality", "integrity" }, on_8081);
 		umount2("/sys/kernel/security", MNT_DETACH);
 
 		std::string copy = box.dir() + "/truepeer";
@@ -492,7 +498,7 @@ TEST_P(Doctor, finds_what_the_host_lacks)
 				      { .uid = 65534, .gid = 65534 });
 		EXPECT_EQ(nobody.code, 1);
 		EXPECT_NE(nobody.out.find("CAP_BPF"), std::string::npos) << nobody.out;
-		expect_healthy(box);
+		expect_healthy(box, on_8081);
 	});
 }
 
