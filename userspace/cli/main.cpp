@@ -283,7 +283,7 @@ void add_doctor(CLI::App &app, Arguments &arguments, Actions &actions)
 	doctor->add_option(
 		      "--config", arguments.doctor.config,
 		      "Check this configuration file and, where no agent has any services yet, "
-		      "those in it (default: the agent's file, or the usual one)")
+		      "those in it (default: the agent's file or, without --listen, the usual one)")
 		->type_name("FILE");
 	dump->add_option("directory", arguments.dump.dir,
 			 "A directory that is empty or does not exist")

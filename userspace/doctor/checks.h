@@ -41,6 +41,9 @@ struct Examination {
 	bool is_healthy = true; /* neither a warning nor an error */
 };
 
+/* With indentation, or on one line without. What is no UTF-8, such as a path, is replaced. */
+std::string json_text(const nlohmann::ordered_json &json, int indent = -1);
+
 /* Makes all checks. */
 Result<Examination> examine_host(const DoctorOptions &options);
 

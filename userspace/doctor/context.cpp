@@ -14,6 +14,7 @@
 #include "agent/load/pins.h"
 #include "agent/setup.h"
 #include "base/maps.h"
+#include "base/process.h"
 #include "cli/config_file.h"
 
 namespace tp
@@ -33,6 +34,9 @@ std::string Finding::object() const
 
 void Findings::add(Severity severity, std::string object, std::string found, std::string remedy)
 {
+	/* paths and names of others may have anything in them */
+	object = printable(object);
+	found = printable(found);
 	for (Finding &one : list_)
 		if (one.severity == severity && one.found == found && one.remedy == remedy) {
 			if (one.objects.back() != object)
@@ -147,7 +151,8 @@ static void read_configuration(Context &context)
 
 	if (file.empty() && context.has_pins)
 		file = text_of(context.config.config_file);
-	else if (file.empty() && access(default_config_file, F_OK) == 0)
+	else if (file.empty() && context.options.listen.empty() &&
+		 access(default_config_file, F_OK) == 0)
 		file = default_config_file;
 	if (file.empty())
 		return;

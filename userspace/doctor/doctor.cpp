@@ -56,6 +56,11 @@ static Json finding_json(const Check &check, const Finding &finding)
 		 { "remedy", finding.remedy } };
 }
 
+std::string json_text(const Json &json, int indent)
+{
+	return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 /* Why a check is not made, where it is not due. */
 static const char *not_due(const Check &check)
 {
@@ -125,7 +130,7 @@ Result<int> run_doctor(const DoctorOptions &options)
 	Examination done = TP_TRY(examine_host(options));
 
 	if (options.json)
-		fmt::print("{}\n", done.json.dump());
+		fmt::print("{}", json_text(done.json));
 	else
 		for (const Json &finding : done.json["findings"])
 			print_finding(finding);

@@ -15,6 +15,7 @@
 
 #include "base/address.h"
 #include "base/version.h"
+#include "doctor/checks.h"
 #include "doctor/command.h"
 #include "doctor/dump.h"
 #include "doctor/sockets.h"
@@ -96,7 +97,7 @@ static void mask_rules(Json &value)
 		    is_source(value["match"]) && value["match"].contains("right")) {
 			Json &right = value["match"]["right"];
 
-			right = Json::parse(mask_addresses(right.dump()), nullptr, false);
+			right = Json::parse(mask_addresses(json_text(right)), nullptr, false);
 		}
 		for (const char *kind : { "set", "map" })
 			if (value.contains(kind) && value[kind].is_object() &&
@@ -123,7 +124,7 @@ Result<std::string> dump_firewall(const DumpJob &job)
 	} catch (const Json::exception &) { /* it does not look as nft(8) says */
 		return std::string("left out, because it could not be read\n");
 	}
-	return rules.dump(1) + "\n";
+	return json_text(rules, 1);
 }
 
 Result<std::string> dump_iptables(const DumpJob &job)
@@ -240,7 +241,7 @@ Result<std::string> dump_listeners(const DumpJob &job)
 							{ "process", socket_owner(one.inode) } });
 		out.push_back(object);
 	}
-	return out.dump(1) + "\n";
+	return json_text(out, 1);
 }
 
 } // namespace tp

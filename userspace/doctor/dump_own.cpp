@@ -73,7 +73,7 @@ Result<std::string> dump_doctor(const DumpJob &job)
 		if (!job.with_addresses &&
 		    (finding["check"] == "trust" || finding["check"] == "headers"))
 			finding["found"] = mask_addresses(finding["found"].get<std::string>());
-	return out.dump(1) + "\n";
+	return json_text(out, 1);
 }
 
 Result<std::string> dump_events(const DumpJob &job)
@@ -89,7 +89,7 @@ Result<std::string> dump_events(const DumpJob &job)
 		if (!job.with_addresses)
 			for (const char *key : { "origin", "destination", "proxy", "local" })
 				event.erase(key);
-		text += event.dump() + "\n";
+		text += json_text(event);
 	}
 	return text;
 }
@@ -99,8 +99,8 @@ Result<std::string> dump_denied(const DumpJob &job)
 	Json list = Json::parse(TP_TRY(ask_self(job, { "deny", "list" })), nullptr, false);
 
 	if (job.with_addresses)
-		return list.dump(1) + "\n";
-	return Json{ { "networks", list.size() } }.dump() + "\n";
+		return json_text(list, 1);
+	return json_text({ { "networks", list.size() } });
 }
 
 /* ---- connections ---------------------------------------------------------------------- */
@@ -131,7 +131,7 @@ Result<std::string> dump_connections(const DumpJob &job)
 				   states[fmt::format("{} state {}", services[entry.peer.service],
 						      entry.state)]++;
 			   }));
-	return Json{ { "live", counts }, { "without_socket", states } }.dump(1) + "\n";
+	return json_text({ { "live", counts }, { "without_socket", states } }, 1);
 }
 
 /* ---- programs, maps, links -------------------------------------------------------------- */
@@ -162,7 +162,7 @@ Result<std::string> dump_programs(const DumpJob &job)
 				 { "run_time_ns", info->run_time_ns },
 				 { "recursion_misses", info->recursion_misses } });
 	}
-	return list.dump(1) + "\n";
+	return json_text(list, 1);
 }
 
 /* Calls `each(name, descriptor)` for the pins that can be opened. */
@@ -200,7 +200,7 @@ Result<std::string> dump_maps(const DumpJob &job)
 					 { "max_entries", info->max_entries },
 					 { "flags", info->map_flags } });
 	});
-	return list.dump(1) + "\n";
+	return json_text(list, 1);
 }
 
 static Json hooks_json(const Context &context)
@@ -251,7 +251,7 @@ Result<std::string> dump_links(const DumpJob &job)
 				{ { "namespace", space.name.empty() ? "own" : space.name },
 				  { "hooks", hooks_json(job.context) } });
 	}
-	return out.dump(1) + "\n";
+	return json_text(out, 1);
 }
 
 static void list_pins(const std::string &dir, std::string &text)

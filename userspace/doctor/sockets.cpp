@@ -10,19 +10,16 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
-#include "base/process.h"
-
 #include "agent/netlink.h"
+#include "base/process.h"
+#include "base/socket_owners.h"
 
 namespace tp
 {
-
-namespace fs = std::filesystem;
 
 static constexpr uint8_t any_ipv6[16] = {};
 static constexpr uint8_t any_ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
@@ -138,34 +135,14 @@ Result<std::vector<Listener>> find_listeners(uint16_t port)
 	return found;
 }
 
-static bool has_socket(const fs::path &process, const std::string &wanted)
-{
-	std::error_code failed;
-
-	for (fs::directory_iterator at(process / "fd", failed), end; !failed && at != end;
-	     at.increment(failed)) {
-		std::error_code gone;
-
-		if (fs::read_symlink(at->path(), gone) == wanted)
-			return true;
-	}
-	return false;
-}
-
 std::string socket_owner(uint64_t inode)
 {
-	std::string wanted = fmt::format("socket:[{}]", inode);
-	std::error_code failed;
+	static const std::unordered_map<uint64_t, Process> owners = read_socket_owners();
+	auto found = owners.find(inode);
 
-	for (fs::directory_iterator at("/proc", failed), end; inode && !failed && at != end;
-	     at.increment(failed)) {
-		pid_t pid = std::atoi(at->path().filename().c_str());
-
-		if (pid <= 0 || !has_socket(at->path(), wanted))
-			continue;
-		return fmt::format("{}, process {}", process_name(pid), pid);
-	}
-	return {};
+	return found == owners.end() ? std::string() :
+				       fmt::format("{}, process {}", printable(found->second.name),
+						   found->second.pid);
 }
 
 } // namespace tp

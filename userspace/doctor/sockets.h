@@ -37,7 +37,10 @@ bool is_wildcard(const uint8_t *service);
 /* Whether connections to a service at this address may reach the listener. */
 bool reaches(const uint8_t *service, const Listener &listener);
 
-/* "nginx, process 57", or an empty text if the process cannot be seen. */
+/*
+ * "nginx, process 57", or an empty text if the process cannot be seen. All processes are looked
+ * through at the first call.
+ */
 std::string socket_owner(uint64_t inode);
 
 } // namespace tp
