@@ -7,12 +7,15 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <bpf/bpf.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <thread>
 
 #include <nlohmann/json.hpp>
 
+#include "bpf/abi.h"
 #include "support/container.h"
 #include "support/live.h"
 
@@ -63,6 +66,37 @@ struct Left {
 	size_t namespaces;
 };
 
+/* For docs/MEASUREMENTS.md: TP_CONTAINERS=200 */
+struct Times {
+	std::vector<int64_t> covered, connects; /* ns */
+
+	/* From the return of listen() on; on another CPU the agent may be there before that. */
+	void note_covered(const Agent &agent, const Container &container, uint64_t listens)
+	{
+		Socket map(bpf_obj_get((agent.pin_dir() + "/tp_namespaces").c_str()));
+		tp_namespace about;
+
+		for (uint32_t i = 1; i < 16; i++)
+			if (bpf_map_lookup_elem(map.fd(), &i, &about) == 0 &&
+			    about.pid == (uint32_t)container.pid())
+				covered.push_back((int64_t)(about.since_ns - listens));
+	}
+	static void print_one(const char *what, std::vector<int64_t> &all)
+	{
+		std::sort(all.begin(), all.end());
+		if (!all.empty())
+			fprintf(stderr, "%s: median %ld us, 90 %% %ld us, most %ld us, of %zu\n",
+				what, all[all.size() / 2] / 1000, all[all.size() * 9 / 10] / 1000,
+				all.back() / 1000, all.size());
+	}
+	void print(const Agent &agent)
+	{
+		print_one("listen() to covered", covered);
+		print_one("connect()", connects);
+		fprintf(stderr, "%lu SYNs were held\n", agent.counters()["syns_held"]);
+	}
+};
+
 static bool has_cable(const Container &container)
 {
 	return if_nametoindex(container.device().c_str()) != 0;
@@ -84,13 +118,17 @@ TEST_P(Containers, first_connection_has_its_name_and_nothing_is_left)
 		[&](Sandbox &box) {
 			Agent agent(box, everywhere(GetParam()));
 			Left before(agent);
+			Times times;
 
 			for (unsigned i = 0; i < count; i++) {
 				Container container(i % 200);
 
-				container.listen();
-				ASSERT_EQ(ask_container(container, i % 2), seen)
+				uint64_t listens = container.listen();
+				ASSERT_EQ(ask_container(container, i % 2, "203.0.113.9",
+							&times.connects),
+					  seen)
 					<< i << agent.process().err();
+				times.note_covered(agent, container, listens);
 				container.end();
 				/* the namespace ends with its process: the cable's other end is gone */
 				ASSERT_TRUE(i % 20 ||
@@ -101,6 +139,8 @@ TEST_P(Containers, first_connection_has_its_name_and_nothing_is_left)
 				<< agent.command({ "status" }).out;
 			EXPECT_TRUE(agent.counts("accepted_v1_proxy", count));
 			EXPECT_EQ(agent.counters()["syns_uncovered"], 0u);
+			if (getenv("TP_CONTAINERS"))
+				times.print(agent);
 			expect_clean_stop(agent);
 		},
 		120s);

@@ -60,6 +60,16 @@ static void serve(int listener)
 	}
 }
 
+/* Until the kernel has noticed that there is a cable, the device drops what it is to send. */
+static bool is_running(const std::string &name)
+{
+	Socket any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	ifreq request = {};
+
+	name.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
+	return ioctl(any.fd(), SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_RUNNING;
+}
+
 /* The life of the process. */
 static void live_in_container(int control, uint16_t port)
 {
@@ -70,6 +80,7 @@ static void live_in_container(int control, uint16_t port)
 	set_up_loopback();
 	if (write(control, "u", 1) != 1 || read(control, &word, 1) != 1)
 		_exit(2);
+	eventually([] { return is_running("eth0"); });
 	Socket listener(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	Endpoint any = endpoint("::", port);
 	set_option(listener.fd(), SOL_SOCKET, SO_REUSEADDR, 1);
@@ -79,15 +90,6 @@ static void live_in_container(int control, uint16_t port)
 	if (write(control, &when, sizeof(when)) != sizeof(when))
 		_exit(4);
 	serve(listener.fd());
-}
-
-static bool is_running(const std::string &name)
-{
-	Socket any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-	ifreq request = {};
-
-	name.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
-	return ioctl(any.fd(), SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_RUNNING;
 }
 
 Container::Container(unsigned number, uint16_t port) : number_(number), port_(port)
@@ -118,7 +120,6 @@ Container::Container(unsigned number, uint16_t port) : number_(number), port_(po
 			 "/64 dev eth0 nodad\nlink set eth0 up\nroute add default via " +
 			 host_address(false) + "\n",
 		 inside.fd());
-	/* until the kernel has noticed that, it drops what is sent */
 	if (!eventually([&] { return is_running(name); }))
 		give_up("lay a cable to the container");
 }
@@ -174,10 +175,14 @@ void Container::end()
 	pid_ = -1;
 }
 
-std::string ask_container(const Container &container, bool ipv6, const std::string &origin)
+std::string ask_container(const Container &container, bool ipv6, const std::string &origin,
+			  std::vector<int64_t> *connects)
 {
+	uint64_t start = boot_ns();
 	Client client(container.service(ipv6), container.host_address(ipv6));
 
+	if (connects)
+		connects->push_back((int64_t)(boot_ns() - start));
 	if (client.error())
 		return std::string("connect: ") + strerror(client.error());
 	if (!client.send(v1_header(origin, 4242, "203.0.113.1", 443) + hello_bytes))

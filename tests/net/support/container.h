@@ -7,7 +7,9 @@
 #ifndef TP_TESTS_SUPPORT_CONTAINER_H
 #define TP_TESTS_SUPPORT_CONTAINER_H
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "net.h"
 
@@ -47,10 +49,11 @@ private:
 
 /*
  * Connects from the sandbox, announces this origin, and returns what the server saw and got:
- * "203.0.113.9:4242 hello", or what went wrong.
+ * "203.0.113.9:4242 hello", or what went wrong. Adds how long connect() has taken, in ns.
  */
 std::string ask_container(const Container &container, bool ipv6,
-			  const std::string &origin = "203.0.113.9");
+			  const std::string &origin = "203.0.113.9",
+			  std::vector<int64_t> *connects = nullptr);
 
 } // namespace live
 

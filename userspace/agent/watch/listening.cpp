@@ -60,7 +60,8 @@ static Result<bool> read_dump(int fd, std::vector<Listening> &all)
 			return !failed;
 		});
 		if (failed)
-			return system_error("ask", "sock_diag", failed);
+			return system_error("ask", "sock_diag", failed,
+					    failed == -ENOENT ? "load the module tcp_diag" : "");
 		if (end)
 			return true;
 	}
