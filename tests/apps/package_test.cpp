@@ -57,6 +57,19 @@ static void copy_system(const Sandbox &box)
 	fs::remove("/var/lib/man-db/auto-update"); /* the index of all manuals takes long */
 }
 
+/* What the packages' scripts ask of systemd, which is not here, since the last call. */
+static std::string asked_of_systemd()
+{
+	return done("cat /run/asked 2>/dev/null || true; rm -f /run/asked");
+}
+
+static void pretend_systemd()
+{
+	done("mkdir -p /run/systemd/system; for name in deb-systemd-invoke systemctl; do "
+	     "printf '#!/bin/sh\\necho \"$@\" >> /run/asked\\n' > /usr/bin/$name; "
+	     "chmod 755 /usr/bin/$name; done");
+}
+
 /* The owner and mode of the directory of pins, and what truepeer has in it. */
 static std::string bpf_dir()
 {
@@ -228,8 +241,10 @@ TEST_F(Package, is_installed_upgraded_under_load_and_removed_without_a_trace)
 		Server server(endpoint(server_ipv4, 443), { ServerKind::epoll, "", true });
 		Load load(server);
 		ASSERT_TRUE(eventually([&] { return load.count() > 500; }, 10s));
+		pretend_systemd();
 		done("dpkg -i " + next);
-		/* what the package's script has systemd do */
+		EXPECT_EQ(asked_of_systemd(),
+			  "--system daemon-reload\ntry-restart truepeer.service\n");
 		agent.signal(SIGTERM);
 		EXPECT_EQ(agent.wait(20s).value_or(-1), 0) << agent.err();
 		size_t between = load.count();
@@ -252,6 +267,7 @@ TEST_F(Package, is_installed_upgraded_under_load_and_removed_without_a_trace)
 		BpfIds loaded = pinned_ids("/sys/fs/bpf/truepeer");
 		EXPECT_GT(loaded.programs.size(), 5u);
 		done("dpkg --purge truepeer libtruepeer-dev libtruepeer0");
+		EXPECT_EQ(asked_of_systemd().rfind("stop truepeer.service\n", 0), 0u);
 		EXPECT_EQ(left_over(loaded), std::vector<std::string>());
 		EXPECT_EQ(bpf_dir(), "root:root 700\n");
 		EXPECT_EQ(left_files(box), "");
