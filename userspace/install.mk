@@ -50,6 +50,7 @@ install install-built:
 	$(Q)$(call install_to,$(EXAMPLES),644,userspace/config/truepeer.toml)
 	$(Q)[ -e $(DESTDIR)$(SYSCONFDIR)/truepeer/truepeer.toml ] || \
 		{ $(call install_to,$(SYSCONFDIR)/truepeer,644,userspace/config/truepeer.toml); }
+	$(Q)$(call install_to,$(EXAMPLES)/monitoring,644,$(wildcard userspace/monitoring/*))
 	$(Q)install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(CMAKEDIR))
 	$(Q)$(call filled_in,userspace/lib/truepeer.pc.in,$(LIBDIR)/pkgconfig/truepeer.pc)
 	$(Q)$(call filled_in,userspace/lib/truepeer-config.cmake.in,$(CMAKEDIR)/truepeer-config.cmake)

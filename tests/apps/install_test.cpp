@@ -120,17 +120,26 @@ TEST_F(Install, puts_everything_below_destdir)
 		const std::string destination = box.dir() + "/package";
 
 		install("PREFIX=/usr DESTDIR=" + destination);
-		for (const char *file :
-		     { "sbin/truepeer", "lib/libtruepeer.so", "lib/libtruepeer.so.0",
-		       "lib/libtruepeer.a", "lib/pkgconfig/truepeer.pc",
-		       "lib/cmake/truepeer/truepeer-config.cmake", "include/truepeer/truepeer.h",
-		       "include/truepeer/truepeer.hpp", "include/truepeer/sockopt.h",
-		       "share/man/man8/truepeer.8", "share/man/man3/libtruepeer.3",
-		       "share/bash-completion/completions/truepeer",
-		       "lib/systemd/system/truepeer.service", "lib/sysusers.d/truepeer.conf",
-		       "lib/truepeer/prepare-bpffs", "share/man/man5/truepeer.toml.5",
-		       "share/zsh/site-functions/_truepeer",
-		       "share/doc/truepeer/examples/truepeer.toml" })
+		for (const char *file : { "sbin/truepeer",
+					  "lib/libtruepeer.so",
+					  "lib/libtruepeer.so.0",
+					  "lib/libtruepeer.a",
+					  "lib/pkgconfig/truepeer.pc",
+					  "lib/cmake/truepeer/truepeer-config.cmake",
+					  "include/truepeer/truepeer.h",
+					  "include/truepeer/truepeer.hpp",
+					  "include/truepeer/sockopt.h",
+					  "share/man/man8/truepeer.8",
+					  "share/man/man3/libtruepeer.3",
+					  "share/bash-completion/completions/truepeer",
+					  "lib/systemd/system/truepeer.service",
+					  "lib/sysusers.d/truepeer.conf",
+					  "lib/truepeer/prepare-bpffs",
+					  "share/man/man5/truepeer.toml.5",
+					  "share/zsh/site-functions/_truepeer",
+					  "share/doc/truepeer/examples/truepeer.toml",
+					  "share/doc/truepeer/examples/monitoring/alerts.yml",
+					  "share/doc/truepeer/examples/monitoring/dashboard.json" })
 			EXPECT_TRUE(std::filesystem::exists(destination + "/usr/" + file)) << file;
 		EXPECT_TRUE(std::filesystem::exists(destination + "/etc/truepeer/truepeer.toml"));
 		EXPECT_EQ(shell("grep -rlI " + destination + " " + destination).out, "");
