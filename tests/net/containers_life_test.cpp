@@ -175,6 +175,25 @@ TEST(ContainersLife, server_outside_of_the_cgroup_is_left_alone)
 	});
 }
 
+/* The first one has its services in every namespace. */
+TEST(ContainersLife, another_agent_in_another_namespace_is_refused)
+{
+	in_sandbox([](Sandbox &box) {
+		Agent agent(box, everywhere());
+		Netns elsewhere;
+		Finished finished = run({ build_path("truepeer"), "run", "--listen", "[::]:8080",
+					  "--trust", "::/0", "--cgroup", box.cgroup(), "--pin-dir",
+					  box.dir() + "/bpf/other" },
+					{ .netns = elsewhere.fd() });
+
+		EXPECT_NE(finished.code, 0);
+		EXPECT_NE(finished.err.find("another agent works on this service"),
+			  std::string::npos)
+			<< finished.err;
+		expect_clean_stop(agent);
+	});
+}
+
 TEST(ContainersLife, agent_says_which_privileges_it_lacks)
 {
 	in_sandbox([](Sandbox &box) {

@@ -25,7 +25,8 @@ static constexpr const char *auto_name = "auto";
 /* After this many records in a row, everything else of the agent has its turn. */
 static constexpr unsigned records_in_a_row = 64;
 
-/* How many namespaces one tick looks after: 200 of them have their turn every five seconds. */
+/* How often a namespace is looked after, and how many have their turn in one tick. */
+static constexpr auto look_after_every = std::chrono::seconds(5);
 static constexpr unsigned looked_after_per_tick = 8;
 
 static constexpr const char *not_attached = "another engine serves its connections";
@@ -373,10 +374,15 @@ void Containers::tick()
 		if (at == found_.end())
 			at = found_.begin();
 		Found &found = *at->second;
-		if (!ids_->exists(found.id) || is_given(at->first))
+		if (is_given(at->first)) {
 			gone.push_back(at->first);
-		else
-			look_after(found);
+		} else if (Clock::now() >= found.next_look) {
+			found.next_look = Clock::now() + look_after_every;
+			if (ids_->exists(found.id))
+				look_after(found);
+			else
+				gone.push_back(at->first);
+		}
 		++at;
 	}
 	next_looked_after_ = at == found_.end() ? 0 : at->first;

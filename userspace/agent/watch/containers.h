@@ -108,6 +108,7 @@ private:
 		std::optional<Routes> routes;
 		std::optional<OwnAddresses> own;
 		Clock::time_point next_read = {}; /* of the interfaces, at once */
+		Clock::time_point next_look = {}; /* by look_after() */
 	};
 	/* One that cannot be. */
 	struct Closed {
