@@ -42,8 +42,9 @@ TEST(Signals, hup_and_usr_do_not_end_it)
 								  ": ignored") != std::string::npos;
 			})) << agent.process().err();
 		}
-		EXPECT_NE(agent.process().err().find("there is no configuration file to read again"),
-			  std::string::npos);
+		EXPECT_NE(
+			agent.process().err().find("there is no configuration file to read again"),
+			std::string::npos);
 		agent.process().signal(SIGPIPE);
 		EXPECT_FALSE(agent.process().wait(300ms));
 		EXPECT_EQ(agent.json({ "status" })["agent"], "running");

@@ -51,9 +51,9 @@ struct Setup {
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
 	std::string pin_dir;
-	EngineChoice engines;       /* that are to be tried */
-	int getsockopt_cgroup = -1; /* where getsockopt() is answered, or -1 */
-	bool original_dst = false;  /* answer SO_ORIGINAL_DST, too */
+	EngineChoice engines;        /* that are to be tried */
+	int getsockopt_cgroup = -1;  /* where getsockopt() is answered, or -1 */
+	bool original_dst = false;   /* answer SO_ORIGINAL_DST, too */
 	bool all_namespaces = false; /* also those that the agent finds (--netns auto) */
 	std::string config_file;
 

@@ -20,7 +20,7 @@ struct ViewOptions {
 	std::string pin_dir;
 	bool json = false;
 	bool running = false; /* for status: fail unless an agent runs */
-	bool tlvs = false; /* for connections: show also what else the header said */
+	bool tlvs = false;    /* for connections: show also what else the header said */
 };
 
 struct EventOptions {
