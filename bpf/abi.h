@@ -15,6 +15,7 @@
 #include "bpf/abi/connection.h"
 #include "bpf/abi/header.h"
 #include "bpf/abi/service.h"
+#include "bpf/abi/trace.h"
 #include "bpf/abi/uncovered.h"
 
 #define TP_ABI_VERSION 5
@@ -47,6 +48,8 @@ TP_ASSERT(sizeof(struct tp_small_header) == 256);
 TP_ASSERT(sizeof(struct tp_header_part) == TP_PART + 16);
 TP_ASSERT(sizeof(struct tp_event) == 144);
 TP_ASSERT(sizeof(struct tp_agent_report) == 136);
+TP_ASSERT(sizeof(struct tp_trace) == 32);
+TP_ASSERT(sizeof(struct tp_traced) == 88);
 TP_ASSERT(sizeof(struct tp_uncovered) == 32);
 TP_ASSERT(sizeof(struct tp_listener) == 136);
 #undef TP_ASSERT

@@ -26,7 +26,7 @@ def adopt_orphans():
 
 def stat_fields(pid):
     try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     return text[text.rindex(")") + 2:].split()  # state, ppid, pgrp, session, ...
@@ -79,7 +79,7 @@ def orphans():
 
 
 def cgroup_root():
-    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in pathlib.Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
         before, _, after = line.partition(" - ")
         if after.split()[0] == "cgroup2":
             return pathlib.Path(before.split()[4])
@@ -123,7 +123,7 @@ def clean():
     found = []
     for pid in orphans():
         try:
-            command = pathlib.Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+            command = pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()
             os.kill(pid, signal.SIGKILL)
             found.append(f"process {pid}: {command}")
         except (OSError, ProcessLookupError):

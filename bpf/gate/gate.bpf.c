@@ -3,6 +3,7 @@
  * The gate, on the cgroup: nothing of a service's connection passes unless an engine has let it
  * through.
  */
+#include "bpf/core/trace.bpf.h"
 #include "bpf/gate/connection.bpf.h"
 #include "bpf/gate/uncovered.bpf.h"
 
@@ -63,10 +64,13 @@ static __always_inline int tp_gate_segment(struct __sk_buff *skb)
 SEC("cgroup_skb/ingress")
 int tp_gate(struct __sk_buff *skb)
 {
-	int verdict = tp_gate_segment(skb);
+	int verdict;
 
+	tp_trace_begin(skb, 0, TP_TRACE_GATE);
+	verdict = tp_gate_segment(skb);
 	/* This is 0 or 1, but 6.12 loses sight of that if the compiler keeps it on the stack. */
 	asm volatile("%0 &= 1" : "+r"(verdict));
+	tp_trace_end(skb, verdict);
 	return verdict;
 }
 

@@ -33,6 +33,12 @@ struct TopOptions {
 	double interval = 1; /* seconds */
 };
 
+struct TraceOptions {
+	std::string client;  /* an address */
+	std::string service; /* ADDRESS:PORT; empty: all ports */
+	uint32_t seconds = 60;
+};
+
 struct DenyOptions {
 	std::vector<std::string> networks;
 	std::string file;  /* a file with one network on each line; - is standard input */
@@ -82,6 +88,12 @@ Result<int> check_configuration(const std::string &file);
 
 /* Makes the agent read its configuration again, and waits for what comes of it. */
 Status reload(const std::string &pin_dir);
+
+/*
+ * Shows what the programs decide of each packet of one client, and what became of its connections,
+ * for some time or until SIGINT or SIGTERM. Needs root.
+ */
+Status show_trace(const ViewOptions &view, const TraceOptions &options);
 
 Status show_denied(const ViewOptions &options);
 Status add_denied(const std::string &pin_dir, const DenyOptions &what);

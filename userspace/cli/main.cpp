@@ -27,6 +27,7 @@ struct Arguments {
 	ViewOptions view;
 	UnloadOptions unload;
 	EventOptions events;
+	TraceOptions trace;
 	TopOptions top;
 	ConnectionOptions connections;
 	DenyOptions deny;
@@ -213,6 +214,20 @@ void add_monitoring(CLI::App &app, Arguments &arguments, Actions &actions)
 		->check(CLI::Range(0.1, 3600.0))
 		->capture_default_str();
 	actions[top] = [&] { return report(show_top(arguments.view, arguments.top)); };
+	CLI::App *trace = add_view(app, arguments, "trace",
+				   "Show what the programs decide of each packet of one client");
+	trace->add_option("client", arguments.trace.client,
+			  "The address that the packets come from, which is a proxy's")
+		->type_name("ADDRESS")
+		->required();
+	trace->add_option("--service", arguments.trace.service,
+			  "Only packets of the port, or ports, of this service")
+		->type_name("ADDRESS:PORT");
+	trace->add_option("--seconds", arguments.trace.seconds, "End after this time")
+		->type_name("N")
+		->check(CLI::Range(1, 600))
+		->capture_default_str();
+	actions[trace] = [&] { return report(show_trace(arguments.view, arguments.trace)); };
 	actions[metrics] = [&] { return report(show_metrics(arguments.view.pin_dir)); };
 }
 

@@ -12,6 +12,7 @@
  * stand behind it, so that no connection of a service gets through unseen. tp_pending has the
  * connections without a socket, as for all engines.
  */
+#include "bpf/core/trace.bpf.h"
 #include "bpf/tc/handshake/syn.bpf.h"
 #include "bpf/tc/translate/packet.bpf.h"
 
@@ -287,8 +288,7 @@ static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp
 	return TP_TC_NEXT;
 }
 
-SEC("tc")
-int tp_handshake(struct __sk_buff *skb)
+static __always_inline int tp_handshake_in(struct __sk_buff *skb)
 {
 	struct tp_handshake_area *scratch = tp_get_scratch();
 	struct tp_pending_entry *pending = NULL;
@@ -324,6 +324,17 @@ int tp_handshake(struct __sk_buff *skb)
 		return verdict;
 	}
 	return pending ? tp_segment_of(skb, s, pending) : TP_TC_NEXT;
+}
+
+SEC("tc")
+int tp_handshake(struct __sk_buff *skb)
+{
+	int verdict;
+
+	tp_trace_begin(skb, ETH_HLEN, TP_TRACE_HANDSHAKE);
+	verdict = tp_handshake_in(skb);
+	tp_trace_end(skb, verdict);
+	return verdict;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -18,6 +18,7 @@
  * The programs whose names end in _ip are for devices without a link header (tun, WireGuard, PPP,
  * IP tunnels).
  */
+#include "bpf/core/trace.bpf.h"
 #include "bpf/tc/translate/header.bpf.h"
 #include "bpf/tc/translate/out.bpf.h"
 #include "bpf/tc/translate/syn.bpf.h"
@@ -152,30 +153,50 @@ static __always_inline __u32 tp_ip_at(struct __sk_buff *skb)
 	return (BPF_CORE_READ(kernel_skb, network_header) - data) & 127;
 }
 
+static __always_inline int tp_inward(struct __sk_buff *skb, __u32 ip)
+{
+	int verdict;
+
+	tp_trace_begin(skb, ip, TP_TRACE_TRANSLATE_IN);
+	verdict = tp_in(skb, ip);
+	tp_trace_end(skb, verdict);
+	return verdict;
+}
+
+static __always_inline int tp_outward(struct __sk_buff *skb, __u32 ip)
+{
+	int verdict;
+
+	tp_trace_begin(skb, ip, TP_TRACE_TRANSLATE_OUT);
+	verdict = tp_out(skb, ip);
+	tp_trace_end(skb, verdict);
+	return verdict;
+}
+
 /* ---- programs ----------------------------------------------------------------------------- */
 
 SEC("tc")
 int tp_translate_in(struct __sk_buff *skb)
 {
-	return tp_in(skb, ETH_HLEN);
+	return tp_inward(skb, ETH_HLEN);
 }
 
 SEC("tc")
 int tp_translate_out(struct __sk_buff *skb)
 {
-	return tp_out(skb, ETH_HLEN);
+	return tp_outward(skb, ETH_HLEN);
 }
 
 SEC("tc")
 int tp_translate_in_ip(struct __sk_buff *skb)
 {
-	return tp_in(skb, tp_ip_at(skb));
+	return tp_inward(skb, tp_ip_at(skb));
 }
 
 SEC("tc")
 int tp_translate_out_ip(struct __sk_buff *skb)
 {
-	return tp_out(skb, tp_ip_at(skb));
+	return tp_outward(skb, tp_ip_at(skb));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -41,6 +41,7 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_translations", Pinned::for_root },   { "tp_wires", Pinned::for_root },
 	{ "tp_wire_ports", Pinned::for_root },     { "tp_ended", Pinned::for_root },
 	{ "tp_translated", Pinned::for_root },     { "tp_translating", Pinned::not_at_all },
+	{ "tp_traced", Pinned::for_root },         { "tp_trace_places", Pinned::not_at_all },
 	{ "tp_uncovered", Pinned::for_group },     { "tp_listeners", Pinned::not_at_all },
 };
 

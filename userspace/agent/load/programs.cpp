@@ -226,6 +226,10 @@ Status Programs::refresh(bool may_send)
 {
 	/* another network namespace than the first may not see it */
 	config_.rmem_max = read_sysctl("/proc/sys/net/core/rmem_max").value_or(config_.rmem_max);
+	/* a trace whose command was killed costs nothing any more */
+	if (skeleton_->data_tp_trace->tp_trace.until_ns &&
+	    skeleton_->data_tp_trace->tp_trace.until_ns < boot_time_ns())
+		skeleton_->data_tp_trace->tp_trace.until_ns = 0;
 	if (may_send)
 		config_.alive_ns = boot_time_ns();
 	return write_config();

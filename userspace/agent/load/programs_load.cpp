@@ -265,7 +265,8 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 			bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
 
 		/* of the data of their own, the programs share what the agent changes while they run */
-		bool shared = !bpf_map__is_internal(map) || own == skeleton_->maps.data_tp_ports;
+		bool shared = !bpf_map__is_internal(map) || own == skeleton_->maps.data_tp_ports ||
+			      own == skeleton_->maps.data_tp_trace;
 		if (shared && bpf_map__reuse_fd(map, bpf_map__fd(own)))
 			return system_error("share map", bpf_map__name(map));
 	}
