@@ -40,7 +40,7 @@ TP_ASSERT(sizeof(struct tp_translation) == 24);
 TP_ASSERT(sizeof(struct tp_ended) == 56);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 80);
-TP_ASSERT(sizeof(struct tp_config) == 1464);
+TP_ASSERT(sizeof(struct tp_config) == 1472);
 TP_ASSERT(sizeof(struct tp_denied_key) == 24);
 TP_ASSERT(sizeof(struct tp_denied) == 24);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);

@@ -101,9 +101,11 @@ struct tp_config {
 	__u32 hooks_put_back;
 	char config_file[256]; /* where the agent reads its configuration; empty if nowhere */
 	__u64 reload_ns;       /* when it was last told to read it again; 0: never */
-	__u32 reloads;         /* how often it was told so */
+	__u32 reloads;         /* how often it has done so */
 	__u32 reload_failed;   /* 1: the last time it refused what it read */
 	char reload_text[512]; /* what changed, or why it was refused */
+	__u32 reloads_begun;   /* one more than `reloads` while it does so */
+	__u32 pad;
 };
 
 /* After this time without a sign of life, the agent counts as dead. */

@@ -10,21 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include "../net/support/live.h"
+#include "words.h"
 
 namespace live
 {
-
-using Words = std::set<std::string>;
-
-static Words all(const std::string &text, const std::string &pattern)
-{
-	const std::regex regex(pattern, std::regex::ECMAScript | std::regex::multiline);
-	Words found;
-
-	for (std::sregex_iterator i(text.begin(), text.end(), regex), end; i != end; ++i)
-		found.insert((*i)[1]);
-	return found;
-}
 
 static std::vector<std::string> all_words(const std::string &text)
 {

@@ -15,23 +15,12 @@
 
 #include "../net/support/live.h"
 #include "../net/support/metrics.h"
+#include "words.h"
 
 namespace live
 {
 
-using Words = std::set<std::string>;
-
 static const std::string folder = "userspace/monitoring/";
-
-static Words all(const std::string &text, const std::string &pattern)
-{
-	const std::regex regex(pattern, std::regex::ECMAScript | std::regex::multiline);
-	Words found;
-
-	for (std::sregex_iterator i(text.begin(), text.end(), regex), end; i != end; ++i)
-		found.insert((*i)[1]);
-	return found;
-}
 
 static nlohmann::json dashboard()
 {

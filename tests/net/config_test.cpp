@@ -132,15 +132,16 @@ TEST(Config, what_contradicts_itself_is_refused)
 		{ "a = [", ":1:6: Error while parsing array" },
 		{ trust, ": give between 1 and 4096 services" },
 		{ service, ":1: trust: 127.0.0.1:80: no network is trusted" },
-		{ trust + service + service, ": 127.0.0.1:80: given twice" },
+		{ trust + service + service, ":4: listen: 127.0.0.1:80: given twice" },
 		{ trust + service + "[[service]]\nlisten = \"127.0.0.1:70-90\"\n",
-		  ": overlaps with 127.0.0.1:80" },
-		{ trust + "mark = 5\nmark-sent-in = 5\n" + service, "--mark-sent-in: 0x5" },
+		  ":4: listen: 127.0.0.1:70-90: overlaps with 127.0.0.1:80" },
+		{ trust + "mark = 5\nmark-sent-in = 5\n" + service,
+		  ": mark-sent-in: 0x5: is --mark, too" },
 		{ trust + "[[service]]\nlisten = [\"1.2.3.4:1-65535\", \"1.2.3.5:1-65535\", "
 			  "\"1.2.3.6:1-65535\", \"1.2.3.7:1-65535\", \"1.2.3.8:1-65535\"]\n",
 		  ": 327675 ports (all services together may have 262144)" },
 		{ trust + service + "[deny]\nfiles = \"/nonexistent/list\"\n",
-		  "open: /nonexistent/list: No such file" },
+		  ":5:9: files: /nonexistent/list: No such file" },
 	};
 
 	in_sandbox([&](Sandbox &box) {

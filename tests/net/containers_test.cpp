@@ -24,16 +24,6 @@ namespace live
 
 static constexpr const char *seen = "203.0.113.9:4242 hello";
 
-static std::vector<std::string> engines_here()
-{
-	std::vector<std::string> here;
-
-	for (const std::string &engine : engines())
-		if (kernel_has(engine))
-			here.push_back(engine);
-	return here;
-}
-
 static AgentOptions everywhere(const std::string &engine, std::vector<std::string> more = {})
 {
 	more.insert(more.begin(), { "--netns", "auto" });

@@ -105,15 +105,6 @@ protected:
 		}
 	}
 };
-static std::vector<std::string> engines_here()
-{
-	std::vector<std::string> here;
-
-	for (const std::string &engine : engines())
-		if (kernel_has(engine))
-			here.push_back(engine);
-	return here;
-}
 INSTANTIATE_TEST_SUITE_P(Live, NamespaceChange, testing::ValuesIn(engines_here()),
 			 [](const auto &one) { return one.param; });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(NamespaceChange);

@@ -98,7 +98,7 @@ TEST_P(Reload, adds_and_removes_services)
 			   "-9010\"\ntrust = \"::/0\"\npolicy = { \"127.0.0.0/8\" = \"use\" }\n");
 		Finished done = host.reload();
 		ASSERT_EQ(done.code, 0) << done.err;
-		EXPECT_NE(done.out.find("2 service added, 1 service removed"), std::string::npos)
+		EXPECT_NE(done.out.find("2 services added, 1 service removed"), std::string::npos)
 			<< done.out;
 		expect_served(second, 8081);
 		expect_served(third, 9005);
@@ -292,6 +292,25 @@ TEST_P(Reload, keeps_what_commands_have_set_and_saves_what_they_are_told_to)
 		ASSERT_EQ(denied.size(), 1u);
 		EXPECT_EQ(denied[0]["origin"], "198.51.100.8/32");
 	});
+}
+
+TEST_P(Reload, what_would_keep_the_agent_from_starting_is_not_saved)
+{
+	host("[[service]]\nlisten = \"" + address(8080) + "\"\ntrust = \"192.0.2.0/24\"\n",
+	     [](Host &host) {
+		     Finished last =
+			     host.agent->command({ "policy", "remove", "192.0.2.0/24", "--save" });
+
+		     EXPECT_EQ(last.code, 2);
+		     EXPECT_NE(last.err.find("the agent would not start with it: "),
+			       std::string::npos)
+			     << last.err;
+		     EXPECT_NE(last.err.find("no network is trusted"), std::string::npos);
+		     nlohmann::json networks =
+			     host.agent->json({ "status" })["services"][0]["networks"];
+		     EXPECT_EQ(networks.value("192.0.2.0/24", ""), "require");
+		     EXPECT_EQ(run({ build_path("truepeer"), "check", host.file }).code, 0);
+	     });
 }
 
 TEST_P(Reload, without_a_file_is_refused)

@@ -311,6 +311,7 @@ Status Agent::deny_configured()
 void Agent::reload()
 {
 	notify_.reloading();
+	programs_->count_reload();
 	Result<std::string> done = read_and_apply();
 
 	if (done)
@@ -348,9 +349,13 @@ Result<std::string> Agent::read_and_apply()
 			   { programs_->origins(), programs_->pending(), programs_->counters() }));
 	TP_TRY(check_rivals(setup, cgroup_.fd.get(), programs_->link_id()));
 	Changes changes = compare(setup_, setup);
-	Status done = apply(changes, *programs_, setup.namespaces, beat);
+	Status done = apply(changes, *programs_, setup_.namespaces, beat);
+	setup.namespaces = setup_.namespaces; /* one may have been entered meanwhile */
+	/* an agent that has begun meanwhile may not have seen the new services */
+	if (done)
+		done = check_rivals(setup, cgroup_.fd.get(), programs_->link_id());
 	if (!done) {
-		Status undone = apply(reverse(changes), *programs_, setup.namespaces, beat);
+		Status undone = apply(reverse(changes), *programs_, setup_.namespaces, beat);
 
 		if (!undone)
 			log("taking a half-done reload back: {}", undone.error().text());

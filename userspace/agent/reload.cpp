@@ -17,17 +17,19 @@ namespace tp
 
 std::string Changes::text() const
 {
-	const std::pair<const char *, size_t> counts[] = { { "service added", added.size() },
-							   { "service removed", removed.size() },
-							   { "service changed", changed.size() },
-							   { "network denied", denied.size() },
-							   { "network no longer denied",
-							     allowed.size() } };
+	const struct {
+		size_t count;
+		const char *what, *done;
+	} counts[] = { { added.size(), "service", "added" },
+		       { removed.size(), "service", "removed" },
+		       { changed.size(), "service", "changed" },
+		       { denied.size(), "network", "denied" },
+		       { allowed.size(), "network", "no longer denied" } };
 	std::vector<std::string> parts;
 
-	for (const auto &[what, count] : counts)
-		if (count)
-			parts.push_back(fmt::format("{} {}", count, what));
+	for (const auto &one : counts)
+		if (one.count)
+			parts.push_back(count_text(one.count, one.what) + " " + one.done);
 	return parts.empty() ? "nothing changed" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -113,8 +115,7 @@ Status apply(const Changes &changes, const Programs &programs,
 	Services services = programs.service_maps();
 
 	TP_TRY(apply_denied(changes, programs.denied(), between));
-	for (const ServiceSetup &service : changes.added)
-		TP_TRY(services.add(service, namespaces));
+	TP_TRY(services.add(changes.added, namespaces));
 	for (const auto &[from, to] : changes.changed)
 		TP_TRY(services.change(from, to, namespaces));
 	return services.remove(changes.removed, namespaces);

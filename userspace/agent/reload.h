@@ -21,7 +21,7 @@ struct Changes {
 	std::vector<std::pair<ServiceSetup, ServiceSetup>> changed; /* before and after */
 	std::vector<Network> denied, allowed;
 
-	/* As in "1 service added, 2 changed". */
+	/* As in "1 service added, 2 networks denied". */
 	std::string text() const;
 };
 
@@ -32,8 +32,8 @@ Changes compare(const Setup &before, const Setup &after);
 Status check_unchanged(const RunOptions &before, const RunOptions &after);
 
 /*
- * Puts the changes into the maps. What is added comes first, so that no connection meets less than
- * both setups have in common. Live connections, and those that wait for their header, go on as
+ * Puts the changes into the maps. The order of the steps is such that a connection meets at any
+ * moment what one of the two setups says. `namespaces` is read after the last call of `between`. Live connections, and those that wait for their header, go on as
  * they began. `between` is called from time to time, because many denied networks take long.
  */
 Status apply(const Changes &changes, const Programs &programs,

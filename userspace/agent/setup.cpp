@@ -96,13 +96,15 @@ static Status read_services(const ServiceOptions &options, std::vector<ServiceSe
 	return success();
 }
 
-/* Refuses a port of an address that two services have. */
-static Status check_overlaps(const RunOptions &options, const std::vector<ServiceSetup> &services)
+/* Refuses a port of an address that two services have. `places` are where each of them stands. */
+static Status check_overlaps(const std::vector<ServiceSetup> &services,
+			     const std::vector<std::string> &places)
 {
-	std::map<std::tuple<std::string, uint16_t>, const Listen *> sorted;
+	std::map<std::tuple<Address, uint16_t>, const Listen *> sorted;
+	size_t index = 0;
 
 	auto overlap = [&](const Listen &one, const Listen &other) {
-		return Error{ ErrorCode::usage, place(options, "listen"), format_listen(one),
+		return Error{ ErrorCode::usage, places[index], format_listen(one),
 			      one == other ? "given twice" :
 					     fmt::format("overlaps with {}", format_listen(other)),
 			      one == other ? "" :
@@ -110,8 +112,7 @@ static Status check_overlaps(const RunOptions &options, const std::vector<Servic
 	};
 	for (const ServiceSetup &service : services) {
 		const Listen &one = service.listen;
-		std::string address((const char *)one.address.bytes, sizeof(one.address.bytes));
-		auto [at, fresh] = sorted.try_emplace({ address, one.port }, &one);
+		auto [at, fresh] = sorted.try_emplace({ one.address, one.port }, &one);
 
 		if (!fresh)
 			return overlap(one, *at->second);
@@ -119,6 +120,7 @@ static Status check_overlaps(const RunOptions &options, const std::vector<Servic
 			return overlap(one, *std::prev(at)->second);
 		if (std::next(at) != sorted.end() && one.overlaps(*std::next(at)->second))
 			return overlap(one, *std::next(at)->second);
+		index++;
 	}
 	return success();
 }
@@ -143,8 +145,11 @@ static Status read_all_services(const RunOptions &options, Setup &setup)
 	std::vector<const ServiceOptions *> from = { &options };
 	for (const ServiceOptions &service : options.services)
 		from.push_back(&service);
-	for (const ServiceOptions *one : from)
+	std::vector<std::string> places;
+	for (const ServiceOptions *one : from) {
 		TP_TRY(read_services(*one, setup.services));
+		places.resize(setup.services.size(), place(*one, "listen"));
+	}
 	if (setup.services.empty() || setup.services.size() > TP_MAX_SERVICES)
 		return Error{ ErrorCode::usage,
 			      options.config.empty() ? "--listen" : options.config, "",
@@ -155,7 +160,7 @@ static Status read_all_services(const RunOptions &options, Setup &setup)
 			      options.config.empty() ? "--listen" : options.config, "",
 			      fmt::format("{} ports", setup.ports()),
 			      fmt::format("all services together may have {}", TP_MAX_PORTS) };
-	TP_TRY(check_overlaps(options, setup.services));
+	TP_TRY(check_overlaps(setup.services, places));
 	TP_TRY(check_rules(options, setup.services));
 	auto service = setup.services.begin();
 	for (const ServiceOptions *one : from)
@@ -210,7 +215,9 @@ Result<Setup> read_setup(const RunOptions &options)
 					     std::max(options.max_pending, most_pending));
 	setup.max_connections = options.max_connections;
 	if (options.mark == options.mark_sent_in)
-		return Error{ ErrorCode::usage, "--mark-sent-in",
+		return Error{ ErrorCode::usage,
+			      options.config.empty() ? "--mark-sent-in" :
+						       options.config + ": mark-sent-in",
 			      fmt::format("{:#x}", options.mark_sent_in), "is --mark, too",
 			      "the programs have to tell the two apart" };
 	TP_TRY(check_metrics(options, setup));

@@ -20,6 +20,23 @@ bool Address::is_ipv4() const
 	return std::memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
+static constexpr Address any_ipv4 = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } };
+
+int Address::exactness() const
+{
+	return *this == Address{} ? 0 : *this == any_ipv4 ? 1 : 2;
+}
+
+bool Address::is_any() const
+{
+	return exactness() < 2;
+}
+
+bool Address::covers(const Address &other) const
+{
+	return *this == other || exactness() == 0 || (exactness() == 1 && other.is_ipv4());
+}
+
 Address make_address(const void *bytes, size_t size)
 {
 	Address address;

@@ -20,6 +20,14 @@ struct Address {
 	uint8_t bytes[16] = {};
 
 	bool is_ipv4() const;
+	bool is_any() const; /* :: or 0.0.0.0 */
+	/* As a service's address: whether connections to that address are for the service. */
+	bool covers(const Address &other) const;
+	/*
+	 * Of the services of a port, the programs choose the one whose address covers least: 2 for
+	 * one address, 1 for 0.0.0.0, 0 for ::.
+	 */
+	int exactness() const;
 	auto operator<=>(const Address &) const = default;
 };
 

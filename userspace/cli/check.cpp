@@ -73,7 +73,8 @@ Status reload(const std::string &pin_dir)
 	for (int round = 0; round < polls; round++) {
 		tp_config now = TP_TRY(read_config(pin_dir));
 
-		if (now.reloads != before.reloads) {
+		/* one that had begun before may have read the file as it was then */
+		if (now.reloads > before.reloads_begun) {
 			if (now.reload_failed)
 				return Error{ ErrorCode::usage, text_of(now.reload_text), "", "",
 					      "nothing is changed" };

@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
-#include <map>
-#include <numeric>
+#include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
@@ -16,6 +17,7 @@
 
 #include "base/address.h"
 #include "base/policy.h"
+#include "cli/config_keys.h"
 #include "cli/run_options.h"
 #include "cli/saved.h"
 
@@ -24,83 +26,6 @@ namespace tp
 
 namespace
 {
-
-/* What a key's value looks like in the file. */
-enum class Kind { text, number, flag, texts, numbers, flag_or_text };
-
-struct Key {
-	const char *name;
-	Kind kind;
-	const char *option; /* of the command line, which says what the value may be */
-	const char *example;
-};
-
-constexpr Key service_keys[] = {
-	{ "listen", Kind::texts, "--listen", "[\"0.0.0.0:443\", \"[::]:443\"]" },
-	{ "trust", Kind::texts, "--trust", "[\"10.0.0.0/8\"]" },
-	{ "header", Kind::text, "--header", "\"require\"" },
-	{ "versions", Kind::numbers, "--versions", "[1, 2]" },
-	{ "refuse-special-origins", Kind::flag, "--refuse-special-origins", "true" },
-	{ "ipv6-on-ipv4", Kind::text, "--ipv6-on-ipv4", "\"proxy\"" },
-	{ "header-timeout", Kind::number, "--header-timeout", "5" },
-	{ "max-header", Kind::number, "--max-header", "4096" },
-};
-
-constexpr Key agent_keys[] = {
-	{ "engine", Kind::text, "--engine", "\"auto\"" },
-	{ "interfaces", Kind::texts, "--interface", "[\"eth0\"]" },
-	{ "netns", Kind::texts, "--netns", "[\"/run/netns/web\"]" },
-	{ "cgroup", Kind::text, "--cgroup", "\"/sys/fs/cgroup/system.slice\"" },
-	{ "group", Kind::text, "--group", "\"truepeer\"" },
-	{ "getsockopt", Kind::flag_or_text, "--getsockopt", "true" },
-	{ "original-dst", Kind::flag, "--original-dst", "true" },
-	{ "max-connections", Kind::number, "--max-connections", "245760" },
-	{ "max-pending", Kind::number, "--max-pending", "16384" },
-	{ "mark", Kind::number, "--mark", "0x7470" },
-	{ "mark-sent-in", Kind::number, "--mark-sent-in", "0x7471" },
-	{ "persist", Kind::flag, "--persist", "true" },
-	{ "metrics", Kind::text, "--metrics", "\"127.0.0.1:9464\"" },
-	{ "pin-dir", Kind::text, "--pin-dir", "\"/sys/fs/bpf/truepeer\"" },
-};
-
-const char *what_it_is(Kind kind)
-{
-	switch (kind) {
-	case Kind::text:
-		return "a text in quotes";
-	case Kind::number:
-		return "a number";
-	case Kind::flag:
-		return "true or false";
-	case Kind::texts:
-		return "a list of texts in quotes";
-	case Kind::numbers:
-		return "a list of numbers";
-	case Kind::flag_or_text:
-		return "true, false, or a text in quotes";
-	}
-	return "";
-}
-
-/* How many letters have to be changed, put in or left out to make one word of the other. */
-size_t distance(std::string_view a, std::string_view b)
-{
-	std::vector<size_t> row(b.size() + 1);
-
-	std::iota(row.begin(), row.end(), 0u);
-	for (size_t i = 0; i < a.size(); i++) {
-		size_t corner = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < b.size(); j++) {
-			size_t other = corner + (a[i] != b[j]);
-
-			corner = row[j + 1];
-			row[j + 1] = std::min({ other, row[j] + 1, corner + 1 });
-		}
-	}
-	return row.back();
-}
 
 class Reader
 {
@@ -114,11 +39,11 @@ private:
 		 std::string hint = {});
 	std::string place(const toml::source_region &where) const;
 	bool set(const Key &key, const toml::node &value, CLI::App &options);
-	void set_networks(const Key &key, const toml::node &value);
-	void set_listen(const toml::node &value);
+	void check_networks(const Key &key, const toml::node &value);
+	void check_listen(const toml::node &value);
+	void check_readable(const toml::node &value);
 	std::optional<std::vector<std::string>> texts_of(const Key &key, const toml::node &value);
-	template <size_t Count>
-	bool try_keys(const Key (&keys)[Count], std::string_view name, const toml::node &value,
+	bool try_keys(std::span<const Key> keys, std::string_view name, const toml::node &value,
 		      CLI::App &options);
 	void read_policy(const toml::node &value, ServiceOptions &service);
 	void read_deny(const toml::node &value, RunOptions &run);
@@ -228,7 +153,7 @@ template <typename Check> void for_each_text(const toml::node &value, Check chec
 				check(one, one.ref<std::string>());
 }
 
-void Reader::set_networks(const Key &key, const toml::node &value)
+void Reader::check_networks(const Key &key, const toml::node &value)
 {
 	for_each_text(value, [&](const toml::node &where, const std::string &text) {
 		Result<Network> network = parse_network(text, "");
@@ -239,7 +164,7 @@ void Reader::set_networks(const Key &key, const toml::node &value)
 	});
 }
 
-void Reader::set_listen(const toml::node &value)
+void Reader::check_listen(const toml::node &value)
 {
 	for_each_text(value, [&](const toml::node &where, const std::string &text) {
 		Result<Listen> listen = parse_listen(text, "");
@@ -250,51 +175,41 @@ void Reader::set_listen(const toml::node &value)
 	});
 }
 
-template <size_t Count>
-bool Reader::try_keys(const Key (&keys)[Count], std::string_view name, const toml::node &value,
+void Reader::check_readable(const toml::node &value)
+{
+	for_each_text(value, [&](const toml::node &where, const std::string &file) {
+		if (access(file.c_str(), R_OK))
+			add(where.source(), fmt::format("files: {}", file), std::strerror(errno));
+	});
+}
+
+bool Reader::try_keys(std::span<const Key> keys, std::string_view name, const toml::node &value,
 		      CLI::App &options)
 {
-	auto key = std::ranges::find(keys, name, &Key::name);
+	const Key *key = find_key(keys, name);
 
-	if (key == std::end(keys))
+	if (!key)
 		return false;
 	set(*key, value, options);
 	if (name == "trust")
-		set_networks(*key, value);
+		check_networks(*key, value);
 	if (name == "listen")
-		set_listen(value);
+		check_listen(value);
 	return true;
 }
 
 void Reader::unknown(std::string_view name, const toml::key &key, bool of_service)
 {
-	std::string nearest;
-	size_t least = 4; /* what is further away is no slip of the fingers */
+	std::string nearest = nearest_key(name, of_service);
 
-	auto look_at = [&](std::string_view known) {
-		size_t away = distance(name, known);
-
-		if (away < least) {
-			least = away;
-			nearest = known;
-		}
-	};
-	for (const Key &known : service_keys)
-		look_at(known.name);
-	look_at("policy");
-	if (!of_service) {
-		for (const Key &known : agent_keys)
-			look_at(known.name);
-		for (const char *known : { "service", "deny" })
-			look_at(known);
-	}
-	bool elsewhere = of_service &&
-			 std::ranges::find(agent_keys, name, &Key::name) != std::end(agent_keys);
-	add(key.source(), std::string(name),
-	    elsewhere ? "holds for the whole agent, not for one service" : "no such key",
-	    elsewhere       ? "write it before the first [[service]]" :
-	    nearest.empty() ? "see truepeer.toml(5)" :
-			      fmt::format("is {} meant?", nearest));
+	if (of_service && find_key(agent_keys(), name))
+		add(key.source(), std::string(name),
+		    "holds for the whole agent, not for one service",
+		    "write it before the first [[service]]");
+	else
+		add(key.source(), std::string(name), "no such key",
+		    nearest.empty() ? "see truepeer.toml(5)" :
+				      fmt::format("is {} meant?", nearest));
 }
 
 /* policy = { "10.1.0.0/16" = "use" } */
@@ -347,8 +262,10 @@ void Reader::read_deny(const toml::node &value, RunOptions &run)
 			texts_of(of_files ? files : networks, list);
 		if (!texts)
 			continue;
-		if (!of_files)
-			set_networks(networks, list);
+		if (of_files)
+			check_readable(list);
+		else
+			check_networks(networks, list);
 		std::vector<std::string> &to = of_files ? run.denied_files : run.denied;
 		to.insert(to.end(), texts->begin(), texts->end());
 	}
@@ -370,8 +287,8 @@ void Reader::read_top(RunOptions &run)
 			add(key.source(), "listen", "holds for one service", "[[service]]");
 		else if (name == "getsockopt" && value.is_boolean())
 			run.getsockopt = value.ref<bool>();
-		else if (name != "service" && !try_keys(service_keys, name, value, options) &&
-			 !try_keys(agent_keys, name, value, options))
+		else if (name != "service" && !try_keys(service_keys(), name, value, options) &&
+			 !try_keys(agent_keys(), name, value, options))
 			unknown(name, key, false);
 	}
 	run.getsockopt |= !run.getsockopt_cgroup.empty();
@@ -395,7 +312,7 @@ void Reader::read_services(RunOptions &run)
 			for (const auto &[key, value] : *node.as_table())
 				if (key.str() == "policy")
 					read_policy(value, service);
-				else if (!try_keys(service_keys, key.str(), value, options))
+				else if (!try_keys(service_keys(), key.str(), value, options))
 					unknown(key.str(), key, true);
 			if (service.listen.empty())
 				add(node.source(), "service", "it has no listen",

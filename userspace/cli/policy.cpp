@@ -95,13 +95,13 @@ Status change_policy(const std::string &pin_dir, const std::string &service,
 	std::string config = save ? TP_TRY(config_of_agent(pin_dir)) : "";
 	Fd map = TP_TRY(open_current(pin_dir, "tp_policies", Access::write));
 	std::vector<uint32_t> ids = TP_TRY(find_services(pin_dir, service));
+	if (save)
+		TP_TRY(save_policy(config, canonical(service), where, policy));
 	Status done = success();
 	for (uint32_t id : ids)
 		if (done)
 			done = set_policy(map.get(), id, where, what);
-	if (!done || !save)
-		return done;
-	return save_policy(config, canonical(service), where, policy);
+	return done;
 }
 
 Status drop_policy(const std::string &pin_dir, const std::string &service,
@@ -113,6 +113,8 @@ Status drop_policy(const std::string &pin_dir, const std::string &service,
 	std::string config = save ? TP_TRY(config_of_agent(pin_dir)) : "";
 	Fd map = TP_TRY(open_current(pin_dir, "tp_policies", Access::write));
 	std::vector<uint32_t> ids = TP_TRY(find_services(pin_dir, service));
+	if (save)
+		TP_TRY(save_policy(config, canonical(service), where, ""));
 	for (uint32_t id : ids) {
 		bool removed = TP_TRY(remove_policy(map.get(), id, where));
 
@@ -122,7 +124,7 @@ Status drop_policy(const std::string &pin_dir, const std::string &service,
 		return Error{ ErrorCode::not_found, "policy remove",
 			      format_network(where.address.bytes, where.bits),
 			      "there is no rule for this network", "truepeer policy list" };
-	return save ? save_policy(config, canonical(service), where, "") : success();
+	return success();
 }
 
 } // namespace tp

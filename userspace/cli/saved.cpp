@@ -15,9 +15,11 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "agent/setup.h"
 #include "base/fd.h"
 #include "base/maps.h"
 #include "base/policy.h"
+#include "cli/config_file.h"
 
 namespace tp
 {
@@ -139,7 +141,22 @@ Status write_file(const std::string &file, const std::string &text)
 	return success();
 }
 
-/* Two commands at once must not lose what the other saves: the configuration file is their lock. */
+/* Whether the agent would start with the file, and with what is saved beside it. */
+Status check_whole(const std::string &config)
+{
+	RunOptions run;
+	std::vector<Error> errors = read_config_file(config, run, [](RunOptions &) {});
+
+	if (!errors.empty())
+		return errors.front();
+	TP_TRY(read_setup(run));
+	return success();
+}
+
+/*
+ * Two commands at once must not lose what the other saves: the configuration file is their lock.
+ * What the next start would refuse is not saved, unless it would be refused without it.
+ */
 template <typename Change> Status change_file(const std::string &config, Change change)
 {
 	Fd lock(open(config.c_str(), O_RDONLY | O_CLOEXEC));
@@ -147,9 +164,17 @@ template <typename Change> Status change_file(const std::string &config, Change 
 	if (!lock || flock(lock.get(), LOCK_EX))
 		return system_error("save", config);
 	std::string file = saved_file(config);
-	Saved saved = TP_TRY(read_file(file));
+	Saved saved = TP_TRY(read_file(file)), before = saved;
+	bool was_right = bool(check_whole(config));
+
 	change(saved);
-	return write_file(file, file_text(saved));
+	TP_TRY(write_file(file, file_text(saved)));
+	Status right = was_right ? check_whole(config) : success();
+	if (right)
+		return success();
+	TP_TRY(write_file(file, file_text(before)));
+	return Error{ ErrorCode::usage, "save", file,
+		      "the agent would not start with it: " + right.error().text() };
 }
 
 void add_policies(const Saved &saved, ServiceOptions &service)

@@ -74,16 +74,11 @@ const char *verdict_text(const tp_traced &record)
 	}
 }
 
-std::string endpoint_text(const uint8_t *address, uint16_t port)
-{
-	return format_service(address, port);
-}
-
 Json packet_json(const tp_traced &record, uint64_t offset)
 {
 	bool out = record.program == TP_TRACE_TRANSLATE_OUT;
-	std::string remote = endpoint_text(record.flow.remote, record.flow.remote_port);
-	std::string local = endpoint_text(record.flow.local, record.flow.local_port);
+	std::string remote = format_service(record.flow.remote, record.flow.remote_port);
+	std::string local = format_service(record.flow.local, record.flow.local_port);
 	std::string verdict = verdict_text(record);
 	Json line = { { "time", format_time(record.time_ns + offset) },
 		      { "from", out ? local : remote },

@@ -21,12 +21,9 @@
 namespace tp
 {
 
-static constexpr uint8_t any_ipv6[16] = {};
-static constexpr uint8_t any_ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
 bool Listener::is_any() const
 {
-	return !std::memcmp(address.bytes, is_ipv6 ? any_ipv6 : any_ipv4, 16);
+	return address.exactness() == (is_ipv6 ? 0 : 1);
 }
 
 bool Listener::takes_ipv4() const
@@ -41,17 +38,15 @@ std::string Listener::text() const
 
 bool is_wildcard(const uint8_t *service)
 {
-	return !std::memcmp(service, any_ipv6, 16) || !std::memcmp(service, any_ipv4, 16);
+	return make_address(service, 16).is_any();
 }
 
 bool reaches(const uint8_t *service, const Listener &listener)
 {
 	Address wanted = make_address(service, 16);
 
-	if (!std::memcmp(service, any_ipv6, 16))
-		return true;
-	if (!std::memcmp(service, any_ipv4, 16))
-		return listener.takes_ipv4();
+	if (wanted.is_any())
+		return wanted.exactness() == 0 || listener.takes_ipv4();
 	if (listener.is_any())
 		return wanted.is_ipv4() ? listener.takes_ipv4() : listener.takes_ipv6();
 	return listener.address == wanted;

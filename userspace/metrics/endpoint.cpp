@@ -134,13 +134,6 @@ static Status open_port(const MetricsAddress &address, int fd)
 	return error;
 }
 
-static bool is_any(const Address &address)
-{
-	static constexpr Address any_ipv4 = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } };
-
-	return address == any_ipv4 || address == Address{};
-}
-
 Status check_metrics_address(const std::string &text, const std::vector<Listen> &services)
 {
 	MetricsAddress address = TP_TRY(parse_address(text));
@@ -150,8 +143,7 @@ Status check_metrics_address(const std::string &text, const std::vector<Listen> 
 		return success();
 	for (const Listen &service : services)
 		if (service.port <= own.port && own.port <= service.last &&
-		    (service.address == own.address || is_any(service.address) ||
-		     is_any(own.address)))
+		    (service.address.covers(own.address) || own.address.covers(service.address)))
 			return Error{ ErrorCode::usage, "--metrics", text,
 				      fmt::format("{} is a service, which wants headers",
 						  format_listen(service)),

@@ -198,6 +198,16 @@ bool kernel_has(const std::string &engine)
 	return engine != "handshake" || kernel_is_at_least(6, 9);
 }
 
+std::vector<std::string> engines_here()
+{
+	std::vector<std::string> here;
+
+	for (const std::string &engine : engines())
+		if (kernel_has(engine))
+			here.push_back(engine);
+	return here;
+}
+
 void run_world(const Case &c, const WorldOptions &options, const std::function<void(World &)> &body)
 {
 	if (!kernel_has(c.engine))

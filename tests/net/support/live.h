@@ -43,6 +43,9 @@ bool kernel_is_at_least(int major, int minor);
 /* Whether the running kernel is not below the engine's minimum. */
 bool kernel_has(const std::string &engine);
 
+/* Those of engines() that the running kernel has. */
+std::vector<std::string> engines_here();
+
 void PrintTo(const Case &c, std::ostream *out);
 
 std::vector<Case> cases(const std::vector<ServerKind> &servers);

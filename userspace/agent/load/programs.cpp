@@ -82,9 +82,7 @@ Status Programs::fill(const Setup &setup)
 	config_.claims = TP_CLAIMS_SERVICES | (setup.all_namespaces ? TP_CLAIMS_EVERYWHERE : 0);
 	TP_TRY(refresh(false));
 	TP_TRY(fill_namespaces(setup));
-	for (const ServiceSetup &service : setup.services)
-		TP_TRY(service_maps().add(service, setup.namespaces));
-	return success();
+	return service_maps().add(setup.services, setup.namespaces);
 }
 
 /* The new services come first: if the old namespace still has a server, it is served until then. */
@@ -97,14 +95,15 @@ Status Programs::move_services(uint64_t from, uint64_t to)
 			if (key.netns == from && from != to)
 				moved.emplace_back(key, value);
 		}));
+	std::ranges::sort(moved, is_added_before, [](const auto &one) { return one.first; });
 
 	for (auto &[key, value] : moved) {
 		key.netns = to;
 		TP_TRY(update(skeleton_->maps.tp_services, &key, &value));
 	}
-	for (auto &[key, value] : moved) {
-		key.netns = from;
-		bpf_map_delete_elem(services(), &key);
+	for (auto one = moved.rbegin(); one != moved.rend(); ++one) {
+		one->first.netns = from;
+		bpf_map_delete_elem(services(), &one->first);
 	}
 	return success();
 }
@@ -197,6 +196,12 @@ Status Programs::start(tp_draining how)
 {
 	config_.draining = how;
 	return write_config();
+}
+
+void Programs::count_reload()
+{
+	config_.reloads_begun++;
+	(void)bool(write_config()); /* the result is written again */
 }
 
 Status Programs::tell_reload(const Status &done, const std::string &text)

@@ -74,6 +74,8 @@ public:
 	Status refresh(bool may_send);
 	/* Tells `status` on how many interfaces the tc programs had to be attached again. */
 	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
+	/* Whoever asks for a reload from now on waits for the one after this. */
+	void count_reload();
 	/* Tells `status` and `reload` what came of reading the configuration again. */
 	Status tell_reload(const Status &done, const std::string &text);
 	/* Tells the programs whether tp_routes has any entry. */

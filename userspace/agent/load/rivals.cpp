@@ -196,15 +196,6 @@ static tp_config config_of(const Rival &rival)
 	return config;
 }
 
-static bool covers(const uint8_t *wide, const uint8_t *address)
-{
-	static constexpr uint8_t any[16] = {};
-	static constexpr uint8_t any_ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
-	return !std::memcmp(wide, any, 16) || !std::memcmp(wide, address, 16) ||
-	       (!std::memcmp(wide, any_ipv4, 16) && !std::memcmp(address, any_ipv4, 12));
-}
-
 /* Whether there may be sockets that both agents see. */
 static bool share_sockets(int cgroup, const Rival &rival)
 {
@@ -247,12 +238,13 @@ static const Listen *shared_service(const Setup &setup, const Rival &rival, cons
 		for (const ServiceSetup &service : setup.services)
 			for (uint64_t netns : setup.namespaces) {
 				const Listen &listen = service.listen;
-				const uint8_t *ours = listen.address.bytes;
+				Address theirs = make_address(key.address, sizeof(key.address));
 				/* 0 means all namespaces, but only below the cgroup */
 				bool anywhere = everywhere || !netns || !key.netns;
 
 				if (listen.port <= key.port && key.port <= listen.last &&
-				    (covers(ours, key.address) || covers(key.address, ours)) &&
+				    (listen.address.covers(theirs) ||
+				     theirs.covers(listen.address)) &&
 				    (anywhere ? share_sockets(cgroup, rival) : netns == key.netns))
 					shared = &listen;
 			}

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/maps.h"
 #include "base/policy.h"
@@ -71,13 +73,32 @@ Status Services::write(const ServiceSetup &service, const std::vector<uint64_t> 
 	});
 }
 
-Status Services::add(const ServiceSetup &service, const std::vector<uint64_t> &namespaces)
+static int exactness(const tp_service_key &key)
 {
-	for (const NetworkPolicy &rule : service.policies)
-		TP_TRY(set_policy(policies_, service.id, rule.network, rule.policy));
-	for (uint32_t port = service.listen.port; port <= service.listen.last; port++)
-		ports_[port / 64] = ports_[port / 64] | 1ull << port % 64;
-	return write(service, namespaces);
+	return make_address(key.address, sizeof(key.address)).exactness();
+}
+
+bool is_added_before(const tp_service_key &one, const tp_service_key &other)
+{
+	return exactness(one) > exactness(other);
+}
+
+static int exactness_of(const ServiceSetup &service)
+{
+	return service.listen.address.exactness();
+}
+
+Status Services::add(std::vector<ServiceSetup> fresh, const std::vector<uint64_t> &namespaces)
+{
+	std::ranges::stable_sort(fresh, std::ranges::greater(), exactness_of);
+	for (const ServiceSetup &service : fresh) {
+		for (const NetworkPolicy &rule : service.policies)
+			TP_TRY(set_policy(policies_, service.id, rule.network, rule.policy));
+		for (uint32_t port = service.listen.port; port <= service.listen.last; port++)
+			ports_[port / 64] = ports_[port / 64] | 1ull << port % 64;
+		TP_TRY(write(service, namespaces));
+	}
+	return success();
 }
 
 /* Removes also those that were set at run time. */
@@ -101,11 +122,11 @@ static Status remove_policies(int policies, const std::set<uint32_t> &services)
 	return success();
 }
 
-Status Services::remove(const std::vector<ServiceSetup> &gone,
-			const std::vector<uint64_t> &namespaces)
+Status Services::remove(std::vector<ServiceSetup> gone, const std::vector<uint64_t> &namespaces)
 {
 	std::set<uint32_t> ids;
 
+	std::ranges::stable_sort(gone, std::ranges::less(), exactness_of);
 	for (const ServiceSetup &service : gone) {
 		ids.insert(service.id);
 		TP_TRY(for_each_key(service, namespaces, [&](const tp_service_key &key) -> Status {
@@ -120,29 +141,55 @@ Status Services::remove(const std::vector<ServiceSetup> &gone,
 	return ids.empty() ? success() : remove_policies(policies_, ids);
 }
 
-static std::map<Network, uint32_t> by_network(const ServiceSetup &service)
+/* The policies by network, those of the longest prefixes first. */
+struct LongestFirst {
+	bool operator()(const Network &one, const Network &other) const
+	{
+		return std::tie(other.bits, other.address) < std::tie(one.bits, one.address);
+	}
+};
+using Policies = std::map<Network, uint32_t, LongestFirst>;
+
+static Policies by_network(const ServiceSetup &service)
 {
-	std::map<Network, uint32_t> rules;
+	Policies rules;
 
 	for (const NetworkPolicy &rule : service.policies)
 		rules[rule.network] = rule.policy;
 	return rules;
 }
 
-Status Services::change(const ServiceSetup &from, const ServiceSetup &to,
-			const std::vector<uint64_t> &namespaces)
+/*
+ * The programs take the longest prefix. If a shorter one were set first, networks inside it would
+ * have its policy until theirs is set; if a longer one were removed first, they would have that of a
+ * shorter one which is about to be removed, too.
+ */
+std::vector<PolicyStep> policy_steps(const ServiceSetup &from, const ServiceSetup &to)
 {
-	std::map<Network, uint32_t> before = by_network(from), after = by_network(to);
+	Policies before = by_network(from), after = by_network(to);
+	std::vector<PolicyStep> steps;
 
 	for (const auto &[network, policy] : after) {
 		auto known = before.find(network);
 
 		if (known == before.end() || known->second != policy)
-			TP_TRY(set_policy(policies_, to.id, network, policy));
+			steps.push_back({ network, policy });
 	}
-	for (const auto &[network, policy] : before)
-		if (!after.count(network))
-			TP_TRY(remove_policy(policies_, to.id, network));
+	for (auto rule = before.rbegin(); rule != before.rend(); ++rule)
+		if (!after.count(rule->first))
+			steps.push_back({ rule->first, {} });
+	return steps;
+}
+
+Status Services::change(const ServiceSetup &from, const ServiceSetup &to,
+			const std::vector<uint64_t> &namespaces)
+{
+	for (const PolicyStep &step : policy_steps(from, to)) {
+		if (step.policy)
+			TP_TRY(set_policy(policies_, to.id, step.network, *step.policy));
+		else
+			TP_TRY(remove_policy(policies_, to.id, step.network));
+	}
 	return write(to, namespaces);
 }
 

@@ -4,6 +4,7 @@
 #define TP_AGENT_SERVICES_H
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "agent/setup.h"
@@ -11,6 +12,25 @@
 
 namespace tp
 {
+
+/*
+ * The order in which services are added to tp_services. Connections to an address must never meet
+ * the policies of a service that is for more addresses, only because the address's own service is
+ * not there yet. Services are removed in the reverse order, because that would do the same.
+ */
+bool is_added_before(const tp_service_key &one, const tp_service_key &other);
+
+/* A change of one policy of a service. */
+struct PolicyStep {
+	Network network;
+	std::optional<uint32_t> policy; /* enum tp_policy; none: the rule is removed */
+};
+
+/*
+ * The steps from one setup of a service to another, in an order in which every address has, after
+ * each step, the policy that one of the two setups gives it.
+ */
+std::vector<PolicyStep> policy_steps(const ServiceSetup &from, const ServiceSetup &to);
 
 class Services
 {
@@ -22,18 +42,18 @@ public:
 	}
 
 	/*
-	 * Serves it in these namespaces. What decides about a connection is there before the first
-	 * connection is taken.
+	 * Serves them in these namespaces. What decides about a connection is there before the
+	 * first connection is taken.
 	 */
-	Status add(const ServiceSetup &service, const std::vector<uint64_t> &namespaces);
+	Status add(std::vector<ServiceSetup> fresh, const std::vector<uint64_t> &namespaces);
 
 	/* Takes no more of their connections. Those that they have go on. */
-	Status remove(const std::vector<ServiceSetup> &gone,
-		      const std::vector<uint64_t> &namespaces);
+	Status remove(std::vector<ServiceSetup> gone, const std::vector<uint64_t> &namespaces);
 
 	/*
 	 * Counts for connections that begin from now on. `from` and `to` have the same ports and
-	 * id. Policies that were set at run time stay, unless `to` has another for their network.
+	 * id. At any moment, a source network has the policy of one of the two. Policies that were
+	 * set at run time stay, unless `to` has another for their network.
 	 */
 	Status change(const ServiceSetup &from, const ServiceSetup &to,
 		      const std::vector<uint64_t> &namespaces);

@@ -29,10 +29,6 @@ static constexpr unsigned records_in_a_row = 64;
 static constexpr auto look_after_every = std::chrono::seconds(5);
 static constexpr unsigned looked_after_per_tick = 8;
 
-static constexpr const char *not_attached = "another engine serves its connections";
-static constexpr const char *old_routes = "route metrics may be out of date";
-static constexpr const char *old_addresses = "own addresses may be out of date";
-
 /* How long one that cannot be covered is remembered. Its next SYN reminds of it. */
 static constexpr auto closed_for = std::chrono::hours(1);
 
@@ -260,87 +256,7 @@ void Containers::handle(const tp_listener &record)
 		parts_.enforcer.send_in_syn(record);
 }
 
-/* ---- what changes in covered namespaces ------------------------------------------------- */
-
-void Containers::handle_event(int id, NamespaceIds::Event event)
-{
-	if (event == NamespaceIds::Event::anything) {
-		std::vector<uint64_t> gone;
-
-		for (auto &[cookie, found] : found_)
-			if (!ids_->exists(found->id))
-				gone.push_back(cookie);
-			else if (Visit visit(*found); visit) {
-				read_interfaces(*found);
-				log_failure(found->own->handle(), old_addresses);
-			}
-		for (uint64_t cookie : gone)
-			end(cookie);
-		return;
-	}
-	auto at = by_id_.find(id);
-	if (at == by_id_.end())
-		return;
-	Found &found = *found_.at(at->second);
-	if (event == NamespaceIds::Event::end && !ids_->exists(id)) {
-		end(at->second);
-	} else if (Visit visit(found); visit) {
-		if (event == NamespaceIds::Event::interfaces)
-			read_interfaces(found);
-		else if (event == NamespaceIds::Event::addresses)
-			log_failure(found.own->handle(), old_addresses);
-	}
-}
-
-/* At once, as long as that does not take more than a tenth of the time. */
-void Containers::read_interfaces(Found &found)
-{
-	Clock::time_point start = Clock::now();
-
-	if (start < found.next_read) {
-		log_failure(found.interfaces->handle(), not_attached);
-		return;
-	}
-	log_failure(found.interfaces->attach(false), not_attached);
-	found.next_read = Clock::now() + 9 * (Clock::now() - start);
-}
-
-void Containers::go_on(Found &found)
-{
-	if (!found.interfaces->has_work() && !found.own->has_work())
-		return;
-	Visit visit(found);
-
-	if (!visit)
-		return;
-	log_failure(found.interfaces->tick(), not_attached);
-	log_failure(found.own->tick(), old_addresses);
-}
-
-/* What nobody tells of: routes, and programs that somebody has removed. */
-void Containers::look_after(Found &found)
-{
-	Visit visit(found);
-
-	if (!visit)
-		return; /* if it has not ended, its connections go on */
-	if (visit.is_new())
-		show(found.slot, found.space.cookie, found.way, TP_NAMESPACE_ENTERED);
-	Result<size_t> put_back = found.interfaces->put_back();
-	if (!put_back)
-		log_failure(put_back.error(), not_attached);
-	else if (*put_back)
-		parts_.programs.count_put_back((uint32_t)*put_back);
-	if (found.routes) {
-		bool any = found.routes->any();
-
-		log_failure(found.routes->load(), old_routes);
-		found.routes->leave();
-		log_failure(WayBack::enter(found.space), not_attached);
-		if (found.routes->any() != any)
-			log_failure(parts_.set_routes(), old_routes);
-	}
-}
+/* ---- from time to time ------------------------------------------------------------ */
 
 void Containers::retry_closed()
 {

@@ -135,15 +135,17 @@ private:
 	static int take(void *self, void *record, size_t size);
 	void handle(const tp_listener &record);
 	void settle(uint64_t cookie);
-	void handle_event(int id, NamespaceIds::Event event);
-	void read_interfaces(Found &found);
-	void go_on(Found &found);
-	void look_after(Found &found);
 	void retry_closed();
 	bool is_given(uint64_t cookie) const;
 	Status cover_listeners(const WayIn &way, const std::set<uint64_t> &cgroups);
 	void cover_predecessors(const std::string &dir);
 	void log_failure(const Status &status, const char *consequence);
+
+	/* containers_follow.cpp: what changes in those that are covered */
+	void handle_event(int id, NamespaceIds::Event event);
+	void read_interfaces(Found &found);
+	void go_on(Found &found);
+	void look_after(Found &found);
 
 	/* containers_cover.cpp: covering one, and the end of that */
 	Status read_templates();
@@ -163,8 +165,9 @@ private:
 	Parts parts_;
 	std::optional<NamespaceIds> ids_;
 	std::unique_ptr<ring_buffer, FreeRing> ring_;
-	unsigned records_ = 0;                             /* handled in a row */
-	std::multimap<uint16_t, Template> templates_;      /* by port */
+	unsigned records_ = 0; /* handled in a row */
+	/* by port; those that are entered first come first */
+	std::map<uint16_t, std::vector<Template>> templates_;
 	std::map<uint64_t, std::unique_ptr<Found>> found_; /* by cookie */
 	std::map<uint64_t, Closed> closed_;
 	std::map<int, uint64_t> by_id_; /* cookies */

@@ -32,51 +32,48 @@ Status Containers::read_templates()
 	uint64_t home = parts_.setup.namespaces.front();
 
 	templates_.clear();
-	return for_each_entry<tp_service_key, tp_service>(
+	TP_TRY(for_each_entry<tp_service_key, tp_service>(
 		parts_.programs.services(), "tp_services",
 		[&](const tp_service_key &key, const tp_service &value) {
 			if (key.netns == home)
-				templates_.emplace(key.port, Template{ key, without_notes(value) });
-		});
-}
-
-static bool is_any(const uint8_t *address)
-{
-	static constexpr uint8_t any[16] = {};
-	static constexpr uint8_t any_ipv4[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
-	return !std::memcmp(address, any, 16) || !std::memcmp(address, any_ipv4, 16);
+				templates_[key.port].push_back({ key, without_notes(value) });
+		}));
+	for (auto &[port, services] : templates_)
+		std::ranges::sort(services, is_added_before, &Template::key);
+	return success();
 }
 
 bool Containers::may_serve(const Template &service, const Address &listener) const
 {
-	return is_any(service.key.address) || is_any(listener.bytes) ||
-	       !std::memcmp(service.key.address, listener.bytes, 16);
+	Address address = make_address(service.key.address, sizeof(service.key.address));
+
+	return address.is_any() || listener.is_any() || address == listener;
 }
 
 bool Containers::is_wanted(const Address &listener, uint16_t port) const
 {
-	auto [at, end] = templates_.equal_range(port);
+	auto services = templates_.find(port);
 
-	for (; at != end; ++at)
-		if (may_serve(at->second, listener))
-			return true;
-	return false;
+	return services != templates_.end() &&
+	       std::ranges::any_of(services->second,
+				   [&](const Template &one) { return may_serve(one, listener); });
 }
 
 /* From here on the programs serve the port there. */
 Status Containers::enter_services(Found &found, uint16_t port)
 {
-	auto [at, end] = templates_.equal_range(port);
+	auto services = templates_.find(port);
 
-	for (; at != end; ++at) {
-		tp_service_key key = at->second.key;
+	if (services == templates_.end())
+		return success();
+	for (const Template &one : services->second) {
+		tp_service_key key = one.key;
 
 		key.netns = found.space.cookie;
 		if (found.services.contains(key))
 			continue;
-		if (int failed = bpf_map_update_elem(parts_.programs.services(), &key,
-						     &at->second.value, BPF_ANY))
+		if (int failed = bpf_map_update_elem(parts_.programs.services(), &key, &one.value,
+						     BPF_ANY))
 			return system_error("fill map", "tp_services", failed,
 					    "its servers get no connections on this port");
 		found.services.insert(key);
@@ -93,6 +90,7 @@ Status Containers::update_services(Found &found)
 
 	for (const tp_service_key &key : found.services)
 		ports.insert(key.port);
+	/* the set begins with :: and 0.0.0.0, which go first (load/services.h) */
 	for (auto at = found.services.begin(); at != found.services.end();) {
 		tp_service_key key = *at, home = key;
 		tp_service value;
