@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The configuration file: what `truepeer check` says of it. */
 #include <fstream>
+#include <regex>
+#include <set>
 
 #include "support/live.h"
 
@@ -77,6 +79,34 @@ networks = ["198.51.100.0/24"]
 					    "1 network denied"),
 			  std::string::npos)
 			<< finished.out;
+	});
+}
+
+/* An option that has no key could not be set where most agents get theirs. */
+TEST(Config, every_option_of_run_has_a_key)
+{
+	static const std::set<std::string> without_key = { "help", "config", "verbose", "listen",
+							   "policy" };
+
+	in_sandbox([](Sandbox &box) {
+		std::string help = run({ build_path("truepeer"), "run", "--help" }).out;
+		std::regex option("^ +(?:-., ?)?--([a-z0-9-]+)", std::regex::multiline);
+		unsigned keys = 0;
+
+		for (std::sregex_iterator at(help.begin(), help.end(), option), end; at != end;
+		     ++at) {
+			std::string name = (*at)[1];
+
+			if (without_key.count(name))
+				continue;
+			name += name == "interface" ? "s" : "";
+			Finished finished = check(box, name + " = {}\n");
+			EXPECT_NE(finished.err.find(":1:"), std::string::npos) << finished.err;
+			EXPECT_EQ(finished.err.find("no such key"), std::string::npos)
+				<< finished.err;
+			keys++;
+		}
+		EXPECT_GT(keys, 15u) << help;
 	});
 }
 

@@ -182,6 +182,33 @@ TEST_P(Reload, of_a_bad_file_changes_nothing_and_says_why)
 	});
 }
 
+TEST_P(Reload, refuses_what_only_a_restart_can_change)
+{
+	host(service(8080), [](Host &host) {
+		for (const auto &[key, value] : std::vector<std::pair<std::string, std::string>>{
+			     { "interfaces", "[\"lo\"]" },
+			     { "netns", "[\"/proc/self/ns/net\"]" },
+			     { "group", "\"0\"" },
+			     { "getsockopt", "true" },
+			     { "original-dst", "true" },
+			     { "max-pending", "999" },
+			     { "mark", "77" },
+			     { "mark-sent-in", "78" },
+			     { "metrics", "\"127.0.0.1:9464\"" } }) {
+			host.write(service(8080), key + " = " + value + "\n");
+			Finished done = host.reload();
+			EXPECT_EQ(done.code, 2) << key << done.out;
+			EXPECT_NE(done.err.find(key + ": a reload cannot change it"),
+				  std::string::npos)
+				<< done.err;
+		}
+		host.write(service(8080), "persist = true\n");
+		EXPECT_EQ(host.reload().code, 0);
+		host.write(service(8080));
+		EXPECT_EQ(host.reload().code, 0);
+	});
+}
+
 /* New connections all the time, of services that stay as they are. */
 TEST_P(Reload, touches_no_connection_under_load)
 {
