@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -318,6 +319,34 @@ TEST_P(Reload, keeps_what_commands_have_set_and_saves_what_they_are_told_to)
 		nlohmann::json denied = host.agent->json({ "deny", "list" });
 		ASSERT_EQ(denied.size(), 1u);
 		EXPECT_EQ(denied[0]["origin"], "198.51.100.8/32");
+	});
+}
+
+/* The list outlives a killed agent, but what stood in the file does not outlive the file. */
+TEST_P(Reload, a_start_denies_what_stands_in_the_file_now)
+{
+	host(service(8080), [](Host &host) {
+		auto denied = [&] {
+			std::set<std::string> all;
+
+			for (const nlohmann::json &one : host.agent->json({ "deny", "list" }))
+				all.insert(one["origin"].get<std::string>());
+			return all;
+		};
+
+		host.write(service(8080) + "[deny]\nnetworks = [\"198.51.100.1\"]\n");
+		ASSERT_EQ(host.reload().code, 0);
+		ASSERT_EQ(host.agent->command({ "deny", "add", "198.51.100.2" }).code, 0);
+		EXPECT_EQ(denied(),
+			  (std::set<std::string>{ "198.51.100.1/32", "198.51.100.2/32" }));
+		host.agent->process().signal(SIGKILL);
+		ASSERT_TRUE(host.agent->process().wait(5s));
+		host.write(service(8080) + "[deny]\nnetworks = [\"198.51.100.3\"]\n");
+		host.agent = std::make_unique<Agent>(
+			host.box, AgentOptions{ .engine = GetParam().engine,
+						.more = { "--config", host.file } });
+		EXPECT_EQ(denied(),
+			  (std::set<std::string>{ "198.51.100.2/32", "198.51.100.3/32" }));
 	});
 }
 

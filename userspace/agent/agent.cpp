@@ -14,7 +14,6 @@
 #include "agent/load/services.h"
 #include "agent/load/take_over.h"
 #include "agent/reload.h"
-#include "base/denied.h"
 #include "base/log.h"
 
 namespace tp
@@ -115,7 +114,10 @@ Status Agent::begin()
 	TP_TRY(programs_->engines().check());
 	ids_ = ServiceIds(service_ids(setup_));
 	ids_.note(setup_.services);
-	TP_TRY(deny_configured());
+	Changes denials = TP_TRY(changed_denials());
+	Changes later;
+	later.allowed = std::move(denials.allowed); /* if this start fails, they stay denied */
+	TP_TRY(apply(denials, *programs_, {}, [] {}));
 	loop_ = TP_TRY(Loop::create(programs_->actions(), *enforcer_));
 	TP_TRY(attach());
 	TP_TRY(follow_host());
@@ -123,6 +125,7 @@ Status Agent::begin()
 		TP_TRY(find_containers());
 	TP_TRY(take_over(*programs_, all_interfaces(), options_, setup_.pin_dir, *enforcer_,
 			 [&] { return check_rivals(setup_, cgroup, programs_->link_id()); }));
+	TP_TRY(apply(later, *programs_, {}, [] {}));
 	TP_TRY(served_->watch());
 	if (containers_) {
 		containers_->pins_are_in(setup_.pin_dir);
@@ -290,85 +293,6 @@ void Agent::tick()
 	way_back_.tick();
 	accounts_->tick();
 	notify_.tick(programs_->origins());
-}
-
-/*
- * What stands in the configuration file is denied, and what stood there when a predecessor ran is
- * not any more.
- */
-Status Agent::deny_configured()
-{
-	Setup before;
-
-	before.denied = TP_TRY(configured_denied(programs_->denied()));
-	Setup now;
-	now.denied = setup_.denied;
-	return apply(compare(before, now), *programs_, {}, [] {});
-}
-
-/* ---- reload ----------------------------------------------------------------------- */
-
-void Agent::reload()
-{
-	notify_.reloading();
-	programs_->count_reload();
-	Result<std::string> done = read_and_apply();
-
-	if (done)
-		log("reload: {}: {}", options_.config, *done);
-	else
-		log("{} (nothing is changed)", done.error().text());
-	Status told =
-		programs_->tell_reload(done ? success() : Status(done.error()), done ? *done : "");
-	if (!told)
-		log("{}", told.error().text());
-	notify_.ready(summary());
-}
-
-/* Checks everything that can be checked before anything is changed. Returns what was changed. */
-Result<std::string> Agent::read_and_apply()
-{
-	RunOptions options = TP_TRY(reread_());
-	Setup setup = TP_TRY(read_setup(options));
-	/* everything else goes on while many denied networks are put into the map */
-	auto beat = [this] {
-		tick();
-		loop_->serve_requests();
-	};
-
-	TP_TRY(check_unchanged(options_, options));
-	setup.namespaces = setup_.namespaces;
-	setup.names = setup_.names;
-	setup.all_namespaces = setup_.all_namespaces;
-	if ((uint64_t)setup.ports() * (setup.namespaces.size() + 1) > programs_->service_capacity())
-		return Error{ ErrorCode::usage, "reload", options.config,
-			      fmt::format("there is no room for {} more ports",
-					  setup.ports() - setup_.ports()),
-			      "restart the agent; it makes more room" };
-	TP_TRY(ids_.assign(setup_.services, setup.services,
-			   { programs_->origins(), programs_->pending(), programs_->counters() }));
-	TP_TRY(check_rivals(setup, cgroup_.fd.get(), programs_->link_id()));
-	Changes changes = compare(setup_, setup);
-	Status done = apply(changes, *programs_, setup_.namespaces, beat);
-	setup.namespaces = setup_.namespaces; /* one may have been entered meanwhile */
-	/* an agent that has begun meanwhile may not have seen the new services */
-	if (done)
-		done = check_rivals(setup, cgroup_.fd.get(), programs_->link_id());
-	if (!done) {
-		Status undone = apply(reverse(changes), *programs_, setup_.namespaces, beat);
-
-		if (!undone)
-			log("taking a half-done reload back: {}", undone.error().text());
-		return done.error();
-	}
-	setup_.services = std::move(setup.services);
-	setup_.denied = std::move(setup.denied);
-	options_ = std::move(options);
-	accounts_->set_services(setup_);
-	if (containers_)
-		containers_->services_changed();
-	warn_of_short_requests();
-	return changes.text();
 }
 
 /* ---- stop ------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "agent/loop.h"
 #include "agent/notify.h"
 #include "agent/options.h"
+#include "agent/reload.h"
 #include "agent/setup.h"
 #include "agent/watch/containers.h"
 #include "agent/watch/interfaces.h"
@@ -66,7 +67,7 @@ private:
 	Status begin();
 	Status tell_metrics();
 	void tick();
-	Status deny_configured();
+	Result<Changes> changed_denials() const;
 	void reload();
 	Result<std::string> read_and_apply();
 	void warn_of_short_requests() const;
