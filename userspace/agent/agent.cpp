@@ -116,7 +116,7 @@ Status Agent::begin()
 	ids_.note(setup_.services);
 	Changes denials = TP_TRY(changed_denials());
 	Changes later;
-	later.allowed = std::move(denials.allowed); /* if this start fails, they stay denied */
+	later.allowed.swap(denials.allowed); /* if this start fails, they stay denied */
 	TP_TRY(apply(denials, *programs_, {}, [] {}));
 	loop_ = TP_TRY(Loop::create(programs_->actions(), *enforcer_));
 	TP_TRY(attach());
