@@ -721,6 +721,10 @@ struct ns_common {
 	unsigned int inum;
 } __attribute__((preserve_access_index));
 
+typedef struct {
+	int counter;
+} __attribute__((preserve_access_index)) atomic_t;
+
 struct netns_ipv4 {
 	int sysctl_tcp_rmem[3];
 	u8 sysctl_tcp_ecn;
@@ -732,6 +736,9 @@ struct netns_ipv4 {
 	u8 sysctl_tcp_rfc1337;
 	u8 sysctl_tcp_workaround_signed_windows;
 	u8 sysctl_tcp_reflect_tos;
+	bool fib_has_custom_rules;
+	u8 sysctl_fib_multipath_hash_policy;
+	atomic_t rt_genid;
 } __attribute__((preserve_access_index));
 
 struct netns_sysctl_ipv6 {
@@ -791,6 +798,10 @@ struct cgroup {
 
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
+} __attribute__((preserve_access_index));
+
+struct list_head {
+	struct list_head *next;
 } __attribute__((preserve_access_index));
 
 typedef struct {

@@ -9,6 +9,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include "bpf/compat.h"
 
 /* Written by the loader. */
 const volatile __u64
@@ -30,6 +31,20 @@ static __always_inline int tp_is_below_cgroup(const struct sock *listener)
 				  ancestors + tp_cgroup_level * sizeof(ancestor)))
 		return 0;
 	return BPF_CORE_READ(ancestor, kn, id) == tp_cgroup_id;
+}
+
+/* The same for programs that no kernel before 6.2 loads. `listener` comes from tp_only_read(). */
+static __always_inline int tp_is_below_cgroup_directly(const struct sock *listener)
+{
+	struct cgroup *cgroup = listener->sk_cgrp_data.cgroup, *ancestor;
+	const struct list_head *place; /* a type that begins with a pointer */
+
+	if (!cgroup || cgroup->level < (int)tp_cgroup_level)
+		return 0;
+	place = (const void *)((const char *)cgroup + bpf_core_field_offset(cgroup->ancestors) +
+			       tp_cgroup_level * sizeof(ancestor));
+	ancestor = (struct cgroup *)tp_only_read(place)->next;
+	return tp_only_read(ancestor)->kn->id == tp_cgroup_id;
 }
 
 #endif

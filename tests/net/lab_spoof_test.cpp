@@ -8,6 +8,8 @@
  *	host eth1 (network 2) ---- spoofer on another interface
  *	host br0 (network 3) ---- container with NET_RAW
  */
+#include <sched.h>
+
 #include <random>
 #include <thread>
 
@@ -62,7 +64,7 @@ protected:
 	static void attack(LabWorld &w, Station &spoofer, const std::string &host_mac,
 			   const std::string &source, long tries);
 	static void expect_nothing_happened(LabWorld &w, const std::vector<Station *> &spoofers);
-	static void expect_proxy_is_served(LabWorld &w, Place &place);
+	static void expect_proxy_is_served(LabWorld &w, Place &place, uint16_t port = 63000);
 };
 TP_INSTANTIATE_LAB(LabSpoof, true);
 
@@ -137,10 +139,10 @@ void LabSpoof::expect_nothing_happened(LabWorld &w, const std::vector<Station *>
 }
 
 /* The real one is not kept from its work, and the way of a plain SYN-ACK is the same. */
-void LabSpoof::expect_proxy_is_served(LabWorld &w, Place &place)
+void LabSpoof::expect_proxy_is_served(LabWorld &w, Place &place, uint16_t port)
 {
 	size_t index = w.server->count();
-	RawClient client(*place.proxy, w.service, { .host = w.at(1, 2), .port = 63000 });
+	RawClient client(*place.proxy, w.service, { .host = w.at(1, 2), .port = port });
 
 	place.proxy->usual = {};
 	ASSERT_TRUE(client.open()) << client.wire().log() << w.counted();
@@ -182,6 +184,56 @@ TEST_P(LabSpoof, container_that_writes_its_own_frames_gets_no_name)
 		attack(w, *place.container_spoofer, w.host.mac("br0"), w.at(1, 2), tries());
 		expect_nothing_happened(w, { place.container_spoofer.get() });
 		expect_proxy_is_served(w, place);
+	});
+}
+
+/* Each CPU remembers for itself, and a packet is handled by the one that sends it. */
+static void stay_on_one_cpu()
+{
+	cpu_set_t cpus;
+	int cpu = sched_getcpu();
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu < 0 ? 0 : cpu, &cpus);
+	ASSERT_EQ(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+}
+
+/*
+ * An engine may remember the way to a proxy.  When it leads elsewhere, the next answer has to go there,
+ * and not to whoever sends frames from where the proxy was.
+ */
+TEST_P(LabSpoof, answers_follow_a_route_that_has_changed)
+{
+	lab([](LabWorld &w) {
+		Place place(w);
+		std::string route = w.at(1, 2) + (w.ipv6 ? "/128" : "/32") + " via " + w.at(2, 67);
+		Segment syn;
+
+		stay_on_one_cpu();
+		w.start(w.at(1, 1), trusting(w));
+		place.proxy->resolve(w.at(1, 1));
+		place.other_spoofer->resolve(w.at(2, 1));
+		/* the handshake engine first leaves some to others, to learn what netfilter does */
+		for (uint16_t port = 63000; port < 63004; port++)
+			expect_proxy_is_served(w, place, port);
+		w.host.ip("route add " + route);
+		syn.source = w.at(1, 2);
+		syn.destination = w.service.host();
+		syn.source_port = 63004;
+		syn.destination_port = w.service.port();
+		syn.seq = 7;
+		syn.flags = flag::syn;
+		syn.options = option::mss(1460);
+		place.proxy->usual = { .to = w.host.mac("eth0") };
+		place.proxy->send(syn);
+		EXPECT_TRUE(place.other_spoofer->receive(
+			[&](const Segment &a) {
+				return a.has(flag::syn | flag::ack) && a.ack == syn.seq + 1;
+			},
+			2000ms))
+			<< place.proxy->log();
+		w.host.ip("route del " + route);
+		expect_proxy_is_served(w, place, 63005);
 	});
 }
 

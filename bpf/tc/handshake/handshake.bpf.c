@@ -72,6 +72,44 @@ static __always_inline int tp_pull_headers(struct __sk_buff *skb)
 	return (int)bpf_skb_pull_data(skb, need);
 }
 
+/* Reads the rest of a segment of which tp_read_flow() has read the beginning, as tp_read_segment(). */
+static __always_inline int tp_read_rest(struct __sk_buff *skb, struct tp_segment *s)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct tcphdr *tcp;
+	__u32 last;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ETH_HLEN;
+
+		tcp = (void *)(ip + 1);
+		if ((void *)(tcp + 1) > end)
+			return -1;
+		s->tos = ip->tos;
+		s->ttl = ip->ttl;
+		s->tcp = ETH_HLEN + sizeof(*ip);
+		last = tp_packet_end(skb, ETH_HLEN, bpf_ntohs(ip->tot_len));
+	} else {
+		struct ipv6hdr *ip = data + ETH_HLEN;
+
+		tcp = (void *)(ip + 1);
+		if ((void *)(tcp + 1) > end)
+			return -1;
+		s->tos = (__u8)(ip->priority << 4 | ip->flow_lbl[0] >> 4);
+		s->ttl = ip->hop_limit;
+		s->tcp = ETH_HLEN + sizeof(*ip);
+		last = tp_packet_end(skb, ETH_HLEN + sizeof(*ip), bpf_ntohs(ip->payload_len));
+	}
+	s->ack = bpf_ntohl(tcp->ack_seq);
+	s->window = tcp->window;
+	s->urgent = bpf_ntohs(tcp->urg_ptr);
+	s->payload = s->tcp + tcp->doff * 4;
+	if (tcp->doff < 5 || last > skb->len || s->payload > last)
+		return -1; /* IP or TCP drops such a segment */
+	s->length = last - s->payload;
+	return 0;
+}
+
 /* ---- data -------------------------------------------------------------------------- */
 
 /* Lets a connection without a header through, where headers are optional. */
@@ -312,7 +350,7 @@ static __always_inline int tp_handshake_in(struct __sk_buff *skb)
 	 * A tagged frame comes again on the VLAN's own interface. A frame for another host is not
 	 * ours to answer.
 	 */
-	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_segment(skb, ETH_HLEN, s))
+	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_rest(skb, s))
 		return TP_TC_NEXT;
 	if (tp_is_corrupt(skb, s, &s->flow, tp_summed_directly(skb)))
 		return TP_TC_DROP;

@@ -8,7 +8,7 @@
 #ifndef TP_TC_HANDSHAKE_ROUTE_BPF_H
 #define TP_TC_HANDSHAKE_ROUTE_BPF_H
 
-#include "bpf/tc/handshake/write.bpf.h"
+#include "bpf/tc/handshake/offer.bpf.h"
 
 #define TP_LOOPBACK 1 /* the index of `lo`, in every network namespace */
 
@@ -61,16 +61,81 @@ static __always_inline int tp_is_for_this_host(struct __sk_buff *skb, const stru
 }
 
 /*
+ * A way that was found before. Most SYNs come from a few proxies, and the routing tables say the
+ * same of each of them until the tables change. One CPU's programs do not nest.
+ */
+struct tp_known_way {
+	__u64 netns;
+	__u64 found_ns;
+	__u32 remote;
+	__u32 local;
+	__u32 interface;
+	__s32 generation; /* of the tables */
+	struct bpf_redir_neigh next;
+};
+
+#define TP_KNOWN_WAYS 64 /* a power of two */
+#define TP_KNOWN_WAY_NS 1000000000ull
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TP_KNOWN_WAYS);
+	__type(key, __u32);
+	__type(value, struct tp_known_way);
+} tp_known_ways SEC(".maps");
+
+/*
+ * The place for the way back to the sender, or NULL if a way that was found before says nothing
+ * about it: with IPv6, whose tables have no number that changes with each of their changes, and
+ * where the way may depend on a port.
+ */
+static __always_inline struct tp_known_way *
+tp_way_place(struct __sk_buff *skb, const struct tp_segment *s, __s32 *generation)
+{
+	const __u32 *remote = (const __u32 *)s->flow.remote;
+	const __u32 *local = (const __u32 *)s->flow.local;
+	const struct net *net = tp_device(skb)->nd_net.net;
+	__u32 key;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP))
+		return NULL;
+	if (bpf_core_field_exists(net->ipv4.fib_has_custom_rules) && net->ipv4.fib_has_custom_rules)
+		return NULL;
+	if (bpf_core_field_exists(net->ipv4.sysctl_fib_multipath_hash_policy) &&
+	    net->ipv4.sysctl_fib_multipath_hash_policy)
+		return NULL;
+	*generation = net->ipv4.rt_genid.counter;
+	key = (remote[3] ^ (local[3] << 7 | local[3] >> 25) ^ skb->ifindex) * 0x9e3779b1u;
+	key = key >> 26 & (TP_KNOWN_WAYS - 1);
+	return bpf_map_lookup_elem(&tp_known_ways, &key);
+}
+
+static __always_inline int tp_is_known_way(const struct tp_known_way *known,
+					   const struct __sk_buff *skb, const struct tp_segment *s,
+					   __s32 generation, __u64 now_ns)
+{
+	return known->netns == s->flow.netns && now_ns - known->found_ns < TP_KNOWN_WAY_NS &&
+	       known->remote == ((const __u32 *)s->flow.remote)[3] &&
+	       known->local == ((const __u32 *)s->flow.local)[3] &&
+	       known->interface == skb->ifindex && known->generation == generation;
+}
+
+/*
  * Finds the way back to the sender of a SYN, and writes it into scratch->way. Returns 0, or an enum
  * tp_passed_on that says why the SYN is not for this engine, or -1 if it is not for this host. Over
- * loopback there is only one way.
+ * loopback there is only one way. Unless a way that was found before will do (`known_will_do`), the
+ * next hop's Ethernet address is found, too.
  */
-TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment *s)
+TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment *s,
+				 int known_will_do)
 {
 	struct tp_handshake_area *scratch = tp_get_scratch();
 	__u32 passed = TP_PASSED_NOTHING;
+	struct tp_known_way *known;
 	struct bpf_fib_lookup *route;
+	__s32 generation = 0;
 	struct tp_way *way;
+	__u64 now;
 	long result;
 
 	if (!scratch || tp_missing(s))
@@ -79,6 +144,13 @@ TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment 
 	route = &way->route;
 	if (skb->ifindex == TP_LOOPBACK)
 		return 0;
+	now = bpf_ktime_get_coarse_ns();
+	known = known_will_do ? tp_way_place(skb, s, &generation) : NULL;
+	if (known && tp_is_known_way(known, skb, s, generation, now)) {
+		way->has_neighbour = 0;
+		way->next = known->next;
+		return 0;
+	}
 	if (!tp_is_for_this_host(skb, s, route, &passed))
 		return passed ? (int)passed : -1;
 	result = tp_look_up_route(skb, s, 1, route);
@@ -91,6 +163,15 @@ TP_VERIFIED_ONCE int tp_find_way(struct __sk_buff *skb, const struct tp_segment 
 		way->next.ipv4_nh = route->ipv4_dst;
 	else
 		__builtin_memcpy(way->next.ipv6_nh, route->ipv6_dst, 16);
+	if (known) {
+		known->netns = s->flow.netns;
+		known->found_ns = now;
+		known->remote = ((const __u32 *)s->flow.remote)[3];
+		known->local = ((const __u32 *)s->flow.local)[3];
+		known->interface = skb->ifindex;
+		known->generation = generation;
+		known->next = way->next;
+	}
 	return 0;
 }
 

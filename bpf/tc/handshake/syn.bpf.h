@@ -177,7 +177,8 @@ static __always_inline int tp_take_syn(struct __sk_buff *skb, const struct tp_se
 		return tp_pass_on(service, TP_PASSED_OPTIONS);
 	if (sk->state == BPF_TCP_TIME_WAIT) {
 		if (!tp_may_replace(sk, s, fresh, &tw_isn, &rcv_nxt) ||
-		    (skb->ifindex != TP_LOOPBACK && !scratch->way.has_neighbour))
+		    (skb->ifindex != TP_LOOPBACK && !scratch->way.has_neighbour &&
+		     (tp_find_way(skb, s, 0) || !scratch->way.has_neighbour)))
 			return tp_pass_on(service, TP_PASSED_TIME_WAIT);
 		replace = 1;
 	} else if (tp_queue_is_full(listener)) {
@@ -234,7 +235,8 @@ static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
 
-	return listener && tp_is_below_cgroup(&listener->inet_conn.icsk_inet.sk);
+	return listener &&
+	       tp_is_below_cgroup_directly(&tp_only_read(listener)->inet_conn.icsk_inet.sk);
 }
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
@@ -254,7 +256,8 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_SKIP)
 		return TP_TC_NEXT;
-	passed = tp_find_way(skb, s);
+	/* whoever is refused must not displace what is known of the proxies' ways */
+	passed = tp_find_way(skb, s, policy != TP_POLICY_REJECT);
 	if (passed)
 		return passed > 0 ? tp_pass_on(service, (__u32)passed) : TP_TC_NEXT;
 	sk = tp_find_socket(skb, s, 0);

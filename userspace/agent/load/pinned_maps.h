@@ -43,6 +43,7 @@ inline constexpr PinnedMap pinned_maps[] = {
 	{ "tp_translated", Pinned::for_root },     { "tp_translating", Pinned::not_at_all },
 	{ "tp_traced", Pinned::for_root },         { "tp_trace_places", Pinned::not_at_all },
 	{ "tp_uncovered", Pinned::for_group },     { "tp_listeners", Pinned::not_at_all },
+	{ "tp_known_ways", Pinned::not_at_all },
 };
 
 /* Returns nothing for a map that is not in the list. */
