@@ -37,20 +37,20 @@ TP_ASSERT(sizeof(struct tp_flow) == 48);
 TP_ASSERT(sizeof(struct tp_peer) == 120);
 TP_ASSERT(sizeof(struct tp_pending_entry) == 184);
 TP_ASSERT(sizeof(struct tp_translation) == 24);
-TP_ASSERT(sizeof(struct tp_ended) == 56);
+TP_ASSERT(sizeof(struct tp_ended_entry) == 56);
 TP_ASSERT(sizeof(struct tp_action) == 72);
 TP_ASSERT(sizeof(struct tp_piece) == 80);
-TP_ASSERT(sizeof(struct tp_config) == 1472);
+TP_ASSERT(sizeof(struct tp_config_entry) == 1472);
 TP_ASSERT(sizeof(struct tp_denied_key) == 24);
-TP_ASSERT(sizeof(struct tp_denied) == 24);
+TP_ASSERT(sizeof(struct tp_denied_entry) == 24);
 TP_ASSERT(sizeof(struct tp_own_key) == 24);
 TP_ASSERT(sizeof(struct tp_small_header) == 256);
 TP_ASSERT(sizeof(struct tp_header_part) == TP_PART + 16);
 TP_ASSERT(sizeof(struct tp_event) == 144);
 TP_ASSERT(sizeof(struct tp_agent_report) == 136);
-TP_ASSERT(sizeof(struct tp_trace) == 32);
-TP_ASSERT(sizeof(struct tp_traced) == 88);
-TP_ASSERT(sizeof(struct tp_uncovered) == 32);
+TP_ASSERT(sizeof(struct tp_trace_filter) == 32);
+TP_ASSERT(sizeof(struct tp_traced_entry) == 88);
+TP_ASSERT(sizeof(struct tp_uncovered_entry) == 32);
 TP_ASSERT(sizeof(struct tp_listener) == 136);
 #undef TP_ASSERT
 

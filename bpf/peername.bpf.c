@@ -32,7 +32,7 @@ static __always_inline void tp_name_ipv4(struct bpf_sock_addr *ctx, const struct
 		return;
 	if (!tp_is_ipv4(origin->address)) {
 		/* does not fit into an AF_INET socket; the library knows it */
-		struct tp_counters *c = tp_service_counters(peer->service);
+		struct tp_counters_entry *c = tp_service_counters(peer->service);
 		struct tp_flow flow = {};
 		struct tp_service *service;
 

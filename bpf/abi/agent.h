@@ -84,7 +84,7 @@ enum tp_claims {
 };
 
 /* tp_config: one entry, with what may change while programs run. */
-struct tp_config {
+struct tp_config_entry {
 	__u32 abi_version;
 	__u32 draining; /* enum tp_draining; live connections are served in any case */
 	__u64 alive_ns; /* last sign of life of an agent that can send segments in; 0: none */

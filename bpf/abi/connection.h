@@ -164,7 +164,7 @@ struct tp_translation {
 #define TP_WIRE_OF_SOCKET 1
 
 /* tp_ended: a queue of ended connections, the oldest first, whose translations outlive them. */
-struct tp_ended {
+struct tp_ended_entry {
 	struct tp_flow flow;
 	__u64 ended_ns; /* tells one connection of the flow from the next */
 };
@@ -177,7 +177,7 @@ struct tp_ended {
 #define TP_WAIT_NS 250000ull
 
 /* tp_counters: per CPU, by service id. */
-struct tp_counters {
+struct tp_counters_entry {
 	__u64 outcome[32];     /* by enum tp_outcome; the size is a power of two for the verifier */
 	__u64 protocol[4];     /* of outcome TP_OUT_NO_HEADER, by enum tp_protocol */
 	__u64 connections;     /* connections that have begun; their outcome may be still to come */

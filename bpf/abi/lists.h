@@ -103,7 +103,7 @@
 	  "netfilter translates addresses (NAT), and the kernel takes no connection from the "     \
 	  "engine then")
 
-/* Counters beside the outcomes, members of struct tp_counters: X(member, name, sentence) */
+/* Counters beside the outcomes, members of struct tp_counters_entry: X(member, name, sentence) */
 #define TP_COUNTERS_BESIDE(X)                                                                      \
 	X(connections, "connections_begun", "Connections that have begun; each gets one outcome.") \
 	X(peername_family, "peername_family",                                                      \

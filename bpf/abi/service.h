@@ -93,7 +93,7 @@ struct tp_denied_key {
 	__u8 address[16];
 };
 
-struct tp_denied {
+struct tp_denied_entry {
 	__u64 added_ns; /* CLOCK_REALTIME */
 	__u64 refused;  /* connections */
 	/* repeats that of the key, because a look-up also finds less specific networks */

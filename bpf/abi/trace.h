@@ -6,7 +6,7 @@
 #include "bpf/abi/connection.h"
 
 /* tp_trace: whose packets are told. The command writes it. */
-struct tp_trace {
+struct tp_trace_filter {
 	__u64 until_ns;   /* when this ends by itself; 0: nothing is told */
 	__u8 address[16]; /* of the client, as the packets have it: a proxy's */
 	__u16 first_port; /* of this host: those of a service, or 0 and 65535 */
@@ -24,7 +24,7 @@ struct tp_trace {
 enum tp_trace_program { TP_TRACE_PROGRAMS(TP_CONSTANT) };
 
 /* tp_traced: a ring buffer with a record for each packet and program. */
-struct tp_traced {
+struct tp_traced_entry {
 	struct tp_flow flow;
 	__u64 time_ns;
 	__u32 seq; /* as the program got them */

@@ -14,7 +14,7 @@ enum tp_uncovered_state {
 };
 
 /* tp_uncovered: one entry for each such namespace, by its cookie. */
-struct tp_uncovered {
+struct tp_uncovered_entry {
 	__u64 since_ns; /* when a program has met it */
 	__u64 refused;  /* SYNs that were dropped and not kept */
 	__u32 inode;    /* of the namespace, as /proc/PID/ns/net has it */

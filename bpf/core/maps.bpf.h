@@ -66,14 +66,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 256);
 	__type(key, __u32);
-	__type(value, struct tp_counters);
+	__type(value, struct tp_counters_entry);
 } tp_counters __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tp_config);
+	__type(value, struct tp_config_entry);
 } tp_config __weak SEC(".maps");
 
 /* Requests for what only user space can do, such as resets and aborts. */
@@ -235,7 +235,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 262144);
-	__type(value, struct tp_ended);
+	__type(value, struct tp_ended_entry);
 } tp_ended __weak SEC(".maps");
 
 struct {
@@ -252,7 +252,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 20);
 	__type(key, struct tp_denied_key);
-	__type(value, struct tp_denied);
+	__type(value, struct tp_denied_entry);
 } tp_denied __weak SEC(".maps");
 
 struct {
@@ -299,7 +299,7 @@ struct {
 } tp_events_early __weak SEC(".maps");
 
 /* A token bucket: how many events this CPU may still write to tp_events_early. */
-struct tp_early_budget {
+struct tp_early_budget_entry {
 	__u64 filled_ns;
 	__u64 events;
 };
@@ -308,7 +308,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tp_early_budget);
+	__type(value, struct tp_early_budget_entry);
 } tp_early_budget __weak SEC(".maps");
 
 /* Namespaces with a listener that the agent has not covered (core/uncovered.bpf.h). */
@@ -316,7 +316,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u64);
-	__type(value, struct tp_uncovered);
+	__type(value, struct tp_uncovered_entry);
 } tp_uncovered __weak SEC(".maps");
 
 /*

@@ -44,7 +44,7 @@ static __always_inline int tp_is_own(__u64 netns, const __u8 *address)
 static __always_inline int tp_is_denied(const __u8 *address)
 {
 	struct tp_denied_key key = { .prefixlen = 32 + 128, .family = tp_family_of(address) };
-	struct tp_denied *denied;
+	struct tp_denied_entry *denied;
 
 	__builtin_memcpy(key.address, address, 16);
 	denied = bpf_map_lookup_elem(&tp_denied, &key);
@@ -164,7 +164,7 @@ static __always_inline void tp_keep_header(struct tp_peer *peer, const struct tp
 	__u32 room =
 		large ? (peer->header_bytes + TP_PART - 1) / TP_PART * TP_PART : TP_SMALL_HEADER;
 	struct tp_clearing clearing = { (__u64 *)bytes, peer->header_bytes };
-	struct tp_counters *c;
+	struct tp_counters_entry *c;
 	long failed;
 
 	bpf_loop(room / 8 - peer->header_bytes / 8, tp_clear_step, &clearing, 0);

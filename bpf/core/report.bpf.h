@@ -9,7 +9,7 @@
 #include "bpf/core/maps.bpf.h"
 #include "bpf/core/wait.h"
 
-static __always_inline struct tp_counters *tp_service_counters(__u32 service)
+static __always_inline struct tp_counters_entry *tp_service_counters(__u32 service)
 {
 	return bpf_map_lookup_elem(&tp_counters, &service);
 }
@@ -17,7 +17,7 @@ static __always_inline struct tp_counters *tp_service_counters(__u32 service)
 /* Counts a new connection of the service. Exactly one outcome is still to come. */
 static __always_inline void tp_count_connection(__u32 service)
 {
-	struct tp_counters *c = tp_service_counters(service);
+	struct tp_counters_entry *c = tp_service_counters(service);
 
 	if (c)
 		c->connections++;
@@ -30,7 +30,7 @@ static __always_inline void tp_count_connection(__u32 service)
 static __always_inline int tp_may_tell_early(__u64 now)
 {
 	const __u64 interval = 1000000000ull / TP_EARLY_EVENTS;
-	struct tp_early_budget *budget;
+	struct tp_early_budget_entry *budget;
 	__u64 fresh, left;
 	__u32 zero = 0;
 
@@ -52,7 +52,7 @@ static __always_inline int tp_may_tell_early(__u64 now)
 }
 
 /* Counts how long an accepted connection has waited for its header, if its SYN was seen. */
-static __always_inline void tp_count_wait(struct tp_counters *c, const struct tp_peer *peer)
+static __always_inline void tp_count_wait(struct tp_counters_entry *c, const struct tp_peer *peer)
 {
 	__u64 wait = peer->established_ns - peer->syn_ns;
 
@@ -68,7 +68,7 @@ static __always_inline void tp_count_wait(struct tp_counters *c, const struct tp
  */
 TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 cookie)
 {
-	struct tp_counters *c;
+	struct tp_counters_entry *c;
 	struct tp_event *event;
 	__u64 now;
 

@@ -60,7 +60,7 @@ static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __
 		.reason = reason,
 		.service = service,
 	};
-	struct tp_counters *c;
+	struct tp_counters_entry *c;
 
 	if (bpf_ringbuf_output(&tp_actions, &action, sizeof(action), 0) == 0)
 		return;
@@ -73,7 +73,7 @@ static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __
 static __always_inline __u32 tp_how_draining(void)
 {
 	__u32 zero = 0;
-	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	struct tp_config_entry *config = bpf_map_lookup_elem(&tp_config, &zero);
 
 	return config ? config->draining : TP_DRAINING_PASS;
 }
@@ -167,7 +167,7 @@ static __always_inline void tp_set_real_endpoints(struct tp_peer *peer, const st
 static __always_inline int tp_has_room(void)
 {
 	__u32 zero = 0;
-	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	struct tp_config_entry *config = bpf_map_lookup_elem(&tp_config, &zero);
 	__u64 *live = bpf_map_lookup_elem(&tp_live, &zero);
 
 	return config && live && *live < config->max_connections;

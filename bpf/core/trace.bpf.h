@@ -11,7 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include "bpf/core/service.bpf.h"
 
-volatile struct tp_trace tp_trace __weak SEC(".data.tp_trace") = {};
+volatile struct tp_trace_filter tp_trace __weak SEC(".data.tp_trace") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -20,7 +20,7 @@ struct {
 
 /* The packet at hand. The programs of one CPU follow each other. */
 struct tp_trace_place {
-	struct tp_traced record;
+	struct tp_traced_entry record;
 	__u32 tcp; /* where its TCP header is; 0: it is not told */
 };
 
@@ -57,7 +57,7 @@ TP_VERIFIED_ONCE int tp_trace_read(struct __sk_buff *skb, __u32 ip, __u32 progra
 {
 	struct tp_trace_place *place = tp_get_trace_place();
 	int out = program == TP_TRACE_TRANSLATE_OUT;
-	struct tp_traced *r;
+	struct tp_traced_entry *r;
 	struct tcphdr tcp;
 	__u32 length;
 

@@ -125,7 +125,7 @@ static __always_inline void tp_drop_translation(const struct tp_flow *flow,
  */
 TP_VERIFIED_ONCE int tp_keep_ended(const struct tp_flow *flow, struct tp_translation *t)
 {
-	struct tp_ended ended = {};
+	struct tp_ended_entry ended = {};
 
 	if (tp_missing(flow) || tp_missing(t))
 		return -1;
@@ -144,7 +144,7 @@ TP_VERIFIED_ONCE int tp_keep_ended(const struct tp_flow *flow, struct tp_transla
 /* Removes the oldest ended connection if its time is over, or in any case with `now`. */
 TP_VERIFIED_ONCE int tp_drop_ended(int now)
 {
-	struct tp_ended ended;
+	struct tp_ended_entry ended;
 	struct tp_translation *t;
 	__u64 time = bpf_ktime_get_boot_ns();
 

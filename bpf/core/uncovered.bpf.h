@@ -21,12 +21,12 @@ const volatile __u64 tp_home __weak SEC(".rodata") = 0;
  * What the agent is to be told of the namespace, or NULL if it is not to be told now. Whoever adds
  * a record counts it.
  */
-static __always_inline struct tp_uncovered *tp_note_uncovered(__u64 netns, __u32 inode)
+static __always_inline struct tp_uncovered_entry *tp_note_uncovered(__u64 netns, __u32 inode)
 {
-	struct tp_uncovered *known = bpf_map_lookup_elem(&tp_uncovered, &netns);
+	struct tp_uncovered_entry *known = bpf_map_lookup_elem(&tp_uncovered, &netns);
 
 	if (!known) {
-		struct tp_uncovered fresh = {
+		struct tp_uncovered_entry fresh = {
 			.since_ns = bpf_ktime_get_boot_ns(),
 			.inode = inode,
 		};
@@ -37,12 +37,12 @@ static __always_inline struct tp_uncovered *tp_note_uncovered(__u64 netns, __u32
 	return known;
 }
 
-static __always_inline int tp_may_keep(const struct tp_uncovered *uncovered)
+static __always_inline int tp_may_keep(const struct tp_uncovered_entry *uncovered)
 {
 	return uncovered->state == TP_UNCOVERED_NEW && uncovered->kept < TP_MAX_UNCOVERED_KEPT;
 }
 
-static __always_inline struct tp_listener *tp_begin_listener(struct tp_uncovered *uncovered,
+static __always_inline struct tp_listener *tp_begin_listener(struct tp_uncovered_entry *uncovered,
 							     const struct tp_flow *flow, __u8 type)
 {
 	struct tp_listener *record = bpf_ringbuf_reserve(&tp_listeners, sizeof(*record), 0);

@@ -39,7 +39,7 @@ static __always_inline int tp_let_pass(const struct tp_segment *s, struct tp_pen
 static __always_inline int tp_agent_lives(void)
 {
 	__u32 zero = 0;
-	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	struct tp_config_entry *config = bpf_map_lookup_elem(&tp_config, &zero);
 
 	return config && bpf_ktime_get_boot_ns() - config->alive_ns < TP_ALIVE_TIMEOUT_NS;
 }
@@ -51,7 +51,7 @@ static __always_inline int tp_agent_lives(void)
 static __always_inline void tp_send_again(const struct tp_segment *s, __u32 service,
 					  struct tp_collected *work, __u32 length)
 {
-	struct tp_counters *c;
+	struct tp_counters_entry *c;
 
 	work->piece.action.flow = s->flow;
 	work->piece.action.cookie = 0;

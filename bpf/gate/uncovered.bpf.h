@@ -11,7 +11,7 @@
 
 /* Hands the SYN to the agent. Returns -1 if the SYN is lost, and its client has to repeat it. */
 static __always_inline int tp_keep_syn(struct __sk_buff *skb, const struct tp_segment *s,
-				       struct tp_uncovered *uncovered)
+				       struct tp_uncovered_entry *uncovered)
 {
 	__u32 length = s->payload - s->tcp;
 	struct tp_listener *record;
@@ -44,9 +44,9 @@ static __attribute__((noinline)) int tp_gate_uncovered(struct __sk_buff *skb,
 						       const struct tp_segment *s, __u32 inode)
 {
 	struct tp_flow at_home = s->flow;
-	struct tp_uncovered *uncovered;
+	struct tp_uncovered_entry *uncovered;
 	struct tp_service *service;
-	struct tp_counters *c;
+	struct tp_counters_entry *c;
 	__u32 draining;
 
 	at_home.netns = tp_home;

@@ -13,7 +13,7 @@
 static __always_inline void tp_listens(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
-	struct tp_uncovered *uncovered;
+	struct tp_uncovered_entry *uncovered;
 	struct tp_listener *record;
 	struct tp_flow flow = {};
 	struct tcp_sock *listener;

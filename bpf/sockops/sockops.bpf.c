@@ -255,7 +255,7 @@ int tp_agent_report(struct tp_agent_report *ctx)
 {
 	__u32 outcome = ctx->outcome & 31, count = ctx->count;
 	struct tp_peer peer = ctx->peer;
-	struct tp_counters *c = tp_service_counters(peer.service);
+	struct tp_counters_entry *c = tp_service_counters(peer.service);
 
 	if (outcome == TP_OUT_NONE) {
 		tp_delete_origin(ctx->cookie);

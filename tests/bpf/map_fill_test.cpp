@@ -52,12 +52,12 @@ TEST(MapFill, LongTriesAreCountedAnewOnceInAWhile)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
 	Fd map(bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "fill_test", sizeof(tp_denied_key),
-			      sizeof(tp_denied), 1 << 20, &options));
+			      sizeof(tp_denied_entry), 1 << 20, &options));
 	TrieCounts tries;
 	uint32_t next = 0;
 	auto add = [&](uint32_t more) {
 		for (uint32_t end = next + more; next < end; next++) {
-			tp_denied value = {};
+			tp_denied_entry value = {};
 			tp_denied_key key = { 32 + 128, TP_FAMILY_IPV6, {} };
 
 			memcpy(key.address, &next, sizeof(next));

@@ -213,7 +213,7 @@ TEST(MapLayout, of_another_version_is_refused)
 	in_sandbox([](Sandbox &box) {
 		Agent agent(box, { .listen = { "127.0.0.1:8080" }, .more = { "--persist" } });
 		std::string path = agent.pin_dir() + "/tp_config";
-		std::vector<char> config(sizeof(tp_config));
+		std::vector<char> config(sizeof(tp_config_entry));
 		uint32_t zero = 0, version = 0, other = 99;
 
 		EXPECT_EQ(agent.stop(), 0);

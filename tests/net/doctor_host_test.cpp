@@ -132,7 +132,7 @@ static void age_sign_of_life(const std::string &pin_dir)
 {
 	int map = bpf_obj_get((pin_dir + "/tp_config").c_str());
 	uint32_t zero = 0;
-	tp_config config = {};
+	tp_config_entry config = {};
 
 	ASSERT_EQ(bpf_map_lookup_elem(map, &zero, &config), 0);
 	config.alive_ns -= 9'000'000'000;

@@ -141,7 +141,7 @@ TEST_P(Flood, data_in_pieces_of_one_byte_stops_nobody)
 /* How long the agent has given no sign of life: while it does, it puts headers together. */
 static uint64_t silent_ns(int config_map)
 {
-	tp_config config = {};
+	tp_config_entry config = {};
 	uint32_t zero = 0;
 	timespec now;
 

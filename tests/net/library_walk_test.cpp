@@ -230,7 +230,7 @@ TEST(LibraryWalkMaps, any_number_of_entries_is_seen_once)
 			EXPECT_EQ(bpf_obj_pin(map, (dir + "/" + name).c_str()), 0) << name;
 			return map;
 		};
-		tp_config config = {};
+		tp_config_entry config = {};
 		uint32_t zero = 0;
 
 		config.abi_version = TP_ABI_VERSION;

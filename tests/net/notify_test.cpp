@@ -99,7 +99,7 @@ TEST(Health, status_fails_without_an_agent_and_without_its_signs_of_life)
 	in_sandbox([](Sandbox &box) {
 		Agent agent(box, { .listen = { "127.0.0.1:8080" }, .more = { "--persist" } });
 		auto health = [&] { return agent.command({ "status", "--running" }).code; };
-		tp_config config;
+		tp_config_entry config;
 		uint32_t zero = 0;
 
 		EXPECT_EQ(health(), 0);

@@ -102,7 +102,7 @@ protected:
 	{
 		Socket map(bpf_obj_get((w.agent->pin_dir() + "/tp_config").c_str()));
 		uint32_t zero = 0;
-		tp_config config = {};
+		tp_config_entry config = {};
 
 		w.agent->process().signal(SIGSTOP);
 		ASSERT_EQ(bpf_map_lookup_elem(map.fd(), &zero, &config), 0);

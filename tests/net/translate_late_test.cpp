@@ -129,7 +129,7 @@ TEST_P(TranslateLate, nothing_passes_unjudged_while_connections_are_held)
 	translated([](RawWorld &w) {
 		Socket map = pinned(w, "tp_config");
 		uint32_t zero = 0;
-		tp_config config = {};
+		tp_config_entry config = {};
 		auto set = [&](uint32_t how) {
 			ASSERT_EQ(bpf_map_lookup_elem(map.fd(), &zero, &config), 0);
 			config.draining = how;

@@ -49,7 +49,7 @@ protected:
 	{
 		Socket queue = pinned(w, "tp_ended"), map = pinned(w, "tp_translations");
 		tp_translation translation = {};
-		tp_ended ended = {};
+		tp_ended_entry ended = {};
 
 		ASSERT_EQ(bpf_map_lookup_and_delete_elem(queue.fd(), nullptr, &ended), 0);
 		ASSERT_EQ(bpf_map_lookup_elem(map.fd(), &ended.flow, &translation), 0);

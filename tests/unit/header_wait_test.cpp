@@ -21,7 +21,7 @@ TEST(HeaderWait, EachBucketEndsAtItsUpperBound)
 
 TEST(HeaderWait, QuantilesAreInterpolatedInTheirBucket)
 {
-	tp_counters counters = {};
+	tp_counters_entry counters = {};
 
 	EXPECT_FALSE(tp::wait_quantile(counters, 0.5));
 	counters.header_wait[2] = 100; /* 0.5 to 1 ms */

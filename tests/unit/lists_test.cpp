@@ -71,7 +71,7 @@ TEST(Lists, every_entry_has_a_name_and_a_number_of_its_own)
 
 TEST(Lists, counters_have_room_for_all)
 {
-	tp_counters counters;
+	tp_counters_entry counters;
 
 	EXPECT_LE(TP_OUT_MAX, std::size(counters.outcome));
 	EXPECT_LE(TP_PASSED_MAX, std::size(counters.passed_on));

@@ -69,7 +69,7 @@ std::string format_denied(const tp_denied_key &key)
  */
 static bool is_listed(int map, const tp_denied_key &key)
 {
-	tp_denied found;
+	tp_denied_entry found;
 
 	return bpf_map_lookup_elem(map, &key, &found) == 0 && found.prefixlen == key.prefixlen;
 }
@@ -85,7 +85,7 @@ static uint64_t realtime_ns()
 Status add_denied(int map, const Network &network, bool from_config, const std::string &what)
 {
 	tp_denied_key key = key_of(network);
-	tp_denied value = { realtime_ns(), 0, key.prefixlen, from_config };
+	tp_denied_entry value = { realtime_ns(), 0, key.prefixlen, from_config };
 
 	if (is_listed(map, key))
 		return success();
@@ -109,8 +109,8 @@ Result<std::vector<Network>> configured_denied(int map)
 {
 	std::vector<Network> networks;
 
-	TP_TRY(for_each_entry<tp_denied_key, tp_denied>(
-		map, "tp_denied", [&](const tp_denied_key &key, const tp_denied &value) {
+	TP_TRY(for_each_entry<tp_denied_key, tp_denied_entry>(
+		map, "tp_denied", [&](const tp_denied_key &key, const tp_denied_entry &value) {
 			if (value.from_config)
 				networks.push_back({ make_address(key.address, sizeof(key.address)),
 						     key.prefixlen - 32 });

@@ -36,10 +36,10 @@ Result<Fd> open_map(const std::string &dir, const std::string &name, Access acce
 	return system_error("open map", path, fd);
 }
 
-Result<tp_config> read_config(const std::string &dir)
+Result<tp_config_entry> read_config(const std::string &dir)
 {
 	Fd map = TP_TRY(open_map(dir, "tp_config", Access::read));
-	tp_config config = {};
+	tp_config_entry config = {};
 	uint32_t zero = 0;
 
 	if (int failed = bpf_map_lookup_elem(map.get(), &zero, &config))
@@ -56,7 +56,7 @@ void copy_text(const std::string &text, std::span<char> to)
 
 Status check_version(const std::string &dir)
 {
-	tp_config config = TP_TRY(read_config(dir));
+	tp_config_entry config = TP_TRY(read_config(dir));
 
 	if (config.abi_version != TP_ABI_VERSION)
 		return Error{ ErrorCode::incompatible, "read pins", dir,
@@ -70,7 +70,7 @@ Status check_version(const std::string &dir)
 
 #define TP_ADD_COUNTER(member, ...) sum.member += more.member;
 
-void add_counters(tp_counters &sum, const tp_counters &more)
+void add_counters(tp_counters_entry &sum, const tp_counters_entry &more)
 {
 	for (int i = 0; i < TP_OUT_MAX; i++)
 		sum.outcome[i] += more.outcome[i];
@@ -84,15 +84,15 @@ void add_counters(tp_counters &sum, const tp_counters &more)
 	sum.header_wait_ns += more.header_wait_ns;
 }
 
-Result<tp_counters> read_counters(int fd, uint32_t service)
+Result<tp_counters_entry> read_counters(int fd, uint32_t service)
 {
-	std::vector<tp_counters> cpus((size_t)libbpf_num_possible_cpus());
-	tp_counters sum = {};
+	std::vector<tp_counters_entry> cpus((size_t)libbpf_num_possible_cpus());
+	tp_counters_entry sum = {};
 	int failed = bpf_map_lookup_elem(fd, &service, cpus.data());
 
 	if (failed)
 		return system_error("read map", "tp_counters", failed);
-	for (const tp_counters &cpu : cpus)
+	for (const tp_counters_entry &cpu : cpus)
 		add_counters(sum, cpu);
 	return sum;
 }

@@ -27,14 +27,14 @@ enum class Access { read, write };
 Result<Fd> open_map(const std::string &dir, const std::string &name, Access access);
 
 /* What the programs pinned in `dir` have been told. */
-Result<tp_config> read_config(const std::string &dir);
+Result<tp_config_entry> read_config(const std::string &dir);
 
 /* Refuses pins of another ABI version. */
 Status check_version(const std::string &dir);
 
 /* One service's counters, summed over all CPUs. */
-Result<tp_counters> read_counters(int fd, uint32_t service);
-void add_counters(tp_counters &sum, const tp_counters &more);
+Result<tp_counters_entry> read_counters(int fd, uint32_t service);
+void add_counters(tp_counters_entry &sum, const tp_counters_entry &more);
 
 uint64_t boot_time_ns();
 

@@ -54,7 +54,7 @@ static constexpr int polls = 6000; /* a minute: a million denied networks take s
 
 Status reload(const std::string &pin_dir)
 {
-	tp_config before = TP_TRY(read_config(pin_dir));
+	tp_config_entry before = TP_TRY(read_config(pin_dir));
 
 	TP_TRY(check_version(pin_dir));
 	pid_t agent = running_agent(pin_dir);
@@ -71,7 +71,7 @@ Status reload(const std::string &pin_dir)
 	if (kill(agent, SIGHUP))
 		return system_error("reload", fmt::format("process {}", agent));
 	for (int round = 0; round < polls; round++) {
-		tp_config now = TP_TRY(read_config(pin_dir));
+		tp_config_entry now = TP_TRY(read_config(pin_dir));
 
 		/* one that had begun before may have read the file as it was then */
 		if (now.reloads > before.reloads_begun) {

@@ -76,8 +76,9 @@ Status show_denied(const ViewOptions &options)
 	std::vector<Row> rows = { { "ORIGIN", "SINCE", "REFUSED" } };
 	Json list = Json::array();
 
-	TP_TRY(for_each_entry<tp_denied_key, tp_denied>(
-		map.get(), "tp_denied", [&](const tp_denied_key &key, const tp_denied &value) {
+	TP_TRY(for_each_entry<tp_denied_key, tp_denied_entry>(
+		map.get(), "tp_denied",
+		[&](const tp_denied_key &key, const tp_denied_entry &value) {
 			Json entry = { { "origin", format_denied(key) },
 				       { "since", format_time(value.added_ns) },
 				       { "refused", value.refused } };

@@ -143,7 +143,7 @@ static uint64_t count_withheld(const std::string &pin_dir,
 	for (const auto &[id, service] : services) {
 		if (!map)
 			return 0;
-		Result<tp_counters> counters = read_counters(map->get(), id);
+		Result<tp_counters_entry> counters = read_counters(map->get(), id);
 		count += counters ? counters->events_withheld : 0;
 	}
 	return count;

@@ -44,9 +44,9 @@ static uint64_t grown(uint64_t before, uint64_t after)
 
 #define TP_GROWN(member, ...) out.member = grown(before.member, after.member);
 
-static tp_counters difference(const tp_counters &before, const tp_counters &after)
+static tp_counters_entry difference(const tp_counters_entry &before, const tp_counters_entry &after)
 {
-	tp_counters out = {};
+	tp_counters_entry out = {};
 
 	for (unsigned i = 0; i < TP_OUT_MAX; i++)
 		out.outcome[i] = grown(before.outcome[i], after.outcome[i]);
@@ -78,7 +78,7 @@ static Json named_rates(const __u64 *counts, unsigned first, unsigned end,
 	return out;
 }
 
-static uint64_t sum(const tp_counters &counters, unsigned first, unsigned end)
+static uint64_t sum(const tp_counters_entry &counters, unsigned first, unsigned end)
 {
 	return std::accumulate(counters.outcome + first, counters.outcome + end, (uint64_t)0);
 }
@@ -88,7 +88,7 @@ static uint64_t sum(const tp_counters &counters, unsigned first, unsigned end)
 		beside[name] = per_second(counters.member, seconds);
 
 /* `counters` is what has come in between, `pending` what waits now. */
-static Json rates_of(const tp_counters &counters, uint64_t pending, double seconds)
+static Json rates_of(const tp_counters_entry &counters, uint64_t pending, double seconds)
 {
 	Json wait = Json::object(), beside = Json::object();
 
@@ -118,7 +118,7 @@ Json rates_between(const CountSample &before, const CountSample &after)
 {
 	double seconds = std::max((double)(after.time_ns - before.time_ns) / 1e9, 1e-9);
 	timespec now = {};
-	tp_counters total = {};
+	tp_counters_entry total = {};
 	uint64_t pending = 0;
 	Json services = Json::array();
 
@@ -126,8 +126,9 @@ Json rates_between(const CountSample &before, const CountSample &after)
 	for (const auto &[listen, counters] : after.services) {
 		auto old = before.services.find(listen);
 		uint64_t waiting = pending_connections(counters);
-		tp_counters more = old == before.services.end() ? tp_counters{} :
-								  difference(old->second, counters);
+		tp_counters_entry more = old == before.services.end() ?
+						 tp_counters_entry{} :
+						 difference(old->second, counters);
 		Json one = { { "listen", listen } };
 
 		one.update(rates_of(more, waiting, seconds));

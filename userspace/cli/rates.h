@@ -19,7 +19,7 @@ struct CountSample {
 	uint64_t time_ns = 0; /* CLOCK_BOOTTIME */
 	bool agent = false;   /* one runs */
 	uint64_t live = 0;
-	std::map<std::string, tp_counters> services; /* by what they listen on */
+	std::map<std::string, tp_counters_entry> services; /* by what they listen on */
 };
 
 Result<CountSample> read_counts(const std::string &pin_dir);

@@ -218,7 +218,7 @@ Status read_saved(const std::string &config, RunOptions &run)
 
 Result<std::string> config_of_agent(const std::string &pin_dir)
 {
-	tp_config config = TP_TRY(read_config(pin_dir));
+	tp_config_entry config = TP_TRY(read_config(pin_dir));
 	std::string file = text_of(config.config_file);
 
 	if (file.empty())

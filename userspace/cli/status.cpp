@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 
 #define TP_SHOW_COUNTER(member, name, ...) out[name] = counters.member;
 
-static Json counters_json(const tp_counters &counters)
+static Json counters_json(const tp_counters_entry &counters)
 {
 	Json out = Json::object();
 
@@ -63,7 +63,7 @@ static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
  * cannot serve any connection, or because it has left the latest connection to another engine for
  * what the listener is.
  */
-static Json engine_json(const Service &service, const tp_config &config)
+static Json engine_json(const Service &service, const tp_config_entry &config)
 {
 	bool handshake = service.value.engines & 1u << TP_ENGINE_HANDSHAKE;
 	uint32_t passed_on = service.value.passed_on;
@@ -91,8 +91,8 @@ static const char *scope_name(uint32_t scope)
 	return scope == TP_SCOPE_HOST ? "host" : scope == TP_SCOPE_CGROUP ? "cgroup" : "container";
 }
 
-static Json service_json(const Service &service, const tp_counters &counters,
-			 const tp_config &config, Json networks)
+static Json service_json(const Service &service, const tp_counters_entry &counters,
+			 const tp_config_entry &config, Json networks)
 {
 	uint32_t id = service.value.id;
 	Json out = { { "id", id }, { "listen", service.listen() } };
@@ -172,8 +172,8 @@ static Status add_current(const std::string &dir, Json &out)
 	std::map<uint32_t, Service> services = TP_TRY(read_services(dir));
 	std::map<uint32_t, Json> networks = TP_TRY(read_networks(dir));
 	Fd counter_map = TP_TRY(open_map(dir, "tp_counters", Access::read));
-	tp_config config = TP_TRY(read_config(dir));
-	tp_counters total = {};
+	tp_config_entry config = TP_TRY(read_config(dir));
+	tp_counters_entry total = {};
 
 	add_configuration(config, out);
 	out["servers"] = scope_name(config.scope);
@@ -183,7 +183,7 @@ static Status add_current(const std::string &dir, Json &out)
 	out["namespaces"] = TP_TRY(namespaces_json(dir));
 	out["services"] = Json::array();
 	for (const auto &[id, service] : services) {
-		tp_counters counters = TP_TRY(read_counters(counter_map.get(), id));
+		tp_counters_entry counters = TP_TRY(read_counters(counter_map.get(), id));
 
 		out["services"].push_back(
 			service_json(service, counters, config, std::move(networks[id])));
@@ -304,7 +304,7 @@ static Status check_running(const std::string &pin_dir)
 {
 	if (!running_agent(pin_dir))
 		return Error{ ErrorCode::not_running, "status", pin_dir, "no agent is running" };
-	tp_config config = TP_TRY(read_config(pin_dir));
+	tp_config_entry config = TP_TRY(read_config(pin_dir));
 	uint64_t now = boot_time_ns();
 
 	if (config.alive_ns && now > config.alive_ns + TP_ALIVE_TIMEOUT_NS)

@@ -17,7 +17,7 @@ namespace tp
 
 using Json = nlohmann::ordered_json;
 
-void add_configuration(const tp_config &config, Json &out)
+void add_configuration(const tp_config_entry &config, Json &out)
 {
 	if (!config.config_file[0])
 		return;
@@ -44,7 +44,7 @@ void print_configuration(const Json &out)
 		   last["refused"].get<bool>() ? "REFUSED: " : "", last["text"].get<std::string>());
 }
 
-void add_left(const tp_service &service, const tp_counters &counters, Json &out)
+void add_left(const tp_service &service, const tp_counters_entry &counters, Json &out)
 {
 	Json reasons = Json::object();
 
@@ -77,7 +77,7 @@ static void add_found(const std::string &dir, const tp_namespace &space, Json &o
 {
 	static constexpr std::string_view version_2 = "0::";
 	Result<Fd> map = open_map(dir, "tp_uncovered", Access::read);
-	tp_uncovered about = {};
+	tp_uncovered_entry about = {};
 
 	out["found"] = true;
 	out["inode"] = space.inode;

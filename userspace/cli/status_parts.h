@@ -21,10 +21,11 @@ namespace tp
  * the last one.
  */
 /* Where the configuration comes from, and what came of reading it again. */
-void add_configuration(const tp_config &config, nlohmann::ordered_json &out);
+void add_configuration(const tp_config_entry &config, nlohmann::ordered_json &out);
 void print_configuration(const nlohmann::ordered_json &out);
 
-void add_left(const tp_service &service, const tp_counters &counters, nlohmann::ordered_json &out);
+void add_left(const tp_service &service, const tp_counters_entry &counters,
+	      nlohmann::ordered_json &out);
 
 /* The same as a line for people. It is empty if the engine has left none. */
 std::string left_note(const std::string &listen, const nlohmann::ordered_json &service);

@@ -56,7 +56,7 @@ std::string flags_text(uint8_t flags)
 	return text.empty() ? "none" : text;
 }
 
-const char *verdict_text(const tp_traced &record)
+const char *verdict_text(const tp_traced_entry &record)
 {
 	if (record.program == TP_TRACE_GATE)
 		return record.verdict ? "passed" : "dropped";
@@ -74,7 +74,7 @@ const char *verdict_text(const tp_traced &record)
 	}
 }
 
-Json packet_json(const tp_traced &record, uint64_t offset)
+Json packet_json(const tp_traced_entry &record, uint64_t offset)
 {
 	bool out = record.program == TP_TRACE_TRANSLATE_OUT;
 	std::string remote = format_service(record.flow.remote, record.flow.remote_port);
@@ -125,9 +125,9 @@ private:
 		void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
 	};
 
-	Status begin(const tp_trace &wanted);
+	Status begin(const tp_trace_filter &wanted);
 	Status open_events();
-	void show_packet(const tp_traced &record);
+	void show_packet(const tp_traced_entry &record);
 	void show_events();
 	Status follow(uint64_t until);
 	static int take(void *self, void *data, size_t size);
@@ -144,7 +144,7 @@ private:
 
 int Trace::take(void *self, void *data, size_t size)
 {
-	tp_traced record;
+	tp_traced_entry record;
 
 	if (size < sizeof(record))
 		return 0;
@@ -153,7 +153,7 @@ int Trace::take(void *self, void *data, size_t size)
 	return 0;
 }
 
-void Trace::show_packet(const tp_traced &record)
+void Trace::show_packet(const tp_traced_entry &record)
 {
 	Json line = packet_json(record, offset_);
 
@@ -206,10 +206,10 @@ Status Trace::open_events()
 }
 
 /* What an earlier trace has left in the buffer is not shown. */
-Status Trace::begin(const tp_trace &wanted)
+Status Trace::begin(const tp_trace_filter &wanted)
 {
 	uint32_t zero = 0;
-	tp_trace now = {};
+	tp_trace_filter now = {};
 
 	if (int failed = bpf_map_lookup_elem(filter_.get(), &zero, &now))
 		return system_error("read map", "tp_trace", failed);
@@ -247,7 +247,7 @@ Status Trace::follow(uint64_t until)
 
 Status Trace::run(const ViewOptions &view, const TraceOptions &options)
 {
-	tp_trace wanted = {}, nothing = {};
+	tp_trace_filter wanted = {}, nothing = {};
 	uint32_t zero = 0;
 	Trace trace;
 

@@ -84,7 +84,7 @@ struct Context {
 	bool has_pins = false;           /* of the ABI version that this program reads */
 	std::optional<Error> pins_error; /* why there are none */
 	pid_t agent = 0;                 /* as running_agent() */
-	tp_config config = {};
+	tp_config_entry config = {};
 	uint32_t config_id = 0; /* the kernel's number of tp_config, which tells our programs */
 
 	std::vector<Namespace> spaces; /* this process's own, and those that services are in */

@@ -57,7 +57,7 @@ static bool is_learning(uint32_t reason, uint64_t connections)
 	return reason == TP_PASSED_FIREWALL && connections < enough;
 }
 
-static void check_passed_on(const ServedAt &service, const tp_counters &counters,
+static void check_passed_on(const ServedAt &service, const tp_counters_entry &counters,
 			    Findings &findings)
 {
 	uint32_t reason = service.value.passed_on;
@@ -84,7 +84,7 @@ static bool is_final(const Engine &engine, const std::string &why)
 
 static void check_choice(const Context &context, Findings &findings)
 {
-	tp_config config = context.config;
+	tp_config_entry config = context.config;
 
 	for (const Engine *engine : all_engines()) {
 		std::span<char> text = engine->why_not(config);
@@ -111,7 +111,7 @@ void check_engines(const Context &context, Findings &findings)
 	if (!map)
 		return findings.skip(map.error());
 	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters> counters = read_counters(map->get(), service.value.id);
+		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
 
 		if (counters)
 			check_passed_on(service, *counters, findings);

@@ -92,7 +92,7 @@ static uint64_t seconds_since(uint64_t time_ns)
 	return now > time_ns ? (now - time_ns) / 1000000000u : 0;
 }
 
-static uint64_t count_accepted(const tp_counters &counters)
+static uint64_t count_accepted(const tp_counters_entry &counters)
 {
 	uint64_t accepted = 0;
 
@@ -107,7 +107,7 @@ static constexpr uint64_t many = 10;
 static constexpr uint64_t long_ago = 60;
 
 static void check_history(const ServedAt &service, const Lately &lately,
-			  const tp_counters &counters, Findings &findings)
+			  const tp_counters_entry &counters, Findings &findings)
 {
 	uint64_t accepted = count_accepted(counters), refused = 0;
 
@@ -145,7 +145,7 @@ void check_headers(const Context &context, Findings &findings)
 	if (!history || !map)
 		return findings.skip(history ? map.error() : history.error());
 	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters> counters = read_counters(map->get(), service.value.id);
+		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
 
 		if (counters)
 			check_history(service, (*history)[service.value.id], *counters, findings);

@@ -79,12 +79,12 @@ static void check_live(const Context &context, Findings &findings)
 /* Counters that say that something was lost since the programs were loaded. */
 struct Loss {
 	const char *name;
-	uint64_t (*count)(const tp_counters &);
+	uint64_t (*count)(const tp_counters_entry &);
 	Severity severity;
 	const char *remedy;
 };
 
-#define TP_LOSS(member) [](const tp_counters &counters) { return (uint64_t)counters.member; }
+#define TP_LOSS(member) [](const tp_counters_entry &counters) { return (uint64_t)counters.member; }
 static constexpr Loss losses[] = {
 	{ "map_full", TP_LOSS(outcome[TP_OUT_MAP_FULL]), Severity::warning,
 	  "connections were refused for want of room: raise --max-connections" },
@@ -118,7 +118,7 @@ static void check_losses(const Context &context, Findings &findings)
 	if (!map)
 		return findings.skip(map.error());
 	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters> counters = read_counters(map->get(), service.value.id);
+		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
 
 		for (const Loss &loss : losses)
 			if (uint64_t count = counters ? loss.count(*counters) : 0)

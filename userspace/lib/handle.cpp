@@ -56,7 +56,7 @@ static int check_layout(const char *dir)
 {
 	bpf_map_info about = {};
 	uint32_t size = sizeof(about), zero = 0;
-	tp_config content = {};
+	tp_config_entry content = {};
 	Fd config;
 	int failed = open_pin(dir, "tp_config", config);
 

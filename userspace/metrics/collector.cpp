@@ -33,7 +33,7 @@ Result<Collector::Services> Collector::read_all() const
 
 	Fd map = TP_TRY(open_map(pin_dir_, "tp_counters", Access::read));
 	for (const auto &[id, service] : services) {
-		tp_counters counters = TP_TRY(read_counters(map.get(), id));
+		tp_counters_entry counters = TP_TRY(read_counters(map.get(), id));
 
 		list.push_back({ service, counters });
 	}
@@ -70,7 +70,7 @@ static Result<uint64_t> read_live(const std::string &dir)
 }
 
 /* There is nothing to reload where the command line says everything. */
-static void add_reloads(const tp_config &config, Families &out)
+static void add_reloads(const tp_config_entry &config, Families &out)
 {
 	if (!config.config_file[0])
 		return;
@@ -87,7 +87,8 @@ static void add_reloads(const tp_config &config, Families &out)
 			  to_unix_time(config.reload_ns));
 }
 
-Status Collector::add_state(const tp_config &config, const Services &services, Families &out) const
+Status Collector::add_state(const tp_config_entry &config, const Services &services,
+			    Families &out) const
 {
 	std::vector<std::pair<std::string, uint32_t>> engines;
 	uint64_t draining = 0;
@@ -216,7 +217,7 @@ Result<std::vector<prometheus::MetricFamily>> Collector::collect()
 	build.add(1, { { "version", version() }, { "abi", fmt::to_string(TP_ABI_VERSION) } });
 	out.add(std::move(build));
 	out.gauge("truepeer_agent_up", "Whether an agent runs.", running_agent(pin_dir_) != 0);
-	Result<tp_config> config = read_config(pin_dir_);
+	Result<tp_config_entry> config = read_config(pin_dir_);
 	if (!config && config.error().code == ErrorCode::not_running)
 		return out.take();
 	if (!config)

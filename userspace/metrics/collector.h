@@ -35,12 +35,13 @@ public:
 private:
 	struct Counted {
 		Service service;
-		tp_counters counters;
+		tp_counters_entry counters;
 	};
 	using Services = std::vector<Counted>;
 
 	Result<Services> read_all() const;
-	Status add_state(const tp_config &config, const Services &services, Families &out) const;
+	Status add_state(const tp_config_entry &config, const Services &services,
+			 Families &out) const;
 	Status add_namespaces(Families &out) const;
 	Status add_fill(const Services &services, Families &out);
 

@@ -11,7 +11,7 @@ namespace tp
 
 using prometheus::MetricType;
 
-uint64_t pending_connections(const tp_counters &counters)
+uint64_t pending_connections(const tp_counters_entry &counters)
 {
 	uint64_t known =
 		std::accumulate(counters.outcome, counters.outcome + TP_OUT_MAX, (uint64_t)0);
@@ -20,7 +20,7 @@ uint64_t pending_connections(const tp_counters &counters)
 	return counters.connections > known ? counters.connections - known : 0;
 }
 
-std::optional<double> wait_quantile(const tp_counters &counters, double share)
+std::optional<double> wait_quantile(const tp_counters_entry &counters, double share)
 {
 	uint64_t all =
 		std::accumulate(counters.header_wait, counters.header_wait + TP_WAITS, (uint64_t)0);
@@ -68,7 +68,7 @@ CounterFamilies::CounterFamilies()
 	TP_COUNTERS_BESIDE(TP_BESIDE_FAMILY)
 }
 
-void CounterFamilies::add(const std::string &service, const tp_counters &counters)
+void CounterFamilies::add(const std::string &service, const tp_counters_entry &counters)
 {
 	auto beside = beside_.begin();
 

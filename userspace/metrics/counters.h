@@ -13,14 +13,14 @@ namespace tp
 {
 
 /* Connections that have begun and have no outcome yet: they wait for their header or their socket. */
-uint64_t pending_connections(const tp_counters &counters);
+uint64_t pending_connections(const tp_counters_entry &counters);
 
 /*
  * The time that this share of the accepted connections has waited at most, in seconds, from the
- * buckets of tp_counters.header_wait. Inside a bucket it is interpolated. Nothing without a
+ * buckets of tp_counters_entry.header_wait. Inside a bucket it is interpolated. Nothing without a
  * connection.
  */
-std::optional<double> wait_quantile(const tp_counters &counters, double share);
+std::optional<double> wait_quantile(const tp_counters_entry &counters, double share);
 
 /* The families that have a sample, or several, for each service. */
 class CounterFamilies
@@ -29,7 +29,7 @@ public:
 	CounterFamilies();
 
 	/* `service` is what it listens on. */
-	void add(const std::string &service, const tp_counters &counters);
+	void add(const std::string &service, const tp_counters_entry &counters);
 	void add_to(Families &out);
 
 private:

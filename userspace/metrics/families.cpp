@@ -32,7 +32,7 @@ void Family::add(double value, Labels labels)
 	family_.metric.push_back(std::move(metric));
 }
 
-void Family::add_waits(const tp_counters &counters, Labels labels)
+void Family::add_waits(const tp_counters_entry &counters, Labels labels)
 {
 	ClientMetric metric;
 	uint64_t count = 0;

@@ -24,8 +24,8 @@ public:
 
 	void add(double value, Labels labels = {});
 
-	/* Of a histogram: the buckets of tp_counters.header_wait. */
-	void add_waits(const tp_counters &counters, Labels labels);
+	/* Of a histogram: the buckets of tp_counters_entry.header_wait. */
+	void add_waits(const tp_counters_entry &counters, Labels labels);
 
 	bool empty() const { return family_.metric.empty(); }
 	prometheus::MetricFamily take() { return std::move(family_); }

@@ -130,7 +130,7 @@ static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_
 					  struct tp_route *route)
 {
 	__u32 zero = 0;
-	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	struct tp_config_entry *config = bpf_map_lookup_elem(&tp_config, &zero);
 	struct tp_route *found;
 
 	__builtin_memset(route, 0, sizeof(*route));

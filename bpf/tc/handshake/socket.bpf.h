@@ -51,7 +51,7 @@ static __always_inline int tp_queue_is_full(const struct tcp_sock *listener)
 
 static __always_inline void tp_count_queue_full(__u32 service)
 {
-	struct tp_counters *c = tp_service_counters(service);
+	struct tp_counters_entry *c = tp_service_counters(service);
 
 	if (c)
 		c->accept_queue_full++;

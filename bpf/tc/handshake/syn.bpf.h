@@ -111,7 +111,7 @@ static __always_inline void tp_set_flow_label(struct __sk_buff *skb, struct tcp_
 
 static __always_inline int tp_pass_on(struct tp_service *service, __u32 why)
 {
-	struct tp_counters *c = tp_service_counters(service->id);
+	struct tp_counters_entry *c = tp_service_counters(service->id);
 
 	if (c)
 		c->passed_on[why & 15]++;

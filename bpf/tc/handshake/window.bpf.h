@@ -46,7 +46,7 @@ TP_VERIFIED_ONCE int tp_select_window(void)
 {
 	__u32 zero = 0, clamp, mss, full, space;
 	struct tp_handshake_area *scratch = tp_get_scratch();
-	struct tp_config *config = bpf_map_lookup_elem(&tp_config, &zero);
+	struct tp_config_entry *config = bpf_map_lookup_elem(&tp_config, &zero);
 	const struct tp_route *route;
 	struct tp_pending_entry *pending;
 	struct tp_offer *offer;

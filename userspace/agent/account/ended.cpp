@@ -33,7 +33,7 @@ void EndedTranslations::drop(const tp_flow &flow, const tp_translation &translat
 void EndedTranslations::tick()
 {
 	tp_translation translation = {};
-	tp_ended ended = {};
+	tp_ended_entry ended = {};
 
 	for (int i = 0; i < ended_per_tick; i++) {
 		uint64_t now = boot_time_ns();

@@ -8,7 +8,7 @@
 namespace tp
 {
 
-static uint64_t outcomes(const tp_counters &counters)
+static uint64_t outcomes(const tp_counters_entry &counters)
 {
 	return std::accumulate(counters.outcome, counters.outcome + TP_OUT_MAX, (uint64_t)0);
 }
@@ -31,7 +31,7 @@ void Evictions::begin()
 {
 	for (size_t i = 0; i < services_per_tick && next_ < ids_.size(); i++, next_++) {
 		uint32_t id = ids_[next_];
-		Result<tp_counters> counters = read_counters(maps_.counters, id);
+		Result<tp_counters_entry> counters = read_counters(maps_.counters, id);
 
 		begun_[id] = counters ? counters->connections : 0;
 		waiting_[id] = 0;
@@ -63,7 +63,7 @@ void Evictions::finish(const Reporter &reporter)
 {
 	for (size_t i = 0; i < services_per_tick && next_ < ids_.size(); i++, next_++) {
 		uint32_t id = ids_[next_];
-		Result<tp_counters> counters = read_counters(maps_.counters, id);
+		Result<tp_counters_entry> counters = read_counters(maps_.counters, id);
 
 		if (!counters)
 			continue;

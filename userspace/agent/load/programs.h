@@ -148,7 +148,7 @@ private:
 	EngineChoice engines_;
 	bool shares_ = false;             /* it shares tp_pending with a predecessor */
 	std::vector<std::string> shared_; /* names of maps */
-	tp_config config_ = {};
+	tp_config_entry config_ = {};
 	std::vector<std::pair<std::string, Fd>> links_;
 	Fd held_; /* the directory of the pins */
 };

@@ -10,7 +10,7 @@ namespace tp
 
 Status set_draining(const std::string &dir, tp_draining how)
 {
-	tp_config config = TP_TRY(read_config(dir));
+	tp_config_entry config = TP_TRY(read_config(dir));
 	Fd map = TP_TRY(open_map(dir, "tp_config", Access::write));
 	uint32_t zero = 0;
 

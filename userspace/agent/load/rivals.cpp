@@ -175,10 +175,10 @@ static std::set<uint32_t> own_links(const std::string &pin_dir)
 
 /* ---- whether they are in the way ------------------------------------------------------ */
 
-static tp_config config_of(const Rival &rival)
+static tp_config_entry config_of(const Rival &rival)
 {
 	auto info = info_of<bpf_map_info>(rival.config.get());
-	tp_config config = {};
+	tp_config_entry config = {};
 	uint32_t zero = 0;
 
 	if (!info)
@@ -223,8 +223,8 @@ static bool share_sockets(int cgroup, const Rival &rival)
 }
 
 /* Returns the first of our services that the rival has, too. */
-static const Listen *shared_service(const Setup &setup, const Rival &rival, const tp_config &config,
-				    int cgroup)
+static const Listen *shared_service(const Setup &setup, const Rival &rival,
+				    const tp_config_entry &config, int cgroup)
 {
 	const Listen *shared = nullptr;
 	tp_service_key key, next;
@@ -288,7 +288,7 @@ static pid_t find_process(const Rival &rival)
 	return 0;
 }
 
-static Error rival_error(const Rival &rival, const tp_config &config, const Listen &service)
+static Error rival_error(const Rival &rival, const tp_config_entry &config, const Listen &service)
 {
 	std::string dir = config.pin_dir;
 	bool visible = !dir.empty() && pinned_link(dir) == rival.link;
@@ -305,7 +305,7 @@ static Error rival_error(const Rival &rival, const tp_config &config, const List
 }
 
 /* Whether its pins are where it says. Then it is ready, or will be at once. */
-static bool is_settled(const Rival &rival, const tp_config &config)
+static bool is_settled(const Rival &rival, const tp_config_entry &config)
 {
 	return config.pin_dir[0] && pinned_link(config.pin_dir) == rival.link;
 }
@@ -324,7 +324,7 @@ static Status look_for_rivals(const Setup &setup, int cgroup, uint32_t link, boo
 	for (const Rival &rival : find_rivals(link == 0)) {
 		if (own.count(rival.link) || rival.link == link)
 			continue;
-		tp_config config = config_of(rival);
+		tp_config_entry config = config_of(rival);
 		const Listen *shared = config.claims & TP_CLAIMS_SERVICES ?
 					       shared_service(setup, rival, config, cgroup) :
 					       nullptr;

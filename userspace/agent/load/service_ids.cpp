@@ -46,7 +46,7 @@ static Result<std::vector<bool>> ids_in_use(size_t count, const ServiceUsers &us
 /* The counters of a service that was removed are not those of the next one. */
 static Status clear_counters(int map, uint32_t id)
 {
-	std::vector<tp_counters> zero((size_t)libbpf_num_possible_cpus());
+	std::vector<tp_counters_entry> zero((size_t)libbpf_num_possible_cpus());
 
 	if (int failed = bpf_map_update_elem(map, &id, zero.data(), BPF_ANY))
 		return system_error("clear map", "tp_counters", failed);

@@ -247,7 +247,7 @@ Result<Containers::Found *> Containers::cover(uint64_t cookie, uint32_t inode, c
 /* Tells the programs not to ask for it again, until retry_closed() has tried. */
 void Containers::shut(uint64_t cookie, uint32_t inode, const Hint &hint, const Error &why)
 {
-	tp_uncovered about = {};
+	tp_uncovered_entry about = {};
 	auto [at, fresh] = closed_.try_emplace(cookie);
 	Closed &closed = at->second;
 	int map = parts_.programs.uncovered();

@@ -55,7 +55,7 @@ public:
 	virtual TcPrograms tc_programs(const bpf_object *) const { return {}; }
 
 	/* Where `status` finds why services do without it. Empty if they never do. */
-	virtual std::span<char> why_not(tp_config &) const { return {}; }
+	virtual std::span<char> why_not(tp_config_entry &) const { return {}; }
 
 	/* Whether the others rest on it: it is always loaded, and serves what they leave. */
 	virtual bool is_basis() const { return false; }

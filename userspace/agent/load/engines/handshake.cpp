@@ -53,7 +53,10 @@ public:
 		return programs;
 	}
 
-	std::span<char> why_not(tp_config &config) const override { return config.no_handshake; }
+	std::span<char> why_not(tp_config_entry &config) const override
+	{
+		return config.no_handshake;
+	}
 };
 
 const Engine &handshake_engine()

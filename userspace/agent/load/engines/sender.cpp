@@ -28,7 +28,7 @@ public:
 		return success();
 	}
 
-	std::span<char> why_not(tp_config &config) const override { return config.no_sender; }
+	std::span<char> why_not(tp_config_entry &config) const override { return config.no_sender; }
 };
 
 const Engine &sender_engine()
