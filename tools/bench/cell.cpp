@@ -97,7 +97,9 @@ Result<Child> start_haproxy(const Place &place, const Ground &ground, const Job 
 					"20s\n timeout server 20s\n"
 					"listen l\n bind {0}:{1}\n server s {0}:{2}{3}\n",
 					ground.server_address(), job.client_port, job.port,
-					sends_header(job.variant) ? " send-proxy-v2" : ""));
+					!sends_header(job.variant) ? "" :
+					job.header == Header::v1   ? " send-proxy" :
+								     " send-proxy-v2"));
 
 	if (!config)
 		return config.error();
@@ -279,7 +281,8 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		    port,
 		    (uint16_t)(cell.other_port ? port + 1 : port),
 		    (uint16_t)(cell.other_port || with_haproxy ? port + 1 : port),
-		    options.pin };
+		    options.pin,
+		    options.header };
 	Agent agent;
 	Child haproxy;
 

@@ -27,7 +27,7 @@ public:
 	{
 		if (sends_header(job.variant) && !job.cell.other_port &&
 		    job.client_port == job.port)
-			header_ = header_bytes();
+			header_ = header_bytes(job.header, endpoint(origin_address, origin_port));
 	}
 
 	void run();

@@ -96,7 +96,7 @@ Fd Server::next(int listener)
 
 	if (!fd)
 		fail("accept failed");
-	else if (job_.variant == Variant::userspace && !take_header(fd.get(), name))
+	else if (job_.variant == Variant::userspace && !take_header(fd.get(), job_.header, name))
 		fail("a connection has no header");
 	else if (check_name(name))
 		return fd;
