@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "agent.h"
 #include "client.h"
 #include "hooks.h"
 #include "server.h"
@@ -22,70 +23,29 @@ namespace bench
 namespace
 {
 
+/* Where the client of HAProxy is, so that its address is not HAProxy's. */
+constexpr const char *haproxy_client = "127.0.0.9";
 constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t warm_up = second / 10;
 
-Error failed(const char *what, std::string reason)
-{
-	while (!reason.empty() && reason.back() == '\n')
-		reason.pop_back();
-	return { tp::ErrorCode::system, what, "", interrupted() ? "interrupted" : reason };
-}
-
 /* `truepeer run` for one cell, or what stands in for it. */
-class Agent
-{
-public:
-	static Result<Agent> start(const Options &options, const Place &place, const Ground &ground,
-				   const Job &job);
-	Status stop(const Place &place);
-	pid_t pid() const { return child_.pid(); }
-
-private:
-	Child child_;
-	Fd output_;
-};
-
-Result<Agent> Agent::start(const Options &options, const Place &place, const Ground &ground,
-			   const Job &job)
+Result<Agent> start_agent(const Options &options, const Place &place, const Ground &ground,
+			  const Job &job)
 {
 	std::string service = fmt::format("{}:{}", ground.server_address(), job.service_port);
 	Result<Fd> output = memory_file("");
-	Agent agent;
 
 	if (!output)
 		return output.error();
-	agent.output_ = std::move(*output);
 	Result<Child> child =
 		job.variant == Variant::hooks ?
-			start_hooks(place, ground, agent.output_) :
+			start_hooks(place, ground, *output) :
 			Child::execute({ options.truepeer, "run", "--engine", name_of(job.variant),
 					 "--listen", service, "--trust", ground.network(),
 					 "--cgroup", place.agent_cgroup(job.variant), "--pin-dir",
 					 place.pin_dir() },
-				       ground.server(), -1, agent.output_.get());
-	if (!child)
-		return child.error();
-	agent.child_ = std::move(*child);
-	auto ready = [&] {
-		return ("\n" + content_of(agent.output_)).find("\nready") != std::string::npos;
-	};
-	eventually([&] { return ready() || !agent.child_.running(); }, 30 * second);
-	if (!ready()) {
-		Error error = failed("start agent", content_of(agent.output_));
-
-		error.code = tp::ErrorCode::incompatible;
-		return error;
-	}
-	return agent;
-}
-
-Status Agent::stop(const Place &place)
-{
-	child_.signal(SIGTERM);
-	if (!child_.wait(10 * second))
-		return failed("stop agent", "it still runs after 10 seconds");
-	return place.clear_pins();
+				       ground.server(), -1, output->get());
+	return Agent::started(std::move(child), std::move(*output));
 }
 
 /* HAProxy before the server; from here on clients connect to it. */
@@ -97,7 +57,9 @@ Result<Child> start_haproxy(const Place &place, const Ground &ground, const Job 
 					"20s\n timeout server 20s\n"
 					"listen l\n bind {0}:{1}\n server s {0}:{2}{3}\n",
 					ground.server_address(), job.client_port, job.port,
-					sends_header(job.variant) ? " send-proxy-v2" : ""));
+					!sends_header(job.variant) ? "" :
+					job.header == Header::v1   ? " send-proxy" :
+								     " send-proxy-v2"));
 
 	if (!config)
 		return config.error();
@@ -111,15 +73,7 @@ Result<Child> start_haproxy(const Place &place, const Ground &ground, const Job 
 	});
 	if (!child)
 		return child.error();
-	auto listens = [&] {
-		std::ifstream file(fmt::format("/proc/{}/net/tcp", child->pid()));
-		std::string line, end = fmt::format(":{:04X} 00000000:0000 0A", job.client_port);
-
-		while (std::getline(file, line))
-			if (line.find(end) != std::string::npos)
-				return true;
-		return false;
-	};
+	auto listens = [&] { return bench::listens(child->pid(), job.client_port); };
 	if (!eventually([&] { return listens() || !child->running(); }, 10 * second) || !listens())
 		return Error{ tp::ErrorCode::incompatible, "start", "haproxy", "it does not listen",
 			      "tools/deps installs it" };
@@ -268,6 +222,30 @@ Result<CellResult> measure(const Options &options, const Ground &ground, Board &
 
 } // namespace
 
+Result<Child> start_server(Board &board, const Place &place, const Ground &ground, const Job &job)
+{
+	Result<Child> server = Child::start([&] { serve(board, place, ground, job); });
+
+	if (!server)
+		return server.error();
+	auto settled = [&] { return board.serving || board.failed || !server->running(); };
+	eventually(settled, 10 * second);
+	if (!board.serving || board.failed)
+		return failed("start server", board.failed ? board.failure : "it does not listen");
+	return server;
+}
+
+Result<CellResult> run_client(const Options &options, const Place &place, const Ground &ground,
+			      Board &board, const Job &job, std::vector<pid_t> processes)
+{
+	Result<Child> client = Child::start([&] { load(board, place, ground, job); });
+
+	if (!client)
+		return client.error();
+	processes.insert(processes.begin() + 1, client->pid());
+	return measure(options, ground, board, *client, Measurement(board, job.cell, processes));
+}
+
 Result<CellResult> run_cell(const Options &options, const Place &place, Ground &ground,
 			    SharedBoard &shared, const Cell &cell, Variant variant)
 {
@@ -279,25 +257,25 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		    port,
 		    (uint16_t)(cell.other_port ? port + 1 : port),
 		    (uint16_t)(cell.other_port || with_haproxy ? port + 1 : port),
-		    options.pin };
+		    options.pin,
+		    options.header,
+		    with_haproxy ? haproxy_client : "" };
 	Agent agent;
 	Child haproxy;
 
-	Result<Child> server = Child::start([&] { serve(board, place, ground, job); });
+	Result<Child> server = start_server(board, place, ground, job);
 	if (!server)
 		return server.error();
-	auto settled = [&] { return board.serving || board.failed || !server->running(); };
-	eventually(settled, 10 * second);
-	if (!board.serving || board.failed)
-		return failed("start server", board.failed ? board.failure : "it does not listen");
+	std::vector<pid_t> processes = { server->pid() };
 	if (has_programs(variant)) {
-		Result<Agent> started = Agent::start(options, place, ground, job);
+		Result<Agent> started = start_agent(options, place, ground, job);
 
 		if (!started) {
 			(void)bool(place.clear_pins());
 			return started.error();
 		}
 		agent = std::move(*started);
+		processes.push_back(agent.pid());
 	}
 	if (with_haproxy) {
 		Result<Child> started = start_haproxy(place, ground, job);
@@ -308,19 +286,10 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 			return started.error();
 		}
 		haproxy = std::move(*started);
-	}
-	Result<Child> client = Child::start([&] { load(board, place, ground, job); });
-	std::vector<pid_t> processes = { server->pid(), client ? client->pid() : -1 };
-	if (has_programs(variant))
-		processes.push_back(agent.pid());
-	if (with_haproxy)
 		processes.push_back(haproxy.pid());
-	Result<CellResult> result = client ? measure(options, ground, board, *client,
-						     Measurement(board, cell, processes)) :
-					     Result<CellResult>(client.error());
+	}
+	Result<CellResult> result = run_client(options, place, ground, board, job, processes);
 	/* all connections have to be gone when the agent stops */
-	if (client)
-		client->kill();
 	haproxy.kill();
 	server->kill();
 	if (has_programs(variant)) {

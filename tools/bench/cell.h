@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "place.h"
 #include "plan.h"
+#include "server.h"
 
 namespace bench
 {
@@ -51,6 +52,12 @@ struct CellResult {
  */
 Result<CellResult> run_cell(const Options &options, const Place &place, Ground &ground,
 			    SharedBoard &shared, const Cell &cell, Variant variant);
+
+/* The parts of that, for who has an agent that stays.  The server listens when this returns. */
+Result<Child> start_server(Board &board, const Place &place, const Ground &ground, const Job &job);
+/* `processes`: the server, then the agent and others whose CPU time counts. */
+Result<CellResult> run_client(const Options &options, const Place &place, const Ground &ground,
+			      Board &board, const Job &job, std::vector<pid_t> processes);
 
 } // namespace bench
 

@@ -27,7 +27,7 @@ public:
 	{
 		if (sends_header(job.variant) && !job.cell.other_port &&
 		    job.client_port == job.port)
-			header_ = header_bytes();
+			header_ = header_bytes(job.header, endpoint(origin_address, origin_port));
 	}
 
 	void run();
@@ -42,13 +42,13 @@ private:
 	Fd open() const;
 	bool connect_to_server(const Fd &fd) const
 	{
-		sockaddr_in own = endpoint(haproxy_client, 0);
+		sockaddr_in own = endpoint(job_.client_address.c_str(), 0);
 		int late = 1;
 
 		if (fd.get() < 0)
 			return false;
 		setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof(late));
-		if (job_.client_port != job_.port &&
+		if (!job_.client_address.empty() &&
 		    bind(fd.get(), (const sockaddr *)&own, sizeof(own)))
 			return false;
 		return connect(fd.get(), (const sockaddr *)&server_, sizeof(server_)) == 0;

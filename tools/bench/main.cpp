@@ -21,6 +21,7 @@ struct Arguments {
 	Options options;
 	std::string topology = "all";
 	std::string variants = "plain,deferred,hooks,userspace,handshake,sender,translate";
+	std::string header = "v2";
 	bool quick = false;
 };
 
@@ -54,6 +55,9 @@ void declare(CLI::App &app, Arguments &arguments)
 	app.add_option("--variants", arguments.variants, "which, beside plain")
 		->type_name("LIST")
 		->capture_default_str();
+	app.add_option("--header", arguments.header, "version of the header that clients send")
+		->check(CLI::IsMember({ "v1", "v2" }))
+		->capture_default_str();
 	app.add_option("--congestion-control", options.congestion_control, "of all connections")
 		->type_name("NAME")
 		->capture_default_str();
@@ -75,6 +79,7 @@ Status complete(const CLI::App &app, Arguments &arguments)
 	Options &options = arguments.options;
 	std::set<std::string> wanted = { "plain" };
 
+	options.header = arguments.header == "v1" ? Header::v1 : Header::v2;
 	if (arguments.quick && !app.count("--rounds"))
 		options.rounds = 2;
 	if (arguments.quick && !app.count("--seconds-per-cell"))

@@ -48,13 +48,22 @@ static Result<std::string> cgroup_root()
 		      "no cgroup version 2 hierarchy is mounted" };
 }
 
+static void remove_empty_cgroups(const fs::path &path)
+{
+	std::error_code ignored;
+
+	for (const auto &entry : fs::directory_iterator(path, ignored))
+		if (entry.is_directory(ignored))
+			remove_empty_cgroups(entry.path());
+	rmdir(path.c_str());
+}
+
 /* With everything in it, which may take a moment to die. */
 static void remove_cgroup(const std::string &path)
 {
 	(void)bool(write_file(path + "/cgroup.kill", "1"));
 	for (int i = 0; i < 500; i++) {
-		for (const char *part : { "/server", "/client", "" })
-			rmdir((path + part).c_str());
+		remove_empty_cgroups(path);
 		if (access(path.c_str(), F_OK))
 			return;
 		usleep(2000);
@@ -90,12 +99,30 @@ Result<Place> Place::make()
 		return system_error("make private", "mounts");
 	if (mount("bpf", bpffs, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755"))
 		return system_error("mount bpf file system", bpffs);
-	place.cgroup_ = *root + "/" + prefix + std::to_string(getpid());
-	for (const std::string &path :
-	     { place.cgroup_, place.server_cgroup(), place.client_cgroup() })
-		if (mkdir(path.c_str(), 0755))
-			return system_error("make cgroup", path);
+	Status made = place.make_cgroups(*root + "/" + prefix + std::to_string(getpid()));
+	if (!made)
+		return made.error();
 	return place;
+}
+
+Result<Place> Place::part(const std::string &name) const
+{
+	Place place;
+	Status made = place.make_cgroups(cgroup_ + "/" + name);
+
+	if (!made)
+		return made.error();
+	place.pin_dir_ = pin_dir_ + "-" + name;
+	return place;
+}
+
+Status Place::make_cgroups(const std::string &path)
+{
+	cgroup_ = path;
+	for (const std::string &each : { cgroup_, server_cgroup(), client_cgroup() })
+		if (mkdir(each.c_str(), 0755))
+			return system_error("make cgroup", each);
+	return success();
 }
 
 Place::~Place()
@@ -104,12 +131,23 @@ Place::~Place()
 		remove_cgroup(cgroup_);
 }
 
+Result<std::string> Place::make_cgroup(const std::string &name) const
+{
+	std::string path = cgroup_ + "/" + name;
+	std::error_code error;
+
+	fs::create_directories(path, error);
+	if (error)
+		return system_error("make cgroup", path, error.value());
+	return path;
+}
+
 Status Place::clear_pins() const
 {
 	std::error_code error;
 
 	for (const auto &entry : fs::directory_iterator(bpffs, error))
-		if (entry.path().filename().string().starts_with("tp-bench"))
+		if (entry.path().string().starts_with(pin_dir_))
 			fs::remove_all(entry.path(), error);
 	if (error)
 		return system_error("remove pins", bpffs, error.value());
@@ -123,7 +161,7 @@ Status enter_cgroup(const std::string &path)
 
 /* ---- network namespaces -------------------------------------------------- */
 
-static Status run_ip(int netns, const std::string &commands)
+Status run_ip(int netns, const std::string &commands)
 {
 	Result<Fd> input = memory_file(commands), output = memory_file("");
 

@@ -20,7 +20,10 @@ class Place
 {
 public:
 	static Result<Place> make();
-	Place(Place &&other) noexcept : cgroup_(std::exchange(other.cgroup_, {})) {}
+	Place(Place &&other) noexcept
+	    : cgroup_(std::exchange(other.cgroup_, {})), pin_dir_(std::move(other.pin_dir_))
+	{
+	}
 	Place &operator=(Place &&) = delete;
 	~Place();
 
@@ -36,18 +39,27 @@ public:
 		return variant == Variant::sender ? cgroup_ : server_cgroup();
 	}
 	std::string client_cgroup() const { return cgroup_ + "/client"; }
+	/* Below the run's own cgroup: "name" or "name/part". */
+	Result<std::string> make_cgroup(const std::string &name) const;
 	/* on a bpf file system that only this run sees */
-	std::string pin_dir() const { return "/sys/fs/bpf/tp-bench"; }
+	std::string pin_dir() const { return pin_dir_; }
 	/* Detaches whatever an agent left there. */
 	Status clear_pins() const;
+	/* One for an agent beside others: cgroups of its own below this one's, and pins. */
+	Result<Place> part(const std::string &name) const;
 
 private:
 	Place() = default;
+	Status make_cgroups(const std::string &path);
 
 	std::string cgroup_;
+	std::string pin_dir_ = "/sys/fs/bpf/tp-bench";
 };
 
 Status enter_cgroup(const std::string &path);
+
+/* Lines of ip(8) in a network namespace. */
+Status run_ip(int netns, const std::string &commands);
 
 /* Fresh network namespaces of server and client; on loopback they are one. */
 class Ground

@@ -40,6 +40,11 @@ const char *name_of(Variant variant)
 	return "";
 }
 
+const char *name_of(Header header)
+{
+	return header == Header::v1 ? "v1" : "v2";
+}
+
 const std::vector<Cell> cells = {
 	{ "connections", Work::connections, 1 }, { "round-trips", Work::round_trips, 1 },
 	{ "upload-1", Work::upload, 1 },         { "upload-8", Work::upload, 8 },

@@ -18,6 +18,7 @@ enum class Topology { loopback, veth, haproxy }; /* the last: on loopback, with 
  */
 enum class Variant { plain, deferred, hooks, userspace, handshake, sender, translate };
 enum class Work { connections, round_trips, upload, download };
+enum class Header { v1, v2 }; /* which version of it clients send */
 
 constexpr Variant all_variants[] = { Variant::plain,     Variant::deferred,  Variant::hooks,
 				     Variant::userspace, Variant::handshake, Variant::sender,
@@ -25,6 +26,7 @@ constexpr Variant all_variants[] = { Variant::plain,     Variant::deferred,  Var
 
 const char *name_of(Topology topology);
 const char *name_of(Variant variant);
+const char *name_of(Header header);
 
 inline bool sends_header(Variant variant)
 {
@@ -100,6 +102,7 @@ struct Options {
 	std::string truepeer = "build/truepeer";
 	std::vector<Topology> topologies;
 	std::vector<Variant> variants;
+	Header header = Header::v2;
 	std::string congestion_control = "reno"; /* which no namespace is denied */
 	bool pin = false;
 	bool busy = false; /* no CPU sleeps */

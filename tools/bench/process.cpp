@@ -12,6 +12,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <fstream>
+
+#include <fmt/format.h>
 
 namespace bench
 {
@@ -188,6 +191,17 @@ std::string content_of(const Fd &file)
 
 	content.resize(size > 0 ? (size_t)size : 0);
 	return content;
+}
+
+bool listens(pid_t process, uint16_t port)
+{
+	std::ifstream file(fmt::format("/proc/{}/net/tcp", process));
+	std::string line, end = fmt::format(":{:04X} 00000000:0000 0A", port);
+
+	while (std::getline(file, line))
+		if (line.find(end) != std::string::npos)
+			return true;
+	return false;
 }
 
 uint64_t cpu_time(pid_t pid)

@@ -63,6 +63,9 @@ bool eventually(const std::function<bool()> &condition, uint64_t ns);
 Result<Fd> memory_file(const std::string &content);
 std::string content_of(const Fd &file);
 
+/* Whether something listens on this IPv4 port in the process's network namespace. */
+bool listens(pid_t process, uint16_t port);
+
 /* CPU time of a process with all its threads, in ns; 0 if it is gone. */
 uint64_t cpu_time(pid_t pid);
 

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "order.h"
+
 namespace bench
 {
 
@@ -44,24 +46,6 @@ std::optional<CellResult> Run::run(Ground &ground, const Cell &cell, Variant var
 		   name_of(variant), name_of(topology), trouble.text);
 	(missing ? outcome_.unavailable : outcome_.failures).push_back(trouble);
 	return {};
-}
-
-/*
- * The variants' order in a round.  With an even number of variants n each comes once in
- * each place within n rounds, and follows each other one equally often (a Williams
- * square): none always runs in the wake of the same one.  With an odd number that
- * takes 2n rounds.
- */
-static std::vector<Variant> order_in(unsigned round, const std::vector<Variant> &variants)
-{
-	size_t n = variants.size();
-	std::vector<Variant> order;
-
-	for (size_t i = 0; i < n; i++)
-		order.push_back(variants[(round + (i % 2 ? (i + 1) / 2 : n - i / 2)) % n]);
-	if (n % 2 && round / n % 2)
-		std::reverse(order.begin(), order.end());
-	return order;
 }
 
 /* Fresh namespaces: no round inherits TIME_WAIT sockets or TCP metrics. */

@@ -28,10 +28,10 @@ public:
 		bool haproxy = job.client_port != job.port;
 
 		/* HAProxy announces the client, which is not at its own address */
-		if (haproxy)
-			expected_ = endpoint(named ? haproxy_client : ground.client_address(), 0);
-		else if (named)
+		if (named && !haproxy)
 			expected_ = endpoint(origin_address, origin_port);
+		else if (named || (!haproxy && !job.client_address.empty()))
+			expected_ = endpoint(job.client_address.c_str(), 0);
 		else
 			expected_ = endpoint(ground.client_address(), 0);
 	}
@@ -96,7 +96,7 @@ Fd Server::next(int listener)
 
 	if (!fd)
 		fail("accept failed");
-	else if (job_.variant == Variant::userspace && !take_header(fd.get(), name))
+	else if (job_.variant == Variant::userspace && !take_header(fd.get(), job_.header, name))
 		fail("a connection has no header");
 	else if (check_name(name))
 		return fd;

@@ -11,16 +11,15 @@ namespace bench
 {
 
 /* One cell, as server and client see it. */
-/* Where the client of HAProxy is, so that its address is not HAProxy's. */
-inline constexpr const char *haproxy_client = "127.0.0.9";
-
 struct Job {
 	Cell cell;
 	Variant variant;
 	uint16_t service_port; /* the agent's */
 	uint16_t port;         /* the server's */
-	uint16_t client_port;  /* where the client connects: the same, or HAProxy's */
+	uint16_t client_port;  /* where it connects: the same, or HAProxy's */
 	bool pin;
+	Header header;
+	std::string client_address; /* empty: the kernel chooses it */
 };
 
 /* In a process of its own; ends when it is killed, or with a failure on the board. */

@@ -127,9 +127,9 @@ static void print_troubles(const char *what, const std::vector<Trouble> &trouble
 
 void print_table(const Options &options, const Outcome &outcome, const std::vector<Line> &lines)
 {
-	fmt::print("\nLinux {}, {}, {} CPUs, {}, load average before {:.1f}\n", kernel_release(),
-		   cpu_model(), sysconf(_SC_NPROCESSORS_ONLN), options.congestion_control,
-		   outcome.load);
+	fmt::print("\nLinux {}, {}, {} CPUs, {}, headers {}, load average before {:.1f}\n",
+		   kernel_release(), cpu_model(), sysconf(_SC_NPROCESSORS_ONLN),
+		   options.congestion_control, name_of(options.header), outcome.load);
 	fmt::print("medians of {} rounds; x: to plain in the same round, [quartiles]\n",
 		   options.rounds);
 	for (size_t i = 0; i < lines.size(); i++) {
@@ -268,6 +268,7 @@ Status write_json(const std::string &path, const Options &options, const Outcome
 		       { { "rounds", options.rounds },
 			 { "seconds_per_cell", options.seconds },
 			 { "only", options.only },
+			 { "header", name_of(options.header) },
 			 { "congestion_control", options.congestion_control },
 			 { "pin", options.pin },
 			 { "busy", options.busy } } },

@@ -6,7 +6,11 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <string_view>
+
+#include <fmt/format.h>
 
 namespace bench
 {
@@ -14,6 +18,8 @@ namespace bench
 static constexpr char signature[] = "\r\n\r\n\0\r\nQUIT\n";
 static constexpr size_t signature_size = 12;
 static constexpr size_t head_size = 16; /* signature, version, family, length */
+static constexpr size_t longest_header = 536;
+static constexpr size_t longest_line = 107; /* of version 1, with its end */
 
 static std::string pattern(size_t size, unsigned seed)
 {
@@ -44,12 +50,23 @@ sockaddr_in endpoint(const char *address, uint16_t port)
 	return result;
 }
 
-std::string header_bytes()
+static std::string line_bytes(const sockaddr_in &source, const sockaddr_in &destination)
 {
-	sockaddr_in source = endpoint(origin_address, origin_port);
+	char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &source.sin_addr, from, sizeof(from));
+	inet_ntop(AF_INET, &destination.sin_addr, to, sizeof(to));
+	return fmt::format("PROXY TCP4 {} {} {} {}\r\n", from, to, ntohs(source.sin_port),
+			   ntohs(destination.sin_port));
+}
+
+std::string header_bytes(Header version, const sockaddr_in &source)
+{
 	sockaddr_in destination = endpoint("198.51.100.1", 443);
 	std::string header(signature, signature_size);
 
+	if (version == Header::v1)
+		return line_bytes(source, destination);
 	header += std::string("\x21\x11\x00\x0c", 4);
 	header.append((const char *)&source.sin_addr, 4);
 	header.append((const char *)&destination.sin_addr, 4);
@@ -107,29 +124,62 @@ size_t receive_all(Board &board, int fd, char *data, size_t size)
 	return got;
 }
 
-bool take_header(int fd, sockaddr_in &source)
+/* The length of the line with its end; 0 until that is there; -1 if it is no header. */
+static ssize_t read_line(const char *bytes, size_t size, sockaddr_in &source)
 {
-	char bytes[536];
+	static constexpr std::string_view start = "PROXY TCP4 ";
+	std::string_view text(bytes, size);
+	size_t end = text.find("\r\n");
+
+	if (text.substr(0, start.size()) != start.substr(0, size))
+		return -1;
+	if (end == text.npos)
+		return size < longest_line ? 0 : -1;
+	char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
+	unsigned port;
+	std::string line(text.substr(0, end));
+	if (std::sscanf(line.c_str(), "PROXY TCP4 %15s %15s %u ", from, to, &port) != 3 ||
+	    inet_pton(AF_INET, from, &source.sin_addr) != 1)
+		return -1;
+	source.sin_port = htons((uint16_t)port);
+	return (ssize_t)end + 2;
+}
+
+/* The same for version 2. */
+static ssize_t read_binary(const char *bytes, size_t size, sockaddr_in &source)
+{
+	if (std::memcmp(bytes, signature, size < signature_size ? size : signature_size))
+		return -1;
+	if (size < head_size)
+		return 0;
+	size_t length = head_size + ((uint8_t)bytes[14] << 8 | (uint8_t)bytes[15]);
+	if (length > longest_header || bytes[12] != 0x21 || bytes[13] != 0x11)
+		return -1;
+	if (size < length)
+		return 0;
+	std::memcpy(&source.sin_addr, bytes + 16, 4);
+	std::memcpy(&source.sin_port, bytes + 24, 2);
+	return (ssize_t)length;
+}
+
+bool take_header(int fd, Header header, sockaddr_in &source)
+{
+	char bytes[longest_header];
+	size_t most = header == Header::v1 ? longest_line : longest_header;
 
 	for (;;) {
-		ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK);
+		ssize_t n = recv(fd, bytes, most, MSG_PEEK);
 
 		if (n <= 0)
 			return false;
-		if (std::memcmp(bytes, signature,
-				(size_t)n < signature_size ? (size_t)n : signature_size))
+		ssize_t length = header == Header::v1 ? read_line(bytes, (size_t)n, source) :
+							read_binary(bytes, (size_t)n, source);
+		if (length < 0)
 			return false;
-		if ((size_t)n < head_size)
-			continue;
-		size_t size = head_size + ((uint8_t)bytes[14] << 8 | (uint8_t)bytes[15]);
-		if (size > sizeof(bytes) || bytes[12] != 0x21 || bytes[13] != 0x11)
-			return false;
-		if ((size_t)n < size)
+		if (length == 0)
 			continue;
 		source.sin_family = AF_INET;
-		std::memcpy(&source.sin_addr, bytes + 16, 4);
-		std::memcpy(&source.sin_port, bytes + 24, 2);
-		return recv(fd, bytes, size, MSG_WAITALL) == (ssize_t)size;
+		return recv(fd, bytes, (size_t)length, MSG_WAITALL) == length;
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "board.h"
+#include "plan.h"
 
 namespace bench
 {
@@ -24,8 +25,11 @@ constexpr uint16_t origin_port = 4242;
 
 std::string request_bytes();
 std::string answer_bytes();
-/* Version 2, TCP over IPv4, no TLVs: 28 bytes. */
-std::string header_bytes();
+/*
+ * A header that names `source`: a line of 44 bytes or so, or 28 bytes of version 2, TCP over IPv4
+ * without TLVs.
+ */
+std::string header_bytes(Header header, const sockaddr_in &source);
 
 sockaddr_in endpoint(const char *address, uint16_t port);
 
@@ -39,7 +43,7 @@ ssize_t receive(Board &board, int fd, char *data, size_t size);
  * What a server does that reads the header itself: looks at the bytes, finds the
  * header's length, takes exactly that out, and reads the source from it.
  */
-bool take_header(int fd, sockaddr_in &source);
+bool take_header(int fd, Header header, sockaddr_in &source);
 
 } // namespace bench
 
