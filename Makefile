@@ -85,7 +85,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # ---- targets ---------------------------------------------------------------
 
-.PHONY: all deps deb demo test check lint clean help install
+.PHONY: all deps deb demo test check lint compile_commands.json clean help install
 all: $(ALL) ## build everything into build/
 
 deps: ## install the Debian packages that building, testing and the demo need
@@ -103,11 +103,19 @@ test: ## build and run every test (root)
 check: ## a quick look while working: each test with one of its parameters (root)
 	$(Q)tools/test --quick
 
-lint: $(BUILD)/gen/truepeer.skel.h $(TEST_SKELS) $(BUILD)/gen/abi_members.inc ## clang-format and clang-tidy over all C and C++; tools/lint --fix-format mends
+# generated headers that units include
+GENERATED := $(BUILD)/gen/truepeer.skel.h $(TEST_SKELS) $(BUILD)/gen/abi_members.inc
+
+lint: $(GENERATED) compile_commands.json ## clang-format and clang-tidy over all C and C++; tools/lint --fix-format mends
 	$(Q)tools/lint
+
+compile_commands.json: ## write build/compile_commands.json: how each file is compiled, for clang-tidy and editors
+	$(Q)mkdir -p $(BUILD)
+	$(Q)$(MAKE) -nB --no-print-directory V=1 UNITY=0 TEST_PCH= all tests $(BUILD)/bench $(BUILD)/lookups | \
+		tools/compile_commands $(BUILD)/$@
 
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
+	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16

@@ -25,18 +25,20 @@ class Idle:
         self.sessions, self.over, self.lock = set(), False, threading.Lock()
 
     def run(self, *command):
-        """The exit code and what it printed."""
+        """The exit code, what it printed, and the seconds of CPU time that it and its children had."""
         with self.lock:
             process = subprocess.Popen([*([] if self.over else IDLE), *command], cwd=TOP, text=True,
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, start_new_session=True)
             self.sessions.add(process.pid)
             self.running.add(process.pid)
-        output, _ = process.communicate()
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         with self.lock:
             self.sessions.discard(process.pid)
         self.running.discard(process.pid)
-        return process.returncode, output
+        return process.returncode, output, usage.ru_utime + usage.ru_stime
 
     def end(self):
         with self.lock:

@@ -21,6 +21,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -52,7 +53,7 @@ class Results:
 
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
-        self.seconds = {}
+        self.seconds, self.cpu = {}, {}
         self.cells = []  # of the lab's table
         self.lock = threading.Lock()
 
@@ -78,6 +79,20 @@ def indent(text, most=60):
     return "\n".join("         " + line for line in lines)
 
 
+def cpu_seconds(usage):
+    return usage.ru_utime + usage.ru_stime
+
+
+def ended(process, cpu, name):
+    """Like process.poll(); notes what the process and its children have used of the CPU."""
+    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    if pid == 0:
+        return False
+    process.returncode = os.waitstatus_to_exitcode(status)
+    cpu[name] = cpu_seconds(usage)
+    return True
+
+
 class Job:
     """One process: some tests of one test program."""
 
@@ -94,7 +109,7 @@ class Job:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
             report = pathlib.Path(folder, "report.json")
-            code, output, hung = self.execute(report)
+            code, output, hung = self.execute(report, results.cpu)
             results.cells += lab_table.cells(output)
             try:
                 outcome = read_report(report.read_text())
@@ -116,10 +131,11 @@ class Job:
         done = len(outcome) - len(failed)
         results.note(f"{'ok' if not failed and not missing else 'NOT OK':8} "
                      f"{self.name}{' ...' if len(self.tests) > 1 else ''}: "
-                     f"{done} of {len(self.tests)} in {seconds:.1f} s")
+                     f"{done} of {len(self.tests)} in {seconds:.1f} s, "
+                     f"CPU {results.cpu[self.name]:.1f} s")
         return None
 
-    def execute(self, report):
+    def execute(self, report, cpu):
         command = [str(self.program), f"--gtest_output=json:{report}", "--gtest_color=no"]
         if len(self.tests) < len(list_tests(self.program, TOP)):
             command.append("--gtest_filter=" + ":".join(self.tests))
@@ -138,12 +154,11 @@ class Job:
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         started, hung = time.monotonic(), False
-        while process.poll() is None:
+        while not ended(process, cpu, self.name):
             now = time.monotonic()
             if now - last[0] > self.test_timeout or now - started > self.total_timeout:
                 hung = True
                 leftovers.end_session(process.pid)
-                process.wait()
             time.sleep(0.05)
         leftovers.end_session(process.pid)
         self.running.discard(process.pid)
@@ -231,8 +246,9 @@ def run_kernel_matrix(results, idle):
     """tests/vm/run writes a line of JSON for each of its results."""
     with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
         report = pathlib.Path(folder, "results")
-        code, output = idle.run(str(TOP / "tests/vm/run"), "--results", str(report))
+        code, output, cpu = idle.run(str(TOP / "tests/vm/run"), "--results", str(report))
         lines = report.read_text().splitlines() if report.exists() else []
+    results.cpu["kernels"] = cpu
     results.note(output.rstrip())
     statuses = []
     for line in lines:
@@ -244,15 +260,21 @@ def run_kernel_matrix(results, idle):
 
 
 def run_lint(results, idle):
-    code, output = idle.run(str(TOP / "tools/lint"), "--product")
+    code, output, results.cpu["lint"] = idle.run(str(TOP / "tools/lint"), "--product")
     results.add("lint", "passed" if code == 0 else "failed", output)
 
 
 class Times:
-    """When each part of the run began and ended, in seconds from its start."""
+    """When each part of the run began and ended, in seconds from its start, and the CPU time of
+    all of its processes, which says more on a machine with other work."""
 
     def __init__(self):
         self.start, self.parts = time.monotonic(), []
+        self.built = self.children()  # tools/test has become this process
+
+    @staticmethod
+    def children():
+        return cpu_seconds(resource.getrusage(resource.RUSAGE_CHILDREN))
 
     def of(self, name, function):
         """The function, which then adds its part when it has ended."""
@@ -264,13 +286,19 @@ class Times:
                 self.parts.append((name, began - self.start, time.monotonic() - self.start))
         return timed
 
-    def report(self):
-        built = os.environ.get("TP_BUILD_SECONDS")  # tools/test
-        if built:
-            print(f"time: {'build':18} {float(built):6.0f} s")
-        for name, began, ended in sorted(self.parts, key=lambda part: part[1:]):
-            print(f"time: {name:18} {ended - began:6.0f} s, from {began:.0f} to {ended:.0f} s")
-        print(f"time: {'all':18} {time.monotonic() - self.start + float(built or 0):6.0f} s")
+    def report(self, cpu):
+        """`cpu`: of the parts that run beside the others."""
+        total = self.children()
+        beside = {name: cpu[name] for name in ("kernels", "lint") if name in cpu}
+        tests = total - self.built - sum(beside.values())
+        of_part = beside | {"unit and live": tests}
+        seconds = float(os.environ.get("TP_BUILD_SECONDS", 0))  # tools/test
+        if seconds:
+            print(f"time: {'build':14} {seconds:6.0f} s, CPU {self.built:6.0f} s")
+        for name, began, end in sorted(self.parts, key=lambda part: part[1:]):
+            used = f"CPU {of_part[name]:6.0f} s" if name in of_part else " " * 12
+            print(f"time: {name:14} {end - began:6.0f} s, {used}, from {began:.0f} to {end:.0f} s")
+        print(f"time: {'all':14} {time.monotonic() - self.start + seconds:6.0f} s, CPU {total:6.0f} s")
 
 
 def longest_first(jobs):
@@ -343,7 +371,7 @@ def main():
     for what in left:
         results.note(f"cleaned  {what}")
     remember(results.seconds)
-    times.report()
+    times.report(results.cpu)
 
     if results.cells:
         table = lab_table.text(results.cells)

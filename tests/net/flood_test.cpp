@@ -48,7 +48,7 @@ void Flood::flood(const std::function<void(RawWorld &, Segment &, std::mt19937 &
 	if (engine == "handshake" && !kernel_has(engine))
 		GTEST_SKIP() << "the engine needs Linux 6.9";
 	in_sandbox(
-		[&, engine = engine, ipv6 = ipv6](Sandbox &box) {
+		[&](Sandbox &box) {
 			RawWorld w(box, ipv6, { .engine = engine });
 			std::mt19937 random(7);
 			size_t sent = 0, good = 0;

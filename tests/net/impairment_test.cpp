@@ -132,7 +132,7 @@ TEST_P(Impairment, bytes_survive_a_bad_line)
 	size_t size = (size_t)number_from_environment("TP_IMPAIRED_MIB", 16) << 20;
 	std::string payload = bulk(size * network.percent / 100);
 
-	auto body = [&, c = c, network = network](Sandbox &box) {
+	auto body = [&](Sandbox &box) {
 		Wire wire(network.options);
 		Endpoint service = endpoint(c.ipv6 ? wire_server_ipv6 : wire_server_ipv4, 8080);
 		auto make = c.ipv6 ? v1_header : v2_header;

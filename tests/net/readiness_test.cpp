@@ -47,7 +47,7 @@ protected:
 	void with_connection(Waits waits, const Body &body)
 	{
 		auto [c, order, named] = GetParam();
-		auto inside = [&, order = order, named = named](World &w) {
+		auto inside = [&](World &w) {
 			Socket listener = listen_on(w.service);
 			if (waits == Waits::in_poll)
 				fcntl(listener.fd(), F_SETFL, O_NONBLOCK);

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <fstream>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace bench
 {

@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace bench
 {

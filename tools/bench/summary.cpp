@@ -9,7 +9,7 @@
 #include <cmath>
 #include <fstream>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "cpu.h"

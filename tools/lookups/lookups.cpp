@@ -22,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <truepeer/sockopt.h>
 #include <truepeer/truepeer.h>
 
