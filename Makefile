@@ -59,6 +59,7 @@ include userspace/install.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include tools/bench/build.mk
+include tools/bench-peers/build.mk
 include tools/bench-scale/build.mk
 include tools/lookups/build.mk
 

@@ -35,7 +35,7 @@ STAGED       := $(foreach v,staged staged-next,\
 	$(addprefix $(BUILD)/$(v)/,truepeer libtruepeer.a $(TP_LIB_SONAME)))
 
 .PHONY: tests test-kernels test-kernels-full
-tests: fuzzers $(STAGED) $(TESTS) $(BUILD)/bench-scale $(TEST_PRELOAD) $(TEST_GO) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
+tests: fuzzers $(STAGED) $(TESTS) $(BUILD)/bench-scale $(BUILD)/bench-peers $(TEST_PRELOAD) $(TEST_GO) $(BUILD)/bpf/truepeer.bpf.o ## build the tests into build/tests/
 
 test-kernels-full: all tests ## run all live rows on Debian's kernels: an hour or more
 	$(Q)tests/vm/run --full

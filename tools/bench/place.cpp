@@ -131,6 +131,11 @@ Place::~Place()
 		remove_cgroup(cgroup_);
 }
 
+void Place::kill_all() const
+{
+	(void)bool(write_file(cgroup_ + "/cgroup.kill", "1"));
+}
+
 Result<std::string> Place::make_cgroup(const std::string &name) const
 {
 	std::string path = cgroup_ + "/" + name;

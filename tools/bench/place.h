@@ -43,6 +43,8 @@ public:
 	Result<std::string> make_cgroup(const std::string &name) const;
 	/* on a bpf file system that only this run sees */
 	std::string pin_dir() const { return pin_dir_; }
+	/* All processes in its cgroups. */
+	void kill_all() const;
 	/* Detaches whatever an agent left there. */
 	Status clear_pins() const;
 	/* One for an agent beside others: cgroups of its own below this one's, and pins. */

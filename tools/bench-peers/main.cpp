@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Compares real servers with and without truepeer, and with what else there is; README.md says how. */
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+
+#include <signal.h>
+
+#include "report.h"
+#include "run.h"
+#include "store.h"
+#include "summary.h"
+
+using namespace peers;
+
+namespace
+{
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+	Options options;
+	std::vector<std::string> servers, variants;
+	bool quick = false;
+};
+
+int fail(const Error &error)
+{
+	fmt::print(stderr, "bench-peers: {}\n", error.text());
+	return error.code == tp::ErrorCode::usage ? 2 : 1;
+}
+
+template <typename T, size_t n> std::string names(const T (&all)[n])
+{
+	std::string text;
+
+	for (T one : all)
+		text += std::string(text.empty() ? "" : ", ") + name_of(one);
+	return text;
+}
+
+void declare(CLI::App &app, Arguments &arguments)
+{
+	Options &options = arguments.options;
+
+	app.add_option("--rounds", options.rounds,
+		       "rounds; multiples of the number of variants are fairest")
+		->type_name("N")
+		->check(CLI::Range(1, 1000))
+		->capture_default_str();
+	app.add_option("--seconds", options.seconds,
+		       "measured time of each variant in each round, for each number in flight")
+		->type_name("SECONDS")
+		->check(CLI::Range(0.02, 60.0))
+		->capture_default_str();
+	app.add_flag("--quick", arguments.quick, "2 rounds of 0.08 seconds");
+	app.add_option("--only", options.only,
+		       "print only metrics whose name contains TEXT; several: with commas")
+		->delimiter(',')
+		->type_name("TEXT");
+	app.add_option("--servers", arguments.servers, names(all_servers) + " (default: all)")
+		->delimiter(',')
+		->type_name("LIST");
+	app.add_option("--variants", arguments.variants,
+		       "beside plain: " + names(all_variants) + " (default: all)")
+		->delimiter(',')
+		->type_name("LIST");
+	app.add_flag("--pin", options.pin,
+		     "one CPU for the server's host and another for the load balancer");
+	app.add_flag("--busy", options.busy,
+		     "a process of lowest priority on each CPU, so that none goes to sleep");
+	app.add_flag("--add", options.add, "keep the figures that peers.json has of other servers");
+	app.add_flag("--report", options.report, "measure nothing: report what peers.json has");
+	app.add_flag("--update-docs", options.update_docs,
+		     "write tables and chart into README.md and docs/");
+	app.add_option("--output-dir", options.output_dir,
+		       "where peers.json, peers.md and peers.svg go")
+		->type_name("DIR")
+		->capture_default_str();
+	app.add_option("--truepeer", options.truepeer, "the command to test")
+		->type_name("PATH")
+		->capture_default_str();
+	app.add_option("--top", options.top, "the source tree")
+		->type_name("DIR")
+		->capture_default_str();
+}
+
+/* Those that are named, in the order of `all`; all of them where none is. */
+template <typename T, size_t n>
+Result<std::vector<T>> choose(const char *option, const std::vector<std::string> &wanted,
+			      const T (&all)[n])
+{
+	std::vector<T> chosen;
+
+	for (const std::string &name : wanted)
+		if (std::none_of(std::begin(all), std::end(all),
+				 [&](T one) { return name == name_of(one); }))
+			return Error{ tp::ErrorCode::usage, option, name, "no such name",
+				      names(all) };
+	for (T one : all)
+		if (wanted.empty() ||
+		    std::find(wanted.begin(), wanted.end(), name_of(one)) != wanted.end())
+			chosen.push_back(one);
+	return chosen;
+}
+
+Status complete(const CLI::App &app, Arguments &arguments)
+{
+	Options &options = arguments.options;
+
+	if (arguments.quick && !app.count("--rounds"))
+		options.rounds = 2;
+	if (arguments.quick && !app.count("--seconds"))
+		options.seconds = 0.08;
+	if (!arguments.variants.empty())
+		arguments.variants.push_back(name_of(Variant::plain));
+	options.servers = TP_TRY(choose("--servers", arguments.servers, all_servers));
+	options.variants = TP_TRY(choose("--variants", arguments.variants, all_variants));
+	if (chosen_metrics(options).empty())
+		return Error{ tp::ErrorCode::usage, "--only", CLI::detail::join(options.only, ","),
+			      "no metric has that in its name" };
+	options.top = fs::absolute(options.top);
+	/* the agent is run by execvp, which would search for a bare name */
+	options.truepeer = fs::absolute(options.truepeer);
+	if (access(options.truepeer.c_str(), X_OK))
+		return system_error("find", options.truepeer, errno, "make, or --truepeer PATH");
+	return success();
+}
+
+/* Files that go with the run. What a killed run has left is removed by the next one. */
+class Folder
+{
+public:
+	Folder() : path_(fs::temp_directory_path() / (prefix + std::to_string(getpid())))
+	{
+		std::error_code ignored;
+
+		for (const auto &entry :
+		     fs::directory_iterator(fs::temp_directory_path(), ignored)) {
+			std::string name = entry.path().filename();
+			pid_t pid = name.starts_with(prefix) ?
+					    std::atoi(name.c_str() + std::string(prefix).size()) :
+					    0;
+
+			if (pid > 0 && kill(pid, 0) && errno == ESRCH)
+				fs::remove_all(entry.path(), ignored);
+		}
+	}
+	~Folder()
+	{
+		std::error_code ignored;
+
+		fs::remove_all(path_, ignored);
+	}
+	std::string path() const { return path_; }
+
+private:
+	static constexpr const char *prefix = "tp-bench-peers-";
+	fs::path path_;
+};
+
+Status write_file(const std::string &path, const std::string &text)
+{
+	std::ofstream file(path);
+
+	file << text;
+	if (!file.flush())
+		return system_error("write", path);
+	fmt::print("{}\n", path);
+	return success();
+}
+
+Status report(const Options &options, const Outcome &outcome)
+{
+	std::vector<Line> lines = summarize(outcome);
+
+	print_table(options, outcome, lines);
+	if (!options.report)
+		TP_TRY(write_json(options.output_dir + "/peers.json", outcome, lines));
+	fmt::print("{}/peers.json\n", options.output_dir);
+	TP_TRY(write_file(options.output_dir + "/peers.md",
+			  short_table(lines) + "\n" + long_tables(outcome, lines)));
+	TP_TRY(write_file(options.output_dir + "/peers.svg", chart(outcome, lines)));
+	if (options.update_docs)
+		return update_documents(options.top, outcome, lines);
+	return success();
+}
+
+/* What peers.json has of the servers that are not measured now. */
+Status take_earlier(const Options &options, Outcome &outcome)
+{
+	Outcome earlier = TP_TRY(read_json(options.output_dir + "/peers.json"));
+	auto measured = [&](const auto &entry) {
+		return !options.report && std::find(options.servers.begin(), options.servers.end(),
+						    entry.server) != options.servers.end();
+	};
+
+	std::erase_if(earlier.samples, measured);
+	std::erase_if(earlier.unavailable, measured);
+	std::erase_if(earlier.failures, measured);
+	outcome = std::move(earlier);
+	return success();
+}
+
+Status measure(const Options &options, Outcome &outcome)
+{
+	bench::Place place = TP_TRY(bench::Place::make());
+	bench::SharedBoard board = TP_TRY(bench::SharedBoard::make());
+	std::vector<Child> spinners = TP_TRY(bench::keep_awake(options.busy));
+	Folder folder;
+	Servers servers(options, folder.path());
+	Run run(options, place, board, servers);
+
+	if (bench::bpf_stats_are_on())
+		fmt::print(stderr,
+			   "bench-peers: kernel.bpf_stats_enabled is 1, which truepeer pays "
+			   "for\n");
+	for (Server server : options.servers)
+		TP_TRY(run.measure(server, outcome));
+	return success();
+}
+
+Status run_all(const Options &options, Outcome &outcome)
+{
+	std::error_code error;
+
+	fs::create_directories(options.output_dir, error);
+	if (error)
+		return system_error("make directory", options.output_dir, error.value());
+	if (options.add || options.report)
+		TP_TRY(take_earlier(options, outcome));
+	if (!options.report)
+		TP_TRY(measure(options, outcome));
+	return report(options, outcome);
+}
+
+int run_bench(int argc, char **argv)
+{
+	CLI::App app("bench-peers: what the real client's address costs real servers.",
+		     "bench-peers");
+	Arguments arguments;
+	Outcome outcome;
+
+	declare(app, arguments);
+	try {
+		app.parse(argc, argv);
+	} catch (const CLI::ParseError &error) {
+		return app.exit(error) == 0 ? 0 : 2;
+	}
+	if (getuid() != 0 && !arguments.options.report)
+		return fail(
+			{ tp::ErrorCode::permission, "start", "", "not root", "run it as root" });
+	const char *path = getenv("PATH");
+	std::string wider = std::string(path ? path : "/usr/bin:/bin") + ":/usr/sbin:/sbin";
+	setenv("PATH", wider.c_str(), 1); /* ip(8) and the servers are there */
+	Status ready = complete(app, arguments);
+	if (!ready)
+		return fail(ready.error());
+	bench::catch_signals();
+	Status done = run_all(arguments.options, outcome);
+	if (!done)
+		return bench::interrupted() ? (fail(done.error()), 130) : fail(done.error());
+	return outcome.failures.empty() ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	try {
+		return run_bench(argc, argv);
+	} catch (const std::exception &error) { /* no memory, most likely */
+		std::fprintf(stderr, "bench-peers: %s\n", error.what());
+		return 1;
+	}
+}
