@@ -10,7 +10,7 @@
 #include <regex>
 #include <stdexcept>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace test
 {

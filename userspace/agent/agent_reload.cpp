@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The agent reads its configuration again (agent.h). */
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/agent.h"
 #include "agent/load/rivals.h"

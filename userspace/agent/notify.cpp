@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/log.h"
 

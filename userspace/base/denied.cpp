@@ -7,7 +7,7 @@
 #include <ctime>
 #include <fstream>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/maps.h"
 

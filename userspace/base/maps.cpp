@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace tp
 {

@@ -6,7 +6,7 @@
 #include <ctime>
 #include <filesystem>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"

@@ -2,7 +2,7 @@
 /* truepeer deny: origins that are refused before the server sees them. */
 #include <iostream>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/denied.h"

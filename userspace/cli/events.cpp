@@ -5,7 +5,7 @@
 #include <ctime>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/event_ring.h"

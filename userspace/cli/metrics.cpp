@@ -2,7 +2,7 @@
 /* truepeer metrics. */
 #include <cstdio>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "cli/commands.h"
 #include "metrics/collector.h"

@@ -12,7 +12,7 @@
 #include <sstream>
 #include <tuple>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <toml++/toml.h>
 
 #include "agent/setup.h"

@@ -11,7 +11,7 @@
 #include <ctime>
 #include <memory>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/event_ring.h"

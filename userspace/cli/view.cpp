@@ -3,7 +3,7 @@
 
 #include <ctime>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/pins.h"
 

@@ -6,8 +6,6 @@
 #ifndef TP_DOCTOR_CHECKS_H
 #define TP_DOCTOR_CHECKS_H
 
-#include <nlohmann/json.hpp>
-
 #include "doctor/context.h"
 
 /* X(name, when, what it looks at) */
@@ -35,17 +33,6 @@
 
 namespace tp
 {
-
-struct Examination {
-	nlohmann::ordered_json json;
-	bool is_healthy = true; /* neither a warning nor an error */
-};
-
-/* With indentation, or on one line without. What is no UTF-8, such as a path, is replaced. */
-std::string json_text(const nlohmann::ordered_json &json, int indent = -1);
-
-/* Makes all checks. */
-Result<Examination> examine_host(const DoctorOptions &options);
 
 enum class When {
 	always,

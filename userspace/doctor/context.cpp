@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/host.h"
 #include "agent/load/pins.h"

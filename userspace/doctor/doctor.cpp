@@ -4,11 +4,12 @@
 
 #include <cstdio>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/version.h"
 #include "doctor/checks.h"
+#include "doctor/examination.h"
 
 namespace tp
 {

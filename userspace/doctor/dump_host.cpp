@@ -10,12 +10,12 @@
 #include <regex>
 #include <set>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/address.h"
 #include "base/version.h"
-#include "doctor/checks.h"
+#include "doctor/examination.h"
 #include "doctor/command.h"
 #include "doctor/dump.h"
 #include "doctor/sockets.h"

@@ -10,12 +10,12 @@
 #include <map>
 #include <sstream>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"
 #include "base/maps.h"
-#include "doctor/checks.h"
+#include "doctor/examination.h"
 #include "doctor/command.h"
 #include "doctor/dump.h"
 #include "doctor/links.h"

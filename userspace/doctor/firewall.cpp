@@ -12,7 +12,7 @@
 #include <map>
 #include <memory>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/host.h"
 #include "doctor/checks.h"

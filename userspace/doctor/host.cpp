@@ -11,7 +11,7 @@
 #include <fstream>
 #include <iterator>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/cgroup.h"
 #include "agent/load/engines/engines.h"

@@ -2,7 +2,7 @@
 /* Checks of maps that are nearly full, and of what was lost because one was. */
 #include <bpf/bpf.h>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/pins.h"
 #include "base/maps.h"

@@ -11,7 +11,7 @@
 #include <set>
 #include <tuple>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "doctor/checks.h"
 #include "doctor/programs.h"

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <iterator>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/cgroup.h"
 #include "base/maps.h"

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <unordered_map>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/netlink.h"
 #include "base/process.h"

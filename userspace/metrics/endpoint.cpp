@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/host.h"
 #include "base/socket_owners.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "metrics/http.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "metrics/families.h"
 

@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/mounts.h"
 #include "base/log.h"

@@ -9,7 +9,7 @@
 #include <bit>
 #include <span>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/engines/engines.h"
 #include "agent/load/load_log.h"

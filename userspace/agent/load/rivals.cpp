@@ -14,7 +14,7 @@
 #include <set>
 #include <thread>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/cgroup.h"
 #include "agent/load/mounts.h"

@@ -8,7 +8,7 @@
 #include <map>
 #include <optional>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/services.h"
 #include "base/maps.h"

@@ -11,7 +11,7 @@
 #include <map>
 #include <tuple>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/cgroup.h"
 #include "agent/load/host.h"

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "agent/load/pins.h"
 #include "agent/watch/rtnetlink.h"
