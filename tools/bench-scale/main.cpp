@@ -82,7 +82,7 @@ void declare(CLI::App &app, Arguments &arguments)
 	app.add_flag("--busy", options.bench.busy,
 		     "a process of lowest priority on each CPU, so that none goes to sleep");
 	app.add_option("--join", arguments.joined,
-		       "report what these runs of before have measured, too")
+		       "report what these earlier runs have measured, too, or alone without --only")
 		->delimiter(',')
 		->type_name("scale.json");
 	app.add_option("--output-dir", options.bench.output_dir,
@@ -119,6 +119,8 @@ Status complete(const CLI::App &app, Arguments &arguments)
 {
 	Options &options = arguments.options;
 
+	if (!arguments.joined.empty() && !app.count("--only"))
+		arguments.only.clear();
 	if (arguments.quick && !app.count("--rounds"))
 		options.bench.rounds = 2;
 	if (arguments.quick && !app.count("--stats-rounds"))
@@ -142,7 +144,7 @@ Status complete(const CLI::App &app, Arguments &arguments)
 	return success();
 }
 
-/* Together with runs of before, whose levels and engines count, too. */
+/* Together with earlier runs, whose levels and engines count, too. */
 Status report(Options options, Outcome outcome, const std::vector<std::string> &joined)
 {
 	for (const std::string &path : joined) {

@@ -36,11 +36,12 @@ Result<Agent> Agent::started(Result<Child> child, Fd output)
 	return agent;
 }
 
-Status Agent::stop(const Place &place)
+Status Agent::stop(const Place &place, unsigned seconds)
 {
 	child_.signal(SIGTERM);
-	if (!child_.wait(10 * second))
-		return failed("stop agent", "it still runs after 10 seconds");
+	if (!child_.wait(seconds * second))
+		return failed("stop agent",
+			      "it still runs after " + std::to_string(seconds) + " seconds");
 	return place.clear_pins();
 }
 

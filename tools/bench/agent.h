@@ -19,8 +19,8 @@ public:
 	 * do its work on this machine gives an error with ErrorCode::incompatible.
 	 */
 	static Result<Agent> started(Result<Child> child, Fd output);
-	/* All connections have to be gone by then. */
-	Status stop(const Place &place);
+	/* All connections have to be gone by then.  It may take so many seconds. */
+	Status stop(const Place &place, unsigned seconds = 10);
 	pid_t pid() const { return child_.pid(); }
 
 private:
