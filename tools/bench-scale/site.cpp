@@ -26,7 +26,7 @@ using bench::success;
 static constexpr uint64_t patience = 120'000'000'000; /* ns, with a command */
 static constexpr uint16_t service_port = 8080;
 static constexpr uint16_t first_other_service = 2000;
-static constexpr uint32_t default_connections = 245760;
+static constexpr uint32_t default_connections = 240000;
 
 static const bench::Cell connections = { "connections", bench::Work::connections, 1 };
 

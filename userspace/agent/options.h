@@ -40,7 +40,7 @@ struct RunOptions : ServiceOptions {
 	std::vector<std::string> denied_files;
 	std::string engine = "auto";
 	uint32_t max_pending = 16384; /* for each service */
-	uint32_t max_connections = 245760;
+	uint32_t max_connections = 240000;
 	std::vector<std::string> interfaces; /* empty: all */
 	std::vector<std::string> namespaces; /* besides the agent's own */
 	std::string cgroup;

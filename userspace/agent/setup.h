@@ -42,7 +42,7 @@ struct Setup {
 	std::vector<Network> denied; /* origins, from the start on */
 	/* for all services together; lru_room() makes tp_pending larger */
 	uint32_t max_pending = 16384;
-	uint32_t max_connections = 245760;
+	uint32_t max_connections = 240000;
 	CgroupPlace cgroup;               /* the cgroup that the programs are attached to */
 	std::vector<uint64_t> namespaces; /* cookies of the namespaces that services are in */
 	/* the names of these namespaces; the agent's own has none */

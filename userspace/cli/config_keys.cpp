@@ -27,7 +27,7 @@ static constexpr Key of_agent[] = {
 	{ "group", Kind::text, "--group", "\"truepeer\"" },
 	{ "getsockopt", Kind::flag_or_text, "--getsockopt", "true" },
 	{ "original-dst", Kind::flag, "--original-dst", "true" },
-	{ "max-connections", Kind::number, "--max-connections", "245760" },
+	{ "max-connections", Kind::number, "--max-connections", "240000" },
 	{ "max-pending", Kind::number, "--max-pending", "16384" },
 	{ "mark", Kind::number, "--mark", "0x7470" },
 	{ "mark-sent-in", Kind::number, "--mark-sent-in", "0x7471" },
