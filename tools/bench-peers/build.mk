@@ -9,7 +9,7 @@ else
 TP_PEERS := $(TP_PEERS_SOURCES:%.cpp=$(BUILD)/%.o)
 endif
 # the parts of tools/bench that it uses
-TP_PEERS_BENCH := $(addprefix $(BUILD)/tools/bench/,agent.o bpf_stats.o cpu.o place.o plan.o process.o summary.o)
+TP_PEERS_BENCH := $(addprefix $(BUILD)/tools/bench/,agent.o bpf_stats.o command.o cpu.o place.o plan.o process.o summary.o)
 
 .PHONY: bench-peers
 bench-peers: $(BUILD)/bench-peers $(BUILD)/truepeer ## compare real servers: plain, with truepeer, and behind what is used instead (root)

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "../bench/svg.h"
 #include "report.h"
 
 namespace peers
@@ -54,21 +55,13 @@ std::pair<std::string, std::string> label_of(Server server)
 	return { title.substr(0, comma), title.substr(comma + 2) };
 }
 
-class Chart
+class Chart : private bench::Svg
 {
 public:
 	Chart(const Outcome &outcome, const std::vector<Line> &lines);
 	std::string draw();
 
 private:
-	template <typename... Args> void out(fmt::format_string<Args...> format, Args &&...args)
-	{
-		body_ += fmt::format(format, std::forward<Args>(args)...) + "\n";
-	}
-	void text(double x, double y, const char *style, const std::string &content)
-	{
-		out(R"(<text x="{:.1f}" y="{:.1f}" class="{}">{}</text>)", x, y, style, content);
-	}
 	double panel_width() const { return (width - label_width) / std::size(panels); }
 	double x_of(size_t panel, double ratio) const
 	{
@@ -86,7 +79,6 @@ private:
 	const std::vector<Line> &lines_;
 	std::vector<Server> servers_;
 	double axis_[std::size(panels)] = { 1, 1 };
-	std::string body_;
 };
 
 Chart::Chart(const Outcome &outcome, const std::vector<Line> &lines)

@@ -3,13 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <exception>
 #include <filesystem>
-#include <fstream>
 
 #include <signal.h>
 
+#include "../bench/choice.h"
+#include "../bench/command.h"
 #include "report.h"
 #include "run.h"
 #include "store.h"
@@ -27,12 +26,6 @@ struct Arguments {
 	std::vector<std::string> servers, variants;
 	bool quick = false;
 };
-
-int fail(const Error &error)
-{
-	fmt::print(stderr, "bench-peers: {}\n", error.text());
-	return error.code == tp::ErrorCode::usage ? 2 : 1;
-}
 
 template <typename T, size_t n> std::string names(const T (&all)[n])
 {
@@ -71,19 +64,12 @@ void declare(CLI::App &app, Arguments &arguments)
 		->type_name("LIST");
 	app.add_flag("--pin", options.pin,
 		     "one CPU for the server's host and another for the load balancer");
-	app.add_flag("--busy", options.busy,
-		     "a process of lowest priority on each CPU, so that none goes to sleep");
 	app.add_flag("--add", options.add, "keep the figures that peers.json has of other servers");
 	app.add_flag("--report", options.report, "measure nothing: report what peers.json has");
 	app.add_flag("--update-docs", options.update_docs,
 		     "write tables and chart into README.md and docs/");
-	app.add_option("--output-dir", options.output_dir,
-		       "where peers.json, peers.md and peers.svg go")
-		->type_name("DIR")
-		->capture_default_str();
-	app.add_option("--truepeer", options.truepeer, "the command to test")
-		->type_name("PATH")
-		->capture_default_str();
+	bench::add_usual_options(app, options.busy, options.output_dir,
+				 "peers.json, peers.md and peers.svg", options.truepeer);
 	app.add_option("--top", options.top, "the source tree")
 		->type_name("DIR")
 		->capture_default_str();
@@ -120,15 +106,11 @@ Status complete(const CLI::App &app, Arguments &arguments)
 		arguments.variants.push_back(name_of(Variant::plain));
 	options.servers = TP_TRY(choose("--servers", arguments.servers, all_servers));
 	options.variants = TP_TRY(choose("--variants", arguments.variants, all_variants));
-	if (chosen_metrics(options).empty())
+	if (bench::chosen(metrics, options.only).empty())
 		return Error{ tp::ErrorCode::usage, "--only", CLI::detail::join(options.only, ","),
 			      "no metric has that in its name" };
 	options.top = fs::absolute(options.top);
-	/* the agent is run by execvp, which would search for a bare name */
-	options.truepeer = fs::absolute(options.truepeer);
-	if (access(options.truepeer.c_str(), X_OK))
-		return system_error("find", options.truepeer, errno, "make, or --truepeer PATH");
-	return success();
+	return bench::find_truepeer(options.truepeer);
 }
 
 /* Files that go with the run. What a killed run has left is removed by the next one. */
@@ -163,17 +145,6 @@ private:
 	fs::path path_;
 };
 
-Status write_file(const std::string &path, const std::string &text)
-{
-	std::ofstream file(path);
-
-	file << text;
-	if (!file.flush())
-		return system_error("write", path);
-	fmt::print("{}\n", path);
-	return success();
-}
-
 Status report(const Options &options, const Outcome &outcome)
 {
 	std::vector<Line> lines = summarize(outcome);
@@ -182,9 +153,9 @@ Status report(const Options &options, const Outcome &outcome)
 	if (!options.report)
 		TP_TRY(write_json(options.output_dir + "/peers.json", outcome, lines));
 	fmt::print("{}/peers.json\n", options.output_dir);
-	TP_TRY(write_file(options.output_dir + "/peers.md",
-			  short_table(lines) + "\n" + long_tables(outcome, lines)));
-	TP_TRY(write_file(options.output_dir + "/peers.svg", chart(outcome, lines)));
+	TP_TRY(write_and_tell(options.output_dir + "/peers.md",
+			      short_table(lines) + "\n" + long_tables(outcome, lines)));
+	TP_TRY(write_and_tell(options.output_dir + "/peers.svg", chart(outcome, lines)));
 	if (options.update_docs)
 		return update_documents(options.top, outcome, lines);
 	return success();
@@ -208,73 +179,40 @@ Status take_earlier(const Options &options, Outcome &outcome)
 
 Status measure(const Options &options, Outcome &outcome)
 {
-	bench::Place place = TP_TRY(bench::Place::make());
-	bench::SharedBoard board = TP_TRY(bench::SharedBoard::make());
-	std::vector<Child> spinners = TP_TRY(bench::keep_awake(options.busy));
+	bench::Workplace workplace = TP_TRY(bench::Workplace::make("bench-peers", options.busy));
 	Folder folder;
 	Servers servers(options, folder.path());
-	Run run(options, place, board, servers);
+	Run run(options, workplace.place, workplace.board, servers);
 
-	if (bench::bpf_stats_are_on())
-		fmt::print(stderr,
-			   "bench-peers: kernel.bpf_stats_enabled is 1, which truepeer pays "
-			   "for\n");
 	for (Server server : options.servers)
 		TP_TRY(run.measure(server, outcome));
 	return success();
 }
 
-Status run_all(const Options &options, Outcome &outcome)
+Result<bool> run_all(const Options &options)
 {
-	std::error_code error;
+	Outcome outcome;
 
-	fs::create_directories(options.output_dir, error);
-	if (error)
-		return system_error("make directory", options.output_dir, error.value());
+	TP_TRY(bench::make_folder(options.output_dir));
 	if (options.add || options.report)
 		TP_TRY(take_earlier(options, outcome));
 	if (!options.report)
 		TP_TRY(measure(options, outcome));
-	return report(options, outcome);
-}
-
-int run_bench(int argc, char **argv)
-{
-	CLI::App app("bench-peers: what the real client's address costs real servers.",
-		     "bench-peers");
-	Arguments arguments;
-	Outcome outcome;
-
-	declare(app, arguments);
-	try {
-		app.parse(argc, argv);
-	} catch (const CLI::ParseError &error) {
-		return app.exit(error) == 0 ? 0 : 2;
-	}
-	if (getuid() != 0 && !arguments.options.report)
-		return fail(
-			{ tp::ErrorCode::permission, "start", "", "not root", "run it as root" });
-	const char *path = getenv("PATH");
-	std::string wider = std::string(path ? path : "/usr/bin:/bin") + ":/usr/sbin:/sbin";
-	setenv("PATH", wider.c_str(), 1); /* ip(8) and the servers are there */
-	Status ready = complete(app, arguments);
-	if (!ready)
-		return fail(ready.error());
-	bench::catch_signals();
-	Status done = run_all(arguments.options, outcome);
-	if (!done)
-		return bench::interrupted() ? (fail(done.error()), 130) : fail(done.error());
-	return outcome.failures.empty() ? 0 : 1;
+	TP_TRY(report(options, outcome));
+	return outcome.failures.empty();
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 {
-	try {
-		return run_bench(argc, argv);
-	} catch (const std::exception &error) { /* no memory, most likely */
-		std::fprintf(stderr, "bench-peers: %s\n", error.what());
-		return 1;
-	}
+	Arguments arguments;
+	bench::Command command = { "bench-peers",
+				   "what the real client's address costs real servers." };
+
+	command.declare = [&](CLI::App &app) { declare(app, arguments); };
+	command.complete = [&](const CLI::App &app) { return complete(app, arguments); };
+	command.run = [&] { return run_all(arguments.options); };
+	command.needs_root = [&] { return !arguments.options.report; };
+	return bench::run_command(command, argc, argv);
 }

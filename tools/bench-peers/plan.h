@@ -124,9 +124,6 @@ struct Options {
 	bool update_docs = false;
 };
 
-/* The metrics that --only leaves. */
-std::vector<Metric> chosen_metrics(const Options &options);
-
 /* Of one server; kept in the JSON file, so that a later run may measure another one. */
 struct Circumstances {
 	std::string date, kernel, cpu;

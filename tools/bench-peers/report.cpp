@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "../bench/command.h"
+
 namespace peers
 {
 
@@ -127,17 +129,6 @@ Result<std::string> read_file(const std::string &path)
 	return text.str();
 }
 
-Status write_text(const std::string &path, const std::string &text)
-{
-	std::ofstream file(path);
-
-	file << text;
-	if (!file.flush())
-		return system_error("write", path);
-	fmt::print("{}\n", path);
-	return success();
-}
-
 Status replace_part(const std::string &path, const std::string &part)
 {
 	std::string text = TP_TRY(read_file(path));
@@ -150,10 +141,17 @@ Status replace_part(const std::string &path, const std::string &part)
 			"are not there"
 		};
 	begin += std::string(begin_mark).size();
-	return write_text(path, text.substr(0, begin) + "\n" + part + "\n" + text.substr(end));
+	return write_and_tell(path, text.substr(0, begin) + "\n" + part + "\n" + text.substr(end));
 }
 
 } // namespace
+
+Status write_and_tell(const std::string &path, const std::string &text)
+{
+	TP_TRY(bench::write_text(path, text));
+	fmt::print("{}\n", path);
+	return success();
+}
 
 std::string short_table(const std::vector<Line> &lines)
 {
@@ -190,7 +188,7 @@ std::string long_tables(const Outcome &outcome, const std::vector<Line> &lines)
 Status update_documents(const std::string &top, const Outcome &outcome,
 			const std::vector<Line> &lines)
 {
-	TP_TRY(write_text(top + "/docs/peers.svg", chart(outcome, lines)));
+	TP_TRY(write_and_tell(top + "/docs/peers.svg", chart(outcome, lines)));
 	TP_TRY(replace_part(top + "/README.md", short_table(lines)));
 	return replace_part(top + "/docs/MEASUREMENTS.md", long_tables(outcome, lines));
 }

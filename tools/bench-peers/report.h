@@ -8,6 +8,9 @@
 namespace peers
 {
 
+/* Writes the file, and says which. */
+Status write_and_tell(const std::string &path, const std::string &text);
+
 /* One row for each way, with the range over all servers: for README.md. */
 std::string short_table(const std::vector<Line> &lines);
 

@@ -7,19 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../bench/command.h"
+
 namespace peers
 {
 
 using nlohmann::json;
-
-static json to_json(const Spread &spread)
-{
-	if (!spread.count)
-		return nullptr;
-	return { { "rounds", spread.count },
-		 { "median", spread.median },
-		 { "quartiles", { spread.low, spread.high } } };
-}
 
 static json to_json(const std::vector<Trouble> &troubles)
 {
@@ -69,12 +62,7 @@ Status write_json(const std::string &path, const Outcome &outcome, const std::ve
 		     { "unavailable", to_json(outcome.unavailable) },
 		     { "failures", to_json(outcome.failures) },
 		     { "rounds", rounds } };
-	std::ofstream file(path);
-
-	file << all.dump(1, '\t') << '\n';
-	if (!file.flush())
-		return system_error("write", path);
-	return success();
+	return bench::write_text(path, all.dump(1, '\t') + '\n');
 }
 
 /* ---- reading ------------------------------------------------------------------- */

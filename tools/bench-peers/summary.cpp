@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "../bench/choice.h"
+
 namespace peers
 {
 
@@ -82,7 +84,7 @@ static std::string cell_text(const Line *line)
 static void print_server(const Options &options, Server server, unsigned load,
 			 const std::vector<Line> &lines)
 {
-	std::vector<Metric> shown = chosen_metrics(options);
+	std::vector<Metric> shown = bench::chosen(metrics, options.only);
 
 	std::erase_if(shown, [&](const Metric &metric) { return metric.load != load; });
 	if (shown.empty())

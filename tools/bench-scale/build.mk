@@ -10,8 +10,8 @@ else
 TP_SCALE := $(TP_SCALE_SOURCES:%.cpp=$(BUILD)/%.o)
 endif
 # the parts of tools/bench that it uses
-TP_SCALE_BENCH := $(patsubst %,$(BUILD)/tools/bench/%.o,agent bpf_stats cell client cpu hooks place plan process \
-	server summary wire)
+TP_SCALE_BENCH := $(patsubst %,$(BUILD)/tools/bench/%.o,agent bpf_stats cell client command cpu hooks place plan \
+	process server summary wire)
 
 .PHONY: bench-scale
 bench-scale: $(BUILD)/bench-scale $(BUILD)/truepeer ## what a connection costs beside many connections, services, denied networks (root)

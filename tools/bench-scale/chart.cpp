@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
 #include <fmt/format.h>
+
+#include "tools/bench/command.h"
+#include "tools/bench/svg.h"
 
 namespace scale
 {
@@ -50,7 +52,7 @@ std::string short_number(uint32_t number)
 	return number >= 10000 ? fmt::format("{}k", number / 1000) : std::to_string(number);
 }
 
-class Chart
+class Chart : private bench::Svg
 {
 public:
 	Chart(const Options &options, const std::vector<Row> &rows) : options_(options), rows_(rows)
@@ -59,14 +61,6 @@ public:
 	std::string draw();
 
 private:
-	template <typename... Args> void out(fmt::format_string<Args...> format, Args &&...args)
-	{
-		body_ += fmt::format(format, std::forward<Args>(args)...) + "\n";
-	}
-	void text(double x, double y, const char *style, const std::string &content)
-	{
-		out(R"(<text x="{:.1f}" y="{:.1f}" class="{}">{}</text>)", x, y, style, content);
-	}
 	const Row *find(Dimension dimension, Variant variant, uint32_t level) const;
 	double top_of(const Quantity &quantity) const;
 	void legend();
@@ -84,7 +78,6 @@ private:
 	const Options &options_;
 	const std::vector<Row> &rows_;
 	double axis_ = 1;
-	std::string body_;
 };
 
 const Row *Chart::find(Dimension dimension, Variant variant, uint32_t level) const
@@ -228,12 +221,7 @@ text {{ font-family: "DejaVu Sans", Verdana, Helvetica, Arial, sans-serif; font-
 bench::Status write_chart(const std::string &path, const Options &options,
 			  const std::vector<Row> &rows)
 {
-	std::ofstream file(path);
-
-	file << Chart(options, rows).draw();
-	if (!file.flush())
-		return bench::system_error("write", path);
-	return bench::success();
+	return bench::write_text(path, Chart(options, rows).draw());
 }
 
 } // namespace scale

@@ -3,9 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <exception>
-#include <filesystem>
+#include "tools/bench/command.h"
 
 #include "chart.h"
 #include "store.h"
@@ -28,12 +26,6 @@ struct Arguments {
 	std::string header = "v2";
 	bool quick = false;
 };
-
-int fail(const Error &error)
-{
-	fmt::print(stderr, "bench-scale: {}\n", error.text());
-	return error.code == tp::ErrorCode::usage ? 2 : 1;
-}
 
 void declare(CLI::App &app, Arguments &arguments)
 {
@@ -79,19 +71,12 @@ void declare(CLI::App &app, Arguments &arguments)
 		->check(CLI::IsMember({ "v1", "v2" }))
 		->capture_default_str();
 	app.add_flag("--pin", options.bench.pin, "server and client on a CPU of their own each");
-	app.add_flag("--busy", options.bench.busy,
-		     "a process of lowest priority on each CPU, so that none goes to sleep");
 	app.add_option("--join", arguments.joined,
 		       "report what these earlier runs have measured, too, or alone without --only")
 		->delimiter(',')
 		->type_name("scale.json");
-	app.add_option("--output-dir", options.bench.output_dir,
-		       "where scale.json and scale.svg go")
-		->type_name("DIR")
-		->capture_default_str();
-	app.add_option("--truepeer", options.bench.truepeer, "the command to test")
-		->type_name("PATH")
-		->capture_default_str();
+	bench::add_usual_options(app, options.bench.busy, options.bench.output_dir,
+				 "scale.json and scale.svg", options.bench.truepeer);
 }
 
 /* With 1, to which all others are compared, in front. */
@@ -136,105 +121,53 @@ Status complete(const CLI::App &app, Arguments &arguments)
 			      bench::name_of(variant)) != arguments.engines.end())
 			options.engines.push_back(variant);
 	options.bench.header = arguments.header == "v1" ? bench::Header::v1 : bench::Header::v2;
-	/* the agent is run by execvp, which would search for a bare name */
-	options.bench.truepeer = std::filesystem::absolute(options.bench.truepeer);
-	if (access(options.bench.truepeer.c_str(), X_OK))
-		return bench::system_error("find", options.bench.truepeer, errno,
-					   "make, or --truepeer PATH");
-	return success();
+	return bench::find_truepeer(options.bench.truepeer);
 }
 
 /* Together with earlier runs, whose levels and engines count, too. */
 Status report(Options options, Outcome outcome, const std::vector<std::string> &joined)
 {
-	for (const std::string &path : joined) {
-		Status done = join(path, options, outcome);
-
-		if (!done)
-			return done;
-	}
+	for (const std::string &path : joined)
+		TP_TRY(join(path, options, outcome));
 	std::vector<Row> rows = rows_of(options, outcome);
 	const std::string &dir = options.bench.output_dir;
 	std::string json = dir + "/scale.json", svg = dir + "/scale.svg";
-	std::error_code error;
 
 	print_tables(options, outcome, rows);
-	std::filesystem::create_directories(dir, error);
-	if (error)
-		return bench::system_error("make directory", dir, error.value());
-	Status written = write_json(json, options, outcome, rows);
-	if (written)
-		written = write_chart(svg, options, rows);
-	if (written)
-		fmt::print("{}\n{}\n", json, svg);
-	return written;
+	TP_TRY(bench::make_folder(dir));
+	TP_TRY(write_json(json, options, outcome, rows));
+	TP_TRY(write_chart(svg, options, rows));
+	fmt::print("{}\n{}\n", json, svg);
+	return success();
 }
 
-Status run_all(const Arguments &arguments, bool &failures)
+Result<bool> run_all(const Arguments &arguments)
 {
 	const Options &options = arguments.options;
-	Result<bench::Place> place = bench::Place::make();
-	Result<bench::SharedBoard> board = bench::SharedBoard::make();
+	bench::Workplace workplace =
+		TP_TRY(bench::Workplace::make("bench-scale", options.bench.busy));
+	Run run(options, workplace.place, workplace.board);
 
-	if (!place || !board)
-		return place ? board.error() : place.error();
-	Result<std::vector<bench::Child>> spinners = bench::keep_awake(options.bench.busy);
-	if (!spinners)
-		return spinners.error();
-	if (bench::bpf_stats_are_on())
-		fmt::print(stderr, "bench-scale: kernel.bpf_stats_enabled is 1, which the engines "
-				   "pay for\n");
-	Run run(options, *place, *board);
 	for (const auto &[dimension, levels] : options.levels) {
 		for (const Group &group : groups_of(options, dimension)) {
-			Status done = run.group(group);
-
-			if (done && bench::interrupted())
-				done = Error{ tp::ErrorCode::system, "run", "", "interrupted" };
-			if (!done)
-				return done;
+			TP_TRY(run.group(group));
+			if (bench::interrupted())
+				return Error{ tp::ErrorCode::system, "run", "", "interrupted" };
 		}
 	}
-	failures = !run.outcome().failures.empty();
-	return report(options, run.outcome(), arguments.joined);
-}
-
-int run_bench(int argc, char **argv)
-{
-	CLI::App app("bench-scale: what a connection costs as things grow.", "bench-scale");
-	Arguments arguments;
-	bool failures = false;
-
-	declare(app, arguments);
-	try {
-		app.parse(argc, argv);
-	} catch (const CLI::ParseError &error) {
-		return app.exit(error) == 0 ? 0 : 2;
-	}
-	if (getuid() != 0)
-		return fail(
-			{ tp::ErrorCode::permission, "start", "", "not root", "run it as root" });
-	const char *path = getenv("PATH");
-	std::string wider = std::string(path ? path : "/usr/bin:/bin") + ":/usr/sbin:/sbin";
-	setenv("PATH", wider.c_str(), 1); /* ip(8) is there */
-	Status ready = complete(app, arguments);
-	if (!ready)
-		return fail(ready.error());
-	bench::catch_signals();
-	Status done = run_all(arguments, failures);
-	if (!done)
-		return bench::interrupted() ? (fail(done.error()), 130) : fail(done.error());
-	return failures ? 1 : 0;
+	TP_TRY(report(options, run.outcome(), arguments.joined));
+	return run.outcome().failures.empty();
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 {
-	try {
-		return run_bench(argc, argv);
-	} catch (const std::exception &error) { /* no memory, most likely */
-		std::fprintf(stderr, "bench-scale: %s\n", error.what());
-		return 1;
-	}
+	Arguments arguments;
+	bench::Command command = { "bench-scale", "what a connection costs as things grow." };
+
+	command.declare = [&](CLI::App &app) { declare(app, arguments); };
+	command.complete = [&](const CLI::App &app) { return complete(app, arguments); };
+	command.run = [&] { return run_all(arguments); };
+	return bench::run_command(command, argc, argv);
 }

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/bench/command.h"
 #include "tools/bench/cpu.h"
 
 namespace scale
@@ -16,15 +17,6 @@ namespace scale
 using bench::Spread;
 using bench::spread_of;
 using nlohmann::json;
-
-static json to_json(const Spread &spread)
-{
-	if (!spread.count)
-		return nullptr;
-	return { { "rounds", spread.count },
-		 { "median", spread.median },
-		 { "quartiles", { spread.low, spread.high } } };
-}
 
 static json to_json(const Spec &spec)
 {
@@ -110,12 +102,7 @@ bench::Status write_json(const std::string &path, const Options &options, const 
 		     { "failures", outcome.failures },
 		     { "sites", list_of(outcome.facts) },
 		     { "rounds", list_of(outcome.samples) } };
-	std::ofstream file(path);
-
-	file << all.dump(1, '\t') << '\n';
-	if (!file.flush())
-		return bench::system_error("write", path);
-	return bench::success();
+	return bench::write_text(path, all.dump(1, '\t') + '\n');
 }
 
 /* ---- reading ------------------------------------------------------------------ */

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
 #include <fmt/core.h>
+
+#include "command.h"
+#include "svg.h"
 
 namespace bench
 {
@@ -59,31 +61,13 @@ const char *description_of(Variant variant)
 	}
 }
 
-std::string escaped(const std::string &text)
-{
-	std::string out;
-
-	for (char c : text)
-		out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : std::string(1, c);
-	return out;
-}
-
-class Chart
+class Chart : private Svg
 {
 public:
 	Chart(const Options &options, const std::vector<Line> &lines);
 	std::string draw();
 
 private:
-	template <typename... Args> void out(fmt::format_string<Args...> format, Args &&...args)
-	{
-		body_ += fmt::format(format, std::forward<Args>(args)...) + "\n";
-	}
-	void text(double x, double y, const char *style, const std::string &content)
-	{
-		out(R"(<text x="{:.1f}" y="{:.1f}" class="{}">{}</text>)", x, y, style,
-		    escaped(content));
-	}
 	double group_height() const
 	{
 		return (double)variants_.size() * (bar_height + bar_gap) + group_gap;
@@ -108,7 +92,6 @@ private:
 	std::vector<Topology> topologies_;
 	std::vector<const Metric *> metrics_;
 	double axis_ = 1.25;
-	std::string body_;
 };
 
 Chart::Chart(const Options &options, const std::vector<Line> &lines)
@@ -276,12 +259,7 @@ text {{ font-family: "DejaVu Sans", Verdana, Helvetica, Arial, sans-serif; font-
 
 Status write_chart(const std::string &path, const Options &options, const std::vector<Line> &lines)
 {
-	std::ofstream file(path);
-
-	file << Chart(options, lines).draw();
-	if (!file.flush())
-		return system_error("write", path);
-	return success();
+	return write_text(path, Chart(options, lines).draw());
 }
 
 } // namespace bench

@@ -3,12 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
-#include <cstdio>
-#include <exception>
-#include <filesystem>
 #include <set>
 
 #include "chart.h"
+#include "choice.h"
+#include "command.h"
 #include "run.h"
 #include "summary.h"
 
@@ -24,12 +23,6 @@ struct Arguments {
 	std::string header = "v2";
 	bool quick = false;
 };
-
-int fail(const Error &error)
-{
-	fmt::print(stderr, "bench: {}\n", error.text());
-	return error.code == tp::ErrorCode::usage ? 2 : 1;
-}
 
 void declare(CLI::App &app, Arguments &arguments)
 {
@@ -62,16 +55,10 @@ void declare(CLI::App &app, Arguments &arguments)
 		->type_name("NAME")
 		->capture_default_str();
 	app.add_flag("--pin", options.pin, "server and client on a CPU of their own each");
-	app.add_flag("--busy", options.busy,
-		     "a process of lowest priority on each CPU, so that none goes to sleep");
 	app.add_flag("--bpf-stats,!--no-bpf-stats", options.bpf_stats,
 		     "a last pass that measures the programs themselves (default: on)");
-	app.add_option("--output-dir", options.output_dir, "where bench.json and bench.svg go")
-		->type_name("DIR")
-		->capture_default_str();
-	app.add_option("--truepeer", options.truepeer, "the command to test")
-		->type_name("PATH")
-		->capture_default_str();
+	add_usual_options(app, options.busy, options.output_dir, "bench.json and bench.svg",
+			  options.truepeer);
 }
 
 Status complete(const CLI::App &app, Arguments &arguments)
@@ -96,95 +83,49 @@ Status complete(const CLI::App &app, Arguments &arguments)
 		return Error{ tp::ErrorCode::usage, "--variants", *wanted.begin(),
 			      "no such variant",
 			      "plain, deferred, hooks, userspace, handshake, sender, translate" };
-	if (chosen_metrics(options).empty())
+	if (chosen(metrics, options.only).empty())
 		return Error{ tp::ErrorCode::usage, "--only", CLI::detail::join(options.only, ","),
 			      "no metric has that in its name" };
-	/* the agent is run by execvp, which would search for a bare name */
-	options.truepeer = std::filesystem::absolute(options.truepeer);
-	if (access(options.truepeer.c_str(), X_OK))
-		return system_error("find", options.truepeer, errno, "make, or --truepeer PATH");
-	return success();
+	return find_truepeer(options.truepeer);
 }
 
 Status report(const Options &options, const Outcome &outcome)
 {
 	std::vector<Line> lines = summarize(options, outcome);
-	std::error_code error;
 	std::string json = options.output_dir + "/bench.json";
 	std::string svg = options.output_dir + "/bench.svg";
 
 	print_table(options, outcome, lines);
-	std::filesystem::create_directories(options.output_dir, error);
-	if (error)
-		return system_error("make directory", options.output_dir, error.value());
-	Status written = write_json(json, options, outcome, lines);
-	if (written)
-		written = write_chart(svg, options, lines);
-	if (written)
-		fmt::print("{}\n{}\n", json, svg);
-	return written;
+	TP_TRY(make_folder(options.output_dir));
+	TP_TRY(write_json(json, options, outcome, lines));
+	TP_TRY(write_chart(svg, options, lines));
+	fmt::print("{}\n{}\n", json, svg);
+	return success();
 }
 
-Status run_all(const Options &options, bool &failures)
+Result<bool> run_all(const Options &options)
 {
-	Result<Place> place = Place::make();
-	Result<SharedBoard> board = SharedBoard::make();
+	Workplace workplace = TP_TRY(Workplace::make("bench", options.busy));
+	Run run(options, workplace.place, workplace.board);
 
-	if (!place || !board)
-		return place ? board.error() : place.error();
-	Result<std::vector<Child>> spinners = keep_awake(options.busy);
-	if (!spinners)
-		return spinners.error();
-	if (bpf_stats_are_on())
-		fmt::print(stderr, "bench: kernel.bpf_stats_enabled is 1, which the engines pay "
-				   "for\n");
-	Run run(options, *place, *board);
-	Status done = run.rounds();
-
-	if (done && options.bpf_stats)
-		done = run.stats_pass();
-	if (done && interrupted())
-		done = Error{ tp::ErrorCode::system, "run", "", "interrupted" };
-	failures = !run.outcome().failures.empty();
-	return done ? report(options, run.outcome()) : done;
-}
-
-int run_bench(int argc, char **argv)
-{
-	CLI::App app("bench: what the real client's address costs.", "bench");
-	Arguments arguments;
-	bool failures = false;
-
-	declare(app, arguments);
-	try {
-		app.parse(argc, argv);
-	} catch (const CLI::ParseError &error) {
-		return app.exit(error) == 0 ? 0 : 2;
-	}
-	if (getuid() != 0)
-		return fail(
-			{ tp::ErrorCode::permission, "start", "", "not root", "run it as root" });
-	const char *path = getenv("PATH");
-	std::string wider = std::string(path ? path : "/usr/bin:/bin") + ":/usr/sbin:/sbin";
-	setenv("PATH", wider.c_str(), 1); /* ip(8) is there */
-	Status ready = complete(app, arguments);
-	if (!ready)
-		return fail(ready.error());
-	catch_signals();
-	Status done = run_all(arguments.options, failures);
-	if (!done)
-		return interrupted() ? (fail(done.error()), 130) : fail(done.error());
-	return failures ? 1 : 0;
+	TP_TRY(run.rounds());
+	if (options.bpf_stats)
+		TP_TRY(run.stats_pass());
+	if (interrupted())
+		return Error{ tp::ErrorCode::system, "run", "", "interrupted" };
+	TP_TRY(report(options, run.outcome()));
+	return run.outcome().failures.empty();
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 {
-	try {
-		return run_bench(argc, argv);
-	} catch (const std::exception &error) { /* no memory, most likely */
-		std::fprintf(stderr, "bench: %s\n", error.what());
-		return 1;
-	}
+	Arguments arguments;
+	Command command = { "bench", "what the real client's address costs." };
+
+	command.declare = [&](CLI::App &app) { declare(app, arguments); };
+	command.complete = [&](const CLI::App &app) { return complete(app, arguments); };
+	command.run = [&] { return run_all(arguments.options); };
+	return run_command(command, argc, argv);
 }

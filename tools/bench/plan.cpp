@@ -73,19 +73,4 @@ const std::vector<Metric> metrics = {
 	{ "cpu-machine", "CPU per connection, whole machine", "us", false, "connections", false },
 };
 
-std::vector<Metric> chosen_metrics(const Options &options)
-{
-	std::vector<Metric> chosen;
-
-	for (const Metric &metric : metrics) {
-		auto named = [&](const std::string &part) {
-			return std::string(metric.name).find(part) != std::string::npos;
-		};
-		if (options.only.empty() ||
-		    std::any_of(options.only.begin(), options.only.end(), named))
-			chosen.push_back(metric);
-	}
-	return chosen;
-}
-
 } // namespace bench

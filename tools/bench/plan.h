@@ -109,9 +109,6 @@ struct Options {
 	bool bpf_stats = true;
 };
 
-/* The metrics that --only leaves. */
-std::vector<Metric> chosen_metrics(const Options &options);
-
 /* All that a run has found out. */
 struct Outcome {
 	std::vector<Metric> metrics;

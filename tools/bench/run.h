@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cell.h"
+#include "choice.h"
 
 namespace bench
 {
@@ -17,7 +18,7 @@ public:
 	Run(const Options &options, const Place &place, SharedBoard &board)
 	    : options_(options), place_(place), board_(board)
 	{
-		outcome_.metrics = chosen_metrics(options);
+		outcome_.metrics = chosen(metrics, options.only);
 		getloadavg(&outcome_.load, 1);
 	}
 

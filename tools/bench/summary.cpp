@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "command.h"
 #include "cpu.h"
 
 namespace bench
@@ -191,7 +192,7 @@ std::string date_now()
 	return text;
 }
 
-static json to_json(const Spread &spread)
+json to_json(const Spread &spread)
 {
 	if (!spread.count)
 		return nullptr;
@@ -278,12 +279,7 @@ Status write_json(const std::string &path, const Options &options, const Outcome
 		     { "failures", to_json(outcome.failures) },
 		     { "blocking_reads_with_eagain", outcome.again },
 		     { "rounds", rounds_json(outcome) } };
-	std::ofstream file(path);
-
-	file << all.dump(1, '\t') << '\n';
-	if (!file.flush())
-		return system_error("write", path);
-	return success();
+	return write_text(path, all.dump(1, '\t') + '\n');
 }
 
 } // namespace bench

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "plan.h"
 #include "process.h"
 
@@ -18,6 +20,7 @@ struct Spread {
 };
 
 Spread spread_of(std::vector<double> values);
+nlohmann::json to_json(const Spread &spread); /* null if nothing was measured */
 
 /* A metric of a variant on a topology. */
 struct Line {
