@@ -98,7 +98,7 @@ Result<Workplace> Workplace::make(const char *command, bool busy)
 	if (bpf_stats_are_on())
 		fmt::print(stderr, "{}: kernel.bpf_stats_enabled is 1, which the engines pay for\n",
 			   command);
-	return Workplace{ std::move(place), std::move(board), std::move(spinners) };
+	return Workplace{ std::move(place), board, std::move(spinners) };
 }
 
 Status make_folder(const std::string &path)
