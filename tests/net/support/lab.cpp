@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <stdexcept>
@@ -190,6 +191,8 @@ void join(const Host &hub, const std::string &bridge, const std::vector<const Ho
 
 bool has_device(const std::string &how)
 {
+	if (how.starts_with('/'))
+		return access(how.c_str(), F_OK) == 0;
 	Netns place;
 	std::string command = "link add probe1 type veth peer name probe2\n"
 			      "link add name probe0 " +

@@ -87,7 +87,10 @@ void cable(const Host &a, const std::string &device_a, const Host &b, const std:
 void join(const Host &hub, const std::string &bridge, const std::vector<const Host *> &hosts,
 	  const std::string &device);
 
-/* Whether the kernel makes such devices: "type vrf table 10", "link probe1 type vlan id 5". */
+/*
+ * Whether the kernel makes such devices: "type vrf table 10", "link probe1 type vlan id 5", or has
+ * this file: "/dev/ppp".
+ */
 bool has_device(const std::string &how);
 
 } // namespace live

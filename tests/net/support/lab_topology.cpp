@@ -1,59 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "lab_topology.h"
 
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-
 #include <cstring>
 
 #include "lo.h"
 
 namespace live
 {
-
-/* ---- tun --------------------------------------------------------------------------- */
-
-static Socket open_tun(const Host &host, const std::string &device)
-{
-	Guest there(host.fd());
-	Socket end(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-	ifreq request = {};
-
-	strncpy(request.ifr_name, device.c_str(), IFNAMSIZ - 1);
-	request.ifr_flags = IFF_TUN | IFF_NO_PI;
-	if (!end || ioctl(end.fd(), TUNSETIFF, &request))
-		give_up("make tun device: " + device);
-	host.ip("link set " + device + " addrgenmode none up\n");
-	return end;
-}
-
-TunCable::TunCable(const Host &a, const Host &b, const std::string &device)
-    : ends_{ open_tun(a, device), open_tun(b, device) }
-{
-	thread_ = std::jthread([this] {
-		static char bytes[1 << 16];
-		pollfd ready[2] = { { ends_[0].fd(), POLLIN, 0 }, { ends_[1].fd(), POLLIN, 0 } };
-
-		while (!stopping_) {
-			poll(ready, 2, 50);
-			for (int i : { 0, 1 }) {
-				ssize_t n = read(ends_[i].fd(), bytes, sizeof(bytes));
-
-				if (n > 0)
-					(void)!write(ends_[!i].fd(), bytes, (size_t)n);
-			}
-		}
-	});
-}
-
-TunCable::~TunCable()
-{
-	stopping_ = true;
-	thread_.join();
-}
 
 /* ---- the networks -------------------------------------------------------------------- */
 
@@ -225,8 +178,7 @@ static void macvlan(Site &s)
 	s.serve_at(1, 1);
 }
 
-/* A device on top of the cable, at each end; `how` with %LOCAL and %REMOTE. */
-static void on_top(Site &s, const std::string &how)
+void on_top(Site &s, const std::string &how)
 {
 	Host &client = s.add();
 	const Host *ends[] = { &s.host, &client };
@@ -255,22 +207,6 @@ static void vlan(Site &s)
 static void vxlan(Site &s)
 {
 	on_top(s, "type vxlan id 7 dstport 4789 local %LOCAL remote %REMOTE");
-}
-
-static void gre(Site &s)
-{
-	on_top(s, "type gre local %LOCAL remote %REMOTE");
-}
-
-static void tun(Site &s)
-{
-	Host &client = s.add();
-
-	s.tuns.emplace_back(s.host, client, "tun0");
-	s.host.address("tun0", 1, 1);
-	client.address("tun0", 1, 2);
-	s.client = &client;
-	s.serve_at(1, 1);
 }
 
 static void vrf(Site &s)
@@ -321,10 +257,10 @@ const std::vector<Topology> &topologies()
 			{ "macvlan", Way::straight, macvlan, "link probe1 type macvlan" },
 			{ "VLAN", Way::straight, vlan, "link probe1 type vlan id 5" },
 			{ "vxlan", Way::straight, vxlan, "type vxlan id 7 dstport 4789" },
-			{ "tun", Way::no_ethernet, tun },
-			{ "GRE", Way::no_ethernet, gre, "type gre local 10.1.0.1 remote 10.1.0.2" },
 		};
 
+		for (const Topology &more : tunnel_topologies())
+			list.push_back(more);
 		for (const Topology &more : host_topologies())
 			list.push_back(more);
 		return list;

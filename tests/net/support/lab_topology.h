@@ -27,6 +27,29 @@ private:
 	std::jthread thread_;
 };
 
+/* Two PPP devices, and a thread that carries the bytes of the line between them. */
+class PppCable
+{
+public:
+	PppCable(const Host &a, const Host &b, const std::string &device);
+	~PppCable();
+	PppCable(const PppCable &) = delete;
+	PppCable &operator=(const PppCable &) = delete;
+
+private:
+	struct End {
+		Socket line;       /* the far side of the terminal that the device sends on */
+		Socket channel;    /* the terminal, with the line discipline of PPP */
+		Socket unit, link; /* of /dev/ppp */
+	};
+
+	static End open_end(const Host &host, const std::string &device);
+
+	End ends_[2];
+	std::atomic<bool> stopping_ = false;
+	std::jthread thread_;
+};
+
 /* One network, while it is there.  By family: [0] IPv4, [1] IPv6. */
 struct Site {
 	explicit Site(const Host &own) : host(own) {}
@@ -34,6 +57,7 @@ struct Site {
 	const Host &host; /* with truepeer */
 	std::list<Host> others;
 	std::list<TunCable> tuns;
+	std::list<PppCable> lines;
 	const Host *client = nullptr; /* where the proxy is; nothing: on `host` */
 	const Host *server = nullptr; /* nothing: on `host` */
 	std::string listen[2];        /* the server's address */
@@ -62,13 +86,22 @@ struct Topology {
 	const char *name; /* as in the table */
 	Way way;
 	void (*build)(Site &site);
-	const char *device = ""; /* what the kernel needs: has_device() */
+	const char *device = ""; /* what the kernel needs: has_device(), or a file of /dev */
 };
 
 const std::vector<Topology> &topologies();
 
+/* Those without Ethernet, which topologies() has, too. */
+std::vector<Topology> tunnel_topologies();
+
 /* Those of containers and of network cards' offloads, which topologies() has, too. */
 std::vector<Topology> host_topologies();
+
+/*
+ * host (1,1) eth0 ---- eth0 (1,2) client, and the same with device top0 (2,1) on top of each eth0.
+ * `how` is what ip(8) needs to make it, with %LOCAL and %REMOTE for the addresses below.
+ */
+void on_top(Site &site, const std::string &how);
 
 /* host (1,1) eth0 ---- eth0 (1,2) client */
 void build_veth(Site &site);
