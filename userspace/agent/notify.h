@@ -38,8 +38,8 @@ public:
 	void failed(const std::string &why);
 
 	/*
-	 * Shows the watchdog that the event loop is running, and keeps the number of live connections
-	 * in the status. The loop may call it at any rate. `origins` is tp_origins.
+	 * Shows the watchdog that the event loop is running, and keeps the number of live
+	 * connections in the status. The loop may call it at any rate. `origins` is tp_origins.
 	 */
 	void tick(int origins);
 

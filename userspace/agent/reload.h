@@ -33,9 +33,9 @@ Status check_unchanged(const RunOptions &before, const RunOptions &after);
 
 /*
  * Puts the changes into the maps, in such an order that a connection is at any moment treated as
- * one of the two setups says. Live connections, and those that wait for their header, keep the rules
- * that they began with. `between` is called from time to time, because many denied networks take
- * long. `namespaces` is read after the last call of `between`.
+ * one of the two setups says. Live connections, and those that wait for their header, keep the
+ * rules that they began with. `between` is called from time to time, because many denied networks
+ * take long. `namespaces` is read after the last call of `between`.
  */
 Status apply(const Changes &changes, const Programs &programs,
 	     const std::vector<uint64_t> &namespaces, const std::function<void()> &between);

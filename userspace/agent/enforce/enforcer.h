@@ -42,8 +42,8 @@ public:
 	Status enter(size_t space, const Namespace &fresh);
 
 	/*
-	 * `open` opens a namespace, by its cookie, that is not one of `spaces`. The namespace is closed
-	 * again at the next expire(), so that it can end.
+	 * `open` opens a namespace, by its cookie, that is not one of `spaces`. The namespace is
+	 * closed again at the next expire(), so that it can end.
 	 */
 	using Opener = std::function<Result<Namespace>(uint64_t netns)>;
 	void set_opener(Opener open) { open_other_ = std::move(open); }

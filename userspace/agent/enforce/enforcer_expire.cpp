@@ -36,8 +36,8 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry 
 {
 	/*
 	 * Without an acknowledgement, the client knows of no connection that could be reset. In a
-	 * namespace that has gone, no reset can be sent. The entry is deleted in both cases, because
-	 * its outcome was counted.
+	 * namespace that has gone, no reset can be sent. The entry is deleted in both cases,
+	 * because its outcome was counted.
 	 */
 	if (entry.ack && (entry.peer.engine != TP_ENGINE_TRANSLATE || entry.rtt_ms))
 		send(flow, reset_flags, entry.ack, entry.start + sent_bytes(entry));
@@ -49,7 +49,9 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry 
 /* Whether the entry still waits for a header that it must have. */
 static bool must_have_header(const tp_pending_entry &entry)
 {
-	/* the gate lets it through after its time, unless the sender engine holds bytes of it back */
+	/*
+	 * the gate lets it through after its time, unless the sender engine holds bytes of it back
+	 */
 	if (is_optional(entry) && (entry.peer.engine != TP_ENGINE_SENDER || !entry.seen))
 		return false;
 	return entry.state == TP_PENDING_WAITING;

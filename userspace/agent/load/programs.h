@@ -74,7 +74,9 @@ public:
 	Status refresh(bool may_send);
 	/* Tells `status` on how many interfaces the tc programs had to be attached again. */
 	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
-	/* Notes that a reload begins. A command that asks for one from now on waits for the next. */
+	/*
+	 * Notes that a reload begins. A command that asks for one from now on waits for the next.
+	 */
 	void count_reload();
 	/* Tells `status` and `reload` what came of reading the configuration again. */
 	Status tell_reload(const Status &done, const std::string &text);
@@ -84,8 +86,8 @@ public:
 	/* The engines, and which of them serve. */
 	const EngineChoice &engines() const { return engines_; }
 	/*
-	 * The tc programs of the namespace at this index of Setup::namespaces, in the order in which
-	 * they see a packet.
+	 * The tc programs of the namespace at this index of Setup::namespaces, in the order in
+	 * which they see a packet.
 	 */
 	std::vector<TcPrograms> tc_programs(size_t space) const;
 	/* The tc programs of all namespaces that the agent finds by itself. */

@@ -150,8 +150,8 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	bpf_map__set_max_entries(skeleton->maps.tp_origins, most);
 	/*
 	 * about as many connections again may be in TIME_WAIT; if there are more, the oldest are
-	 * removed. The size is a power of two, because otherwise the kernel makes up to twice as many
-	 * buckets.
+	 * removed. The size is a power of two, because otherwise the kernel makes up to twice as
+	 * many buckets.
 	 */
 	bpf_map__set_max_entries(skeleton->maps.tp_translations, std::bit_floor(2 * most));
 	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
@@ -268,7 +268,10 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 		const bpf_map *own =
 			bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
 
-		/* the copies have data of their own, but share the part that the agent changes later */
+		/*
+		 * the copies have data of their own, but share the part that the agent changes
+		 * later
+		 */
 		bool shared = !bpf_map__is_internal(map) || own == skeleton_->maps.data_tp_ports ||
 			      own == skeleton_->maps.data_tp_trace;
 		if (shared && bpf_map__reuse_fd(map, bpf_map__fd(own)))

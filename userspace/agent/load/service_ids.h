@@ -29,10 +29,10 @@ public:
 	void note(const std::vector<ServiceSetup> &services);
 
 	/*
-	 * Gives each service of `now` the id of the service with the same ports in `before`, or else
-	 * a free id. Ids that no service has had come first. When these are used up, it reads which
-	 * ids connections of removed services still have, because such an id must not be given to
-	 * another service. The error is ErrorCode::busy if no id is free.
+	 * Gives each service of `now` the id of the service with the same ports in `before`, or
+	 * else a free id. Ids that no service has had come first. When these are used up, it reads
+	 * which ids connections of removed services still have, because such an id must not be
+	 * given to another service. The error is ErrorCode::busy if no id is free.
 	 */
 	Status assign(const std::vector<ServiceSetup> &before, std::vector<ServiceSetup> &now,
 		      const ServiceUsers &users);

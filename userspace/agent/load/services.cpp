@@ -17,7 +17,9 @@
 namespace tp
 {
 
-/* Entries for namespaces that the agent finds. A service has one in each where it has a listener. */
+/*
+ * Entries for namespaces that the agent finds. A service has one in each where it has a listener.
+ */
 static constexpr uint32_t most_found_services = 65536;
 
 uint32_t service_room(const Setup &setup)
@@ -160,10 +162,10 @@ static Policies by_network(const ServiceSetup &service)
 }
 
 /*
- * The programs use the policy of the longest prefix. So longer prefixes are set before shorter ones,
- * because networks inside a shorter prefix would otherwise have its policy until their own is set.
- * And shorter prefixes are removed before longer ones, because networks inside a longer prefix would
- * otherwise have the policy of a shorter one that is about to be removed.
+ * The programs use the policy of the longest prefix. So longer prefixes are set before shorter
+ * ones, because networks inside a shorter prefix would otherwise have its policy until their own is
+ * set. And shorter prefixes are removed before longer ones, because networks inside a longer prefix
+ * would otherwise have the policy of a shorter one that is about to be removed.
  */
 std::vector<PolicyStep> policy_steps(const ServiceSetup &from, const ServiceSetup &to)
 {

@@ -305,7 +305,10 @@ void Containers::tick()
 	for (uint64_t cookie : gone) {
 		Found &found = *found_.at(cookie);
 
-		/* if it still exists, it has been named by --netns meanwhile, and has other programs */
+		/*
+		 * if it still exists, it has been named by --netns meanwhile, and has other
+		 * programs
+		 */
 		if (Visit visit(found); visit)
 			found.interfaces->detach();
 		end(cookie);

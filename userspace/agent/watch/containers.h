@@ -67,12 +67,14 @@ public:
 	~Containers();
 
 	/*
-	 * Covers the namespaces that have listeners already, and those in which the agent with these
-	 * pins, a predecessor, has covered some.
+	 * Covers the namespaces that have listeners already, and those in which the agent with
+	 * these pins, a predecessor, has covered some.
 	 */
 	Status cover_existing(const std::string &predecessor);
 
-	/* The interfaces whose programs must be pinned. pins_are_in() says where they were pinned. */
+	/*
+	 * The interfaces whose programs must be pinned. pins_are_in() says where they were pinned.
+	 */
 	std::vector<Interfaces *> interfaces();
 	void pins_are_in(const std::string &dir) { dir_ = dir; }
 

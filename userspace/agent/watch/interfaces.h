@@ -41,7 +41,9 @@ public:
 	/* Detaches the programs from all interfaces. */
 	void detach();
 
-	/* Pins the links in `dir`, now and later, and unpins them when their interface disappears. */
+	/*
+	 * Pins the links in `dir`, now and later, and unpins them when their interface disappears.
+	 */
 	Status pin_in(const std::string &dir);
 	/* Call it when that directory has been renamed. */
 	void pins_moved(const std::string &dir) { dir_ = dir; }

@@ -54,7 +54,9 @@ public:
 	virtual bool runs_at_tc() const { return false; }
 	virtual TcPrograms tc_programs(const bpf_object *) const { return {}; }
 
-	/* The field in which `status` finds why services lack this engine; empty if none ever does. */
+	/*
+	 * The field in which `status` finds why services lack this engine; empty if none ever does.
+	 */
 	virtual std::span<char> why_not(tp_config_entry &) const { return {}; }
 
 	/* Whether it is always loaded, and serves the connections that other engines leave. */
