@@ -25,16 +25,16 @@ CXXFLAGS ?= -O2 -g
 CXXSTD   := -std=c++20 -fno-strict-aliasing -pthread $(WARN) -MMD -MP -DTP_VERSION='"$(VERSION)"'
 INCLUDE  := -I. -Iuserspace -Iuserspace/include -isystem $(BUILD)/gen
 , := ,
-# static, so that the one binary runs on hosts without libbpf; the library links libbpf only
+# the command is linked statically, so that it runs on hosts without libbpf; the library links libbpf only
 LIBBPF        := -lbpf -lelf -lz
 LIBBPF_STATIC := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic
-# statically where that can be had; Debian has the shared library only (libprometheus-cpp-core1.0)
+# linked statically if there is an archive; Debian has the shared library only (libprometheus-cpp-core1.0)
 PROMETHEUS    := $(if $(shell $(CXX) -print-file-name=libprometheus-cpp-core.a | grep /),\
 	-Wl$(,)-Bstatic -lprometheus-cpp-core -Wl$(,)-Bdynamic,-lprometheus-cpp-core)
-# the agent's; of libmnl, libmount and libsystemd Debian has shared libraries only, which iproute2, mount and apt
-# need, too
+# the agent's libraries; Debian has libmnl, libmount and libsystemd as shared libraries only, which iproute2, mount and
+# apt need, too
 AGENT_LIBS    := -Wl,-Bstatic -lcap-ng -Wl,-Bdynamic -Wl,--as-needed -lmnl -lmount -lsystemd $(PROMETHEUS)
-# SHARED=1: all of them shared, as packages have it
+# SHARED=1 links all libraries as shared ones, as for packages
 AGENT_SHARED := -Wl,--as-needed -lbpf -lelf -lz -lcap-ng -lmnl -lmount -lsystemd -lprometheus-cpp-core
 SHARED       ?= 0
 ifeq ($(SHARED),1)
@@ -43,8 +43,8 @@ else
 AGENT_LINK := $(LIBBPF_STATIC) $(AGENT_LIBS)
 endif
 
-# 1: the files of a folder are compiled as one translation unit, which takes half the time where
-# all is to be built once.  tools/test chooses that, until `make clean`, where there is no build.
+# UNITY=1 compiles the files of a folder as one translation unit, which takes half the time when
+# everything is built once.  tools/test chooses it if there is no build; it lasts until `make clean`.
 UNITY ?= $(if $(wildcard $(BUILD)/unity),1,0)
 
 # $(call in_one,FILE,SOURCES): FILE.cpp includes them all
@@ -95,19 +95,19 @@ deps: ## install the Debian packages that building, testing and the demo need
 deb: ## build the Debian packages into build/deb
 	$(Q)tools/deb
 
-demo: ## the main job on this machine: HAProxy, Node, the real client's address
+demo: ## show on this machine what truepeer does: HAProxy, Node, the real client's address
 	$(Q)tools/demo
 
 test: ## build and run every test (root)
 	$(Q)tools/test
 
-check: ## a quick look while working: each test with one of its parameters (root)
+check: ## run each test with one of its parameters, for work in progress (root)
 	$(Q)tools/test --quick
 
 # generated headers that units include
 GENERATED := $(BUILD)/gen/truepeer.skel.h $(TEST_SKELS) $(BUILD)/gen/abi_members.inc
 
-lint: $(GENERATED) compile_commands.json ## clang-format and clang-tidy over all C and C++; tools/lint --fix-format mends
+lint: $(GENERATED) compile_commands.json ## check all C and C++ with clang-format and clang-tidy; tools/lint --fix-format corrects
 	$(Q)tools/lint
 
 compile_commands.json: ## write build/compile_commands.json: how each file is compiled, for clang-tidy and editors
@@ -118,5 +118,5 @@ compile_commands.json: ## write build/compile_commands.json: how each file is co
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)
 
-help: ## this list
+help: ## print this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The tests: every tests/FOLDER/NAME_test.cpp becomes build/tests/NAME_test.  The
-# other .cpp files of a folder are its support, linked into each of its tests; those of
-# tests/net/support into the tests of tests/net and tests/apps, those of tests/unit into all.  tests/bpf/NAME.bpf.c is there as NAME.skel.h, tests/preload/NAME.c as
-# build/tests/NAME.so.
+# The tests: every tests/FOLDER/NAME_test.cpp becomes build/tests/NAME_test.  The other .cpp files of
+# a folder are support files, which are linked into each of its tests.  Those of tests/net/support are
+# linked into the tests of tests/net and tests/apps, and those of tests/unit into all tests.
+# tests/bpf/NAME.bpf.c becomes NAME.skel.h, and tests/preload/NAME.c becomes build/tests/NAME.so.
 #
-# From userspace/build.mk, where it is set: TEST_LIBRARIES, archives that tests link.
+# userspace/build.mk sets TEST_LIBRARIES, the archives that tests link.
 
-# A precompiled header takes a third of what compiling the tests costs; TEST_PCH= does without.
+# A precompiled header saves a third of the time for compiling the tests; TEST_PCH= switches it off.
 TEST_PCH ?= 1
 
-# The programs of net/ and apps/ wait most of the time: it is their compilation that is to be quick.
+# The programs of net/ and apps/ wait most of the time, so they are compiled without optimization.
 TEST_CXXFLAGS ?= -O1 -g1
 LIVE_CXXFLAGS  = $(TEST_CXXFLAGS:-O1=-O0)
 TEST_WARN     := -Wno-missing-field-initializers
@@ -20,7 +20,7 @@ TEST_SUPPORT := $(filter-out $(TEST_SOURCES),$(wildcard $(TEST_DIRS:%=tests/%/*.
 TEST_OBJECTS := $(patsubst tests/%.cpp,$(BUILD)/tests/obj/%.o,$(TEST_SOURCES) $(TEST_SUPPORT))
 TESTS        := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(TEST_SOURCES))))
 
-# tests/preload/NAME.c: for LD_PRELOAD
+# the libraries that tests preload (LD_PRELOAD)
 TEST_PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
 
 # the example server of the Go module, without cgo; nothing is fetched
@@ -46,7 +46,7 @@ test-kernels: all tests ## run the tests of tests/vm/programs on Debian's kernel
 # ---- the same with sanitizers ------------------------------------------------
 
 SANITIZED := $(BUILD)/sanitized
-# without -Werror: they make the compiler see uses of what is not initialized
+# without -Werror, because sanitizers make the compiler warn of uninitialized values
 SANITIZE  := WARN=-Wall TEST_PCH= UNITY=1 BUILD=$(SANITIZED) $(foreach f,CXXFLAGS TEST_CXXFLAGS,\
 	$(f)="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer")
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tests of the Python and Go modules (userspace/bindings) that need no live connection.
+"""Run the tests of the Python and Go modules (userspace/bindings) that need no live connection.
 
-Those on live connections are tests/apps/bindings_test.cpp.  Python: standard library only.  Go: no cgo, and
-nothing is fetched.
+Tests on live connections are in tests/apps/bindings_test.cpp.  The Python module needs only the standard
+library.  The Go module needs no cgo, and nothing is fetched.
 """
 
 import json
@@ -16,7 +16,7 @@ import leftovers
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / os.environ.get("TP_BUILD", "build")
-TIMEOUT = 600  # seconds: the first time Go compiles its library
+TIMEOUT = 600  # seconds, because Go compiles its library the first time
 
 
 def python_outcomes(output):
@@ -29,7 +29,7 @@ def python_outcomes(output):
 
 
 def go_outcomes(output):
-    """The same of `go test -json`."""
+    """{test: (status, detail)} of the output of `go test -json`."""
     statuses = {"pass": "passed", "fail": "failed", "skip": "skipped"}
     outcomes, said = {}, {}
     for line in output.splitlines():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a GoogleTest program planned, reported and printed."""
+"""Read which tests a GoogleTest program has, and what it reported and printed about them."""
 
 import functools
 import json
@@ -9,7 +9,7 @@ import subprocess
 
 @functools.cache
 def list_tests(program, folder, environment=()):
-    """The names of a program's tests, in its order; [] where there is none."""
+    """The names of a program's tests, in its order; [] if it has none or does not run."""
     listing = subprocess.run([str(program), "--gtest_list_tests"], cwd=folder, text=True,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              timeout=60, check=False, env={**os.environ, **dict(environment)})
@@ -24,7 +24,7 @@ def list_tests(program, folder, environment=()):
 
 
 def read_report(text):
-    """{test: (status, detail)} of a JSON report; ValueError if it is none."""
+    """{test: (status, detail)} of a JSON report; raises ValueError if the text is not JSON."""
     outcome = {}
     for suite in json.loads(text)["testsuites"]:
         for test in suite["testsuite"]:
@@ -40,7 +40,7 @@ def read_report(text):
 
 
 def between(output, test):
-    """What was printed from a test's start to its end."""
+    """The output from a test's start to its end."""
     _, found, rest = output.partition(f"[ RUN      ] {test}\n")
     if not found:
         return ""
@@ -50,7 +50,7 @@ def between(output, test):
 
 
 def before_crash(output, tests):
-    """Without a report: what the tests that ended came to, and the test that did not end."""
+    """Without a report: the results of the tests that ended, and the test that did not end."""
     began = [t for t in tests if f"[ RUN      ] {t}\n" in output]
     outcome = {}
     for test in began[:-1]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Parts of a test run that take only the CPU time which the tests leave."""
+"""Run parts of a test run with the CPU time that the tests do not use."""
 
 import os
 import pathlib
@@ -9,23 +9,23 @@ import threading
 import leftovers
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-IDLE = ["chrt", "--idle", "0"]  # only with CPU time that nobody else wants
+IDLE = ["chrt", "--idle", "0"]  # runs only when nothing else does
 
 
 class Idle:
-    """Sessions that run with the CPU time that is left, as long as there are other tests.
+    """Sessions that run only when nothing else does, until end() is called.
 
-    After that they are like any other process: on a machine that never has time left they would
-    get next to none.
+    After end(), they are scheduled like other processes, so that they also finish on a machine
+    that is never idle.
     """
 
     def __init__(self, running):
-        """`running`: the runner's own set of sessions, which it ends when it is interrupted."""
+        """`running` is the runner's set of sessions, which it ends when it is interrupted."""
         self.running = running
         self.sessions, self.over, self.lock = set(), False, threading.Lock()
 
     def run(self, *command):
-        """The exit code, what it printed, and the seconds of CPU time that it and its children had."""
+        """Return the exit code, the output, and the seconds of CPU time of it and its children."""
         with self.lock:
             process = subprocess.Popen([*([] if self.over else IDLE), *command], cwd=TOP, text=True,
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -43,7 +43,7 @@ class Idle:
     def end(self):
         with self.lock:
             self.over = True
-            for _ in range(3):  # a child that begins meanwhile has its parent's policy
+            for _ in range(3):  # a child that a thread starts meanwhile may still be idle
                 for thread in self.threads():
                     try:
                         os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The table of tests/net/lab_table_test.cpp: networks by engines, from the lines LAB\\t..."""
+"""Make the table of tests/net/lab_table_test.cpp, networks by engines, from its lines LAB\\t..."""
 
 
 def cells(output):
@@ -9,7 +9,7 @@ def cells(output):
 
 
 def text(found):
-    """As columns; both families in a cell where they differ."""
+    """The table as text; a cell has both families if they differ."""
     by_cell, rows, engines = {}, [], []
     for _, network, engine, family, value in sorted(found):
         by_cell.setdefault((network, engine), {})[family] = value
@@ -26,7 +26,7 @@ def text(found):
 
 
 def one(values):
-    """IPv4 and IPv6 in one word where they agree."""
+    """A cell's text: one value if IPv4 and IPv6 agree, otherwise both."""
     if not values:
         return "no result"
     if len(values) == 2 and len(set(values.values())) == 1:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What tests that crashed or hung leave behind, found and removed.
+"""Find and remove what tests that crashed or hung leave behind.
 
-Tests name what they make tp-test-PID..., with their own process id: cgroups, network
-namespaces, folders in bpffs and in /tmp.  Whatever has the id of a process that is gone, or
-of one that this runner started, is a leftover; another runner's is not touched.
+Tests make cgroups, network namespaces, and folders in bpffs and in /tmp, and name them
+tp-test-PID..., with their own process id.  Such a thing is a leftover if the process is gone, or
+if this runner has started it.  Those of another runner are not touched.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ NAME = re.compile(r"tp-test-(\d+)")
 
 
 def adopt_orphans():
-    """Processes whose parent dies become this process's children, so that none is lost."""
+    """Make processes whose parent dies this process's children, so that none is lost."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -41,8 +41,8 @@ def processes():
 
 
 def run_session(command, running, timeout, **options):
-    """Run a command in a session of its own, whose leader is in `running` meanwhile, and end
-    all of it: exit code and output."""
+    """Run a command in a session of its own, whose leader is in `running` meanwhile.  Kill what is
+    left of the session afterwards, and return the exit code and the output."""
     process = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                errors="replace", start_new_session=True, **options)
@@ -87,7 +87,7 @@ def cgroup_root():
 
 
 def abandoned(name):
-    """The maker in the name is gone, or is a child of this runner (all its tests have ended)."""
+    """Whether the process in the name is gone, or is a child of this runner, whose tests have ended."""
     match = NAME.match(name)
     if not match:
         return False
@@ -119,7 +119,7 @@ def remove_pins(path):
 
 
 def clean():
-    """Remove what is left; the names of what was found."""
+    """Remove what tests have left, and return the names of what was found."""
     found = []
     for pid in orphans():
         try:

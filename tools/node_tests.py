@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tests of the Node module (userspace/bindings/node), with what Node there is.
+"""Run the tests of the Node module (userspace/bindings/node) with the installed Node.
 
-$TP_NODE_VERSIONS, separated by commas or spaces, names programs or folders of other Node versions, such as
-/opt/node-18/bin/node: each runs all of them.
+$TP_NODE_VERSIONS names other Node programs or their folders instead, separated by commas or spaces, such as
+/opt/node-18/bin/node.  Each of them runs all tests.
 """
 
 import json
@@ -17,7 +17,7 @@ import leftovers
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = TOP / "userspace/bindings/node"
-TIMEOUT = 300  # seconds, for a file
+TIMEOUT = 300  # seconds for one file
 
 
 def programs():

@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Run the built tests and count the results.
 
-Programs of tests/unit and tests/bpf run whole.  Those of tests/net and tests/apps
-are taken apart: a process for a few tests of one suite, so that a crash or a
-hang costs one test and processes can run side by side.  What a crash
-kept from running is run again.  Those of the Node module run a file at a time (node_tests.py), those of the
-Python and Go modules each in one process (binding_tests.py).
-What took longest in the last run goes first.  The kernel
-matrix (tests/vm), whose machines have a clock of their own, and clang-tidy and clang-format
-(tools/lint) run beside all of it with the CPU time that is left.  What the lab's tests tell
-(lab_table.py) is printed as one table before the last line, and kept in build/tests/lab-table.txt.
+Each program of tests/unit and tests/bpf runs in one process.  Programs of tests/net and tests/apps
+run in a process for every few tests of a suite, so that a crash or a hang fails one test only and
+processes can run side by side.  Tests that a crash kept from running are run again.  Tests of the
+Node module run one file at a time (node_tests.py), and those of the Python and Go modules in one
+process for each module (binding_tests.py).  Jobs that took longest in the last run go first.
 
-Every planned test has one result; a crash, a time-out, a program without a
-test, an exit code that disagrees with the results are failures.
+The kernel matrix (tests/vm), whose machines have a clock of their own, and clang-tidy and
+clang-format (tools/lint) run beside the tests with the CPU time that these do not use.  The results
+of the lab's tests (lab_table.py) are printed as one table before the last line, and kept in
+build/tests/lab-table.txt.
+
+Every planned test has one result.  A crash, a time-out, a program without a test, and an exit code
+that disagrees with the results are failures.
 """
 
 import argparse
@@ -41,20 +42,20 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / os.environ.get("TP_BUILD", "build")
 JOB_SECONDS = BUILD / "test-seconds.json"
 LIVE = ("net", "apps")
-PACED = "soak_test"  # two minutes of little work, beside everything else
+PACED = "soak_test"  # takes two minutes but little CPU time, so it runs beside everything else
 CHUNK = 8
-# Time limits of tests (tests/net/support/sandbox.h): a wait ends when what it waits for is there,
-# so large limits cost nothing, and the machine may have other work.
+# The factor for the tests' time limits (tests/net/support/sandbox.h).  A wait ends when its
+# condition holds, so large limits cost nothing, and a busy machine needs them.
 TIME_SCALE = max(1, int(os.environ.setdefault("TP_TIME_SCALE", "4")))
 
 
 class Results:
-    """One result for each test, printed when it comes in; and how long each job took."""
+    """One result for each test, printed when the test fails; and how long each job took."""
 
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
         self.seconds, self.cpu = {}, {}
-        self.cells = []  # of the lab's table
+        self.cells = []  # the cells of the lab's table
         self.lock = threading.Lock()
 
     def add(self, name, status, detail=""):
@@ -84,7 +85,7 @@ def cpu_seconds(usage):
 
 
 def ended(process, cpu, name):
-    """Like process.poll(); notes what the process and its children have used of the CPU."""
+    """Like process.poll(); also records the CPU time of the process and its children."""
     pid, status, usage = os.wait4(process.pid, os.WNOHANG)
     if pid == 0:
         return False
@@ -96,7 +97,7 @@ def ended(process, cpu, name):
 class Job:
     """One process: some tests of one test program."""
 
-    running = set()  # sessions, by the id of their first process
+    running = set()  # the ids of the sessions that are running
 
     def __init__(self, program, tests, test_timeout, total=None):
         self.program, self.tests = program, tests
@@ -120,7 +121,7 @@ class Job:
             return self.crashed(results, code, output, hung)
         missing = [t for t in self.tests if t not in outcome]
         for test, (status, detail) in outcome.items():
-            if status != "passed":  # what the test's processes printed belongs to it
+            if status != "passed":  # show also what the test's processes printed
                 detail = between(output, test) or detail
             results.add(f"{self.program.name} {test}", status, detail)
         for test in missing:
@@ -166,7 +167,7 @@ class Job:
         return process.returncode, "".join(output), hung
 
     def crashed(self, results, code, output, hung):
-        """No report: the test that was running has failed, those before it have their line."""
+        """Without a report: fail the test that was running, and add the results of earlier ones."""
         outcome, culprit = before_crash(output, self.tests)
         for test, (status, detail) in outcome.items():
             results.add(f"{self.program.name} {test}", status, detail)
@@ -178,7 +179,7 @@ class Job:
 
 
 def one_of_each(tests):
-    """Of the parameters of a test one, which is the same in each run and not the same for all."""
+    """Choose one parameter of each test: the same in each run, but not the same for all tests."""
     instances = {}
     for test in tests:
         base, slash, _ = test.rpartition("/")
@@ -205,7 +206,7 @@ def plan(program, live, args, test_timeout):
 
 
 def beside(function, *arguments):
-    """Call it in a thread of its own; returns what waits for its end, and raises what it did."""
+    """Call a function in a thread; return a function that waits for it and raises its exception."""
     raised = []
 
     def call():
@@ -243,7 +244,7 @@ def run_jobs(jobs, results, workers):
 
 
 def run_kernel_matrix(results, idle):
-    """tests/vm/run writes a line of JSON for each of its results."""
+    """Run tests/vm/run, which writes a line of JSON for each of its results."""
     with tempfile.TemporaryDirectory(prefix="tp-test-results-") as folder:
         report = pathlib.Path(folder, "results")
         code, output, cpu = idle.run(str(TOP / "tests/vm/run"), "--results", str(report))
@@ -265,19 +266,20 @@ def run_lint(results, idle):
 
 
 class Times:
-    """When each part of the run began and ended, in seconds from its start, and the CPU time of
-    all of its processes, which says more on a machine with other work."""
+    """When each part of the run began and ended, in seconds from the run's start, and the CPU time
+    of its processes, which is more reliable on a machine with other work."""
 
     def __init__(self):
         self.start, self.parts = time.monotonic(), []
-        self.built = self.children()  # tools/test has become this process
+        # tools/test has become this process, so the build's processes are its children
+        self.built = self.children()
 
     @staticmethod
     def children():
         return cpu_seconds(resource.getrusage(resource.RUSAGE_CHILDREN))
 
     def of(self, name, function):
-        """The function, which then adds its part when it has ended."""
+        """Return the function, wrapped so that it adds its part when it ends."""
         def timed(*arguments):
             began = time.monotonic()
             try:
@@ -287,12 +289,12 @@ class Times:
         return timed
 
     def report(self, cpu):
-        """`cpu`: of the parts that run beside the others."""
+        """Print the times; `cpu` has the CPU time of the parts that run beside the tests."""
         total = self.children()
         beside = {name: cpu[name] for name in ("kernels", "lint") if name in cpu}
         tests = total - self.built - sum(beside.values())
         of_part = beside | {"unit and live": tests}
-        seconds = float(os.environ.get("TP_BUILD_SECONDS", 0))  # tools/test
+        seconds = float(os.environ.get("TP_BUILD_SECONDS", 0))  # set by tools/test
         if seconds:
             print(f"time: {'build':14} {seconds:6.0f} s, CPU {self.built:6.0f} s")
         for name, began, end in sorted(self.parts, key=lambda part: part[1:]):
@@ -302,7 +304,7 @@ class Times:
 
 
 def longest_first(jobs):
-    """By the times of the last run; what has none may be long."""
+    """Sort jobs by their time in the last run; a job that has none may be long and goes first."""
     try:
         seconds = json.loads(JOB_SECONDS.read_text())
     except (OSError, ValueError):
@@ -325,14 +327,14 @@ def main():
                              "'node FILE', of the others 'python truepeer', 'go truepeer') "
                              "contains TEXT")
     parser.add_argument("--quick", action="store_true",
-                        help="each test with one of its parameters, without the soak, the kernel "
-                             "matrix and clang-tidy: while working")
+                        help="for work in progress: run each test with one of its parameters, and "
+                             "leave the soak, the kernel matrix and clang-tidy out")
     parser.add_argument("--no-kernels", action="store_true", help="leave the kernel matrix out")
     parser.add_argument("--no-lint", action="store_true", help="leave clang-tidy out")
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1) + 2,
-                        help="processes side by side; most of them wait")
+                        help="how many test processes run at once; most of their time they wait")
     parser.add_argument("--test-timeout", type=float, default=120, metavar="SECONDS",
-                        help="for one test, times $TP_TIME_SCALE")
+                        help="the time limit of one test, to be multiplied by $TP_TIME_SCALE")
     args = parser.parse_args()
     if args.quick:
         args.no_kernels = args.no_lint = True
@@ -365,7 +367,7 @@ def main():
         for wait in waits:
             wait()
     finally:
-        for session in list(Job.running):  # interrupted: what runs beside
+        for session in list(Job.running):  # after an interrupt: what runs beside the tests
             leftovers.end_session(session)
         left = leftovers.clean()
     for what in left:

@@ -24,7 +24,7 @@ endif
 
 ALL += $(BUILD)/truepeer
 
-# VERSION stands in the Makefile
+# the Makefile has VERSION
 $(BUILD)/userspace/base/version.o $(BUILD)/userspace/lib/lookup.o: Makefile
 
 $(BUILD)/userspace/%.o: userspace/%.cpp
@@ -50,13 +50,13 @@ $(BUILD)/truepeer: $(TP_OBJECTS)
 
 # ---- the library -------------------------------------------------------------
 
-# without the C++ run-time library: C programs link it with libbpf alone
+# the library does without the C++ run-time library, so that C programs link it with libbpf alone
 TP_LIB_SONAME := libtruepeer.so.0
 TP_LIB_OBJ    := $(patsubst %,$(BUILD)/userspace/lib/%.o,find handle kernel lookup peer tlv tlv_types tlv_values walk)
 TP_LIB_MAP    := userspace/lib/libtruepeer.map
 TP_LIB_FLAGS  := -fPIC -fno-exceptions -fno-rtti -fvisibility=hidden
-# GCC makes `rep stos` of what clears a struct, which takes longer than all else that a look-up
-# does outside of the kernel
+# GCC clears a struct by `rep stos`, which takes longer than everything else that a look-up does
+# outside the kernel
 TP_LIB_FLAGS  += -fno-builtin-memset
 TP_EXAMPLES   := $(patsubst userspace/lib/examples/%.cpp,$(BUILD)/examples/%,\
 		   $(wildcard userspace/lib/examples/*.cpp)) $(BUILD)/examples/epoll_server
@@ -69,7 +69,7 @@ $(BUILD)/libtruepeer.a: $(TP_LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# the exported symbols are those of the map, no more and no less
+# the exported symbols must be exactly those of the map
 $(BUILD)/$(TP_LIB_SONAME): $(TP_LIB_OBJ) $(TP_LIB_MAP)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(TP_LIB_SONAME) -Wl,-z,defs -Wl,--version-script=$(TP_LIB_MAP) \
@@ -82,13 +82,13 @@ $(BUILD)/libtruepeer.so: $(BUILD)/$(TP_LIB_SONAME)
 	$(Q)ln -sf $(TP_LIB_SONAME) $@
 
 .PHONY: abi
-abi: $(BUILD)/$(TP_LIB_SONAME) ## write down the library's ABI (tests/data), which later versions must not break
+abi: $(BUILD)/$(TP_LIB_SONAME) ## record the library's ABI (tests/data), which later versions must not break
 	$(call say,ABI,tests/data/libtruepeer.abi)
 	$(Q)tools/abi dump $<
 
 .SECONDARY: $(TP_EXAMPLES:$(BUILD)/examples/%=$(BUILD)/userspace/lib/examples/%.o)
 
-# statically: the example runs from the build folder
+# linked statically, so that the example runs from the build folder
 $(BUILD)/examples/%: $(BUILD)/userspace/lib/examples/%.o $(BUILD)/libtruepeer.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -101,8 +101,7 @@ $(BUILD)/examples/epoll_server: $(BUILD)/userspace/examples/epoll/epoll_server.o
 
 -include $(BUILD)/userspace/examples/epoll/epoll_server.d $(TP_LIB_OBJ:.o=.d) $(wildcard $(BUILD)/userspace/lib/examples/*.d)
 
-# what the tests may call directly
-# the agent's parts, for tests of one of them
+# the agent's parts, which tests may call directly
 $(BUILD)/agent.a: $(TP_AGENT) $(TP_METRICS) $(filter-out $(TP_FMT),$(TP_BASE)) $(TP_NAMES)
 	$(call say,AR,$@)
 	$(Q)rm -f $@

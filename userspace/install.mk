@@ -7,7 +7,7 @@ INCLUDEDIR  ?= $(PREFIX)/include
 DATADIR     ?= $(PREFIX)/share
 SBINDIR     ?= $(PREFIX)/sbin
 LIBEXECDIR  ?= $(PREFIX)/lib/truepeer
-# where the command looks for its configuration, unless all is to be in a place of its own
+# the command looks for its configuration in /etc, unless PREFIX is a place of its own
 SYSCONFDIR  ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
@@ -26,7 +26,7 @@ filled_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@I
 # $(call install_to,DIRECTORY,MODE,FILES)
 install_to = install -d $(DESTDIR)$(1) && install -m $(2) $(3) $(DESTDIR)$(1)
 
-# install-built: what was built elsewhere, without asking whether it is up to date
+# install-built installs what was built elsewhere, without checking whether it is up to date
 .PHONY: install install-built
 install: $(BUILD)/truepeer $(BUILD)/libtruepeer.a $(BUILD)/$(TP_LIB_SONAME) ## install under PREFIX (/usr/local), for packages below DESTDIR
 install install-built:

@@ -191,14 +191,15 @@ struct tp_counters_entry {
 	__u64 events_withheld; /* events that found no budget in tp_events_early */
 	__u64 passed_on[16]; /* by enum tp_passed_on; the size is a power of two for the verifier */
 	/*
-	 * accepted connections by the time from SYN to complete header: entry n counts those of at
-	 * most TP_WAIT_NS << n that are in no entry before it, and the last one all others
+	 * accepted connections by the time from SYN to complete header: entry n counts those that
+	 * took at most TP_WAIT_NS << n and are in no earlier entry; the last one counts all others
 	 */
 	__u64 header_wait[TP_WAITS];
 	__u64 header_wait_ns; /* the sum of these times */
 	/* SYNs that waited for the agent to cover their namespace (core/uncovered.bpf.h) */
 	__u64 syns_held;
-	__u64 syns_uncovered; /* ... and SYNs that were dropped for that */
+	/* SYNs that were dropped because their namespace was not covered */
+	__u64 syns_uncovered;
 };
 
 /*

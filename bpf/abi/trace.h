@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the programs decide of each packet of one client (`truepeer trace`): a part of abi.h. */
+/* What the programs decide about each packet of a client (`truepeer trace`): a part of abi.h. */
 #ifndef TP_ABI_TRACE_H
 #define TP_ABI_TRACE_H
 
 #include "bpf/abi/connection.h"
 
-/* tp_trace: whose packets are told. The command writes it. */
+/* tp_trace: whose packets are reported. The command writes it. */
 struct tp_trace_filter {
-	__u64 until_ns;   /* when this ends by itself; 0: nothing is told */
+	__u64 until_ns;   /* when the trace ends by itself; 0: there is no trace */
 	__u8 address[16]; /* of the client, as the packets have it: a proxy's */
 	__u16 first_port; /* of this host: those of a service, or 0 and 65535 */
 	__u16 last_port;

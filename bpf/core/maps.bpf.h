@@ -30,7 +30,7 @@ struct {
 /*
  * Connections that have no socket yet, by flow. The map is bounded, and the oldest are evicted
  * first. The agent makes it larger than --max-pending, because CPUs keep free entries to themselves
- * (pending_room()).
+ * (lru_room()).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

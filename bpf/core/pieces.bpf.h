@@ -10,7 +10,7 @@
 
 #define TP_ENOMEM 12
 
-/* What a new part starts as, so that it has no bytes of anybody else. */
+/* The initial value of a new part, so that it has no bytes of another connection. */
 static const struct tp_header_part tp_empty_part SEC(".rodata") = {};
 
 /* Copies the first `seen` bytes of the header to the beginning of `work`. */

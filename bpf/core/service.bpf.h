@@ -160,9 +160,9 @@ static __always_inline void tp_set_real_endpoints(struct tp_peer *peer, const st
 
 /*
  * Whether there may be one more live connection. tp_origins has additional room for all connections
- * that may wait at once, so there is an entry for each connection that was told so. If it turned
- * out later that there is none, the connection would have its socket already, and the server would
- * see it.
+ * that may wait at once, so every connection for which this returns true gets an entry. A failure
+ * later would be too late: the connection would already have its socket, and the server would see
+ * it.
  */
 static __always_inline int tp_has_room(void)
 {

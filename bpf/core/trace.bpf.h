@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Tells of each packet of one client what the programs have decided (`truepeer trace`). While nobody
- * asks, this is a look at one word before and after each program.
+ * Reports what the programs have decided about each packet of one client (`truepeer trace`). While
+ * no trace runs, this only reads one word before and after each program.
  */
 #ifndef TP_CORE_TRACE_BPF_H
 #define TP_CORE_TRACE_BPF_H
@@ -18,10 +18,10 @@ struct {
 	__uint(max_entries, 1 << 18);
 } tp_traced __weak SEC(".maps");
 
-/* The packet at hand. The programs of one CPU follow each other. */
+/* The packet that is being traced. The programs of one CPU run one after the other. */
 struct tp_trace_place {
 	struct tp_traced_entry record;
-	__u32 tcp; /* where its TCP header is; 0: it is not told */
+	__u32 tcp; /* where its TCP header is; 0: it is not reported */
 };
 
 struct {
@@ -38,7 +38,7 @@ static __always_inline struct tp_trace_place *tp_get_trace_place(void)
 	return bpf_map_lookup_elem(&tp_trace_places, &zero);
 }
 
-/* Whether the flow, as this host sees it, is what is asked for. */
+/* Whether the trace covers the flow, which is as this host sees it. */
 static __always_inline int tp_is_traced(const struct tp_flow *flow)
 {
 	__u8 differ = 0;
@@ -51,7 +51,7 @@ static __always_inline int tp_is_traced(const struct tp_flow *flow)
 
 /*
  * Reads the packet before the program may change it; `ip` is where its IP header is. Fragments, and
- * packets with IP options or extension headers, are not told.
+ * packets with IP options or extension headers, are not reported.
  */
 TP_VERIFIED_ONCE int tp_trace_read(struct __sk_buff *skb, __u32 ip, __u32 program)
 {

@@ -172,7 +172,7 @@ static __always_inline int tp_begin_translation(const struct tp_flow *flow, __u3
 
 	if (bpf_map_update_elem(&tp_translations, flow, &t, BPF_ANY) == 0)
 		return 0;
-	/* connections that have ended give way */
+	/* make room by removing connections that have ended */
 	for (int i = 0; i < 4; i++)
 		if (tp_drop_ended(1))
 			break;

@@ -18,8 +18,8 @@
 const volatile __u64 tp_home __weak SEC(".rodata") = 0;
 
 /*
- * What the agent is to be told of the namespace, or NULL if it is not to be told now. Whoever adds
- * a record counts it.
+ * Returns the namespace's entry if the agent is to get a record about it, otherwise NULL. The
+ * caller counts the record that it adds.
  */
 static __always_inline struct tp_uncovered_entry *tp_note_uncovered(__u64 netns, __u32 inode)
 {

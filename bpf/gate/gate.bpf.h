@@ -238,7 +238,9 @@ static __always_inline int tp_gate_late(struct __sk_buff *skb, const struct tp_s
 	__u32 zero = 0, length = s->length;
 	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
 
-	/* only once: whatever keeps it from its socket, it must not go round in circles */
+	/*
+	 * do so only once, so that a segment that never reaches its socket does not loop for ever
+	 */
 	if (!work || interface || length > TP_MAX_HEADER || !(length || s->flags & TP_FIN) ||
 	    skb->mark == tp_mark_sent_in || !tp_agent_lives())
 		return TP_GATE_DROP;

@@ -4,14 +4,14 @@
  * tp_origins and tp_headers know of the caller's own connection and, if that is asked for,
  * SO_ORIGINAL_DST.
  *
- * The kernel runs the program behind its own answer, with a copy of up to a page of it. If the
- * kernel's answer to another call is longer than the copy, the program has to leave that call alone
- * explicitly (tp_leave()). Otherwise kernels before 6.5 (and 6.1.y until that change reached it)
- * fail the call with EFAULT, later ones write to the log, and all of them fail a call that was
- * under way when the program was attached, for which there is no copy at all.
+ * The kernel runs the program after it has made its own answer, and gives it a copy of up to a page
+ * of that. If the kernel's answer to another call is longer than the copy, the program must leave
+ * that call alone explicitly (tp_leave()). Otherwise kernels before 6.5 (and 6.1.y until that
+ * change reached it) fail the call with EFAULT, later ones write to the log, and all of them fail a
+ * call that was under way when the program was attached, for which there is no copy at all.
  *
  * If an agent has taken the place of a killed one, two of these programs run, each with its own
- * connections. The one that does not know the connection leaves what the other has answered.
+ * connections. The one that does not know the connection keeps the answer of the other one.
  */
 #include "bpf/getsockopt/address.bpf.h"
 

@@ -85,8 +85,8 @@ static inline __attribute__((always_inline)) void tp_v1_address(struct tp_v1_rea
 }
 
 /*
- * Returns 1 if the line was read and is right; it begins with "PROXY ". Otherwise the parser is as
- * it was.
+ * Reads a line that begins with "PROXY ". Returns 1 if it is complete and valid; otherwise the
+ * parser is unchanged.
  */
 TP_VERIFIED_ONCE int tp_v1_line(struct tp_parser *p, const struct tp_line *line, __u32 available)
 {

@@ -91,8 +91,8 @@ static __always_inline void tp_decided_established(struct bpf_sock_ops *ctx,
 }
 
 /*
- * What became of the connection while it waited. Returns -1 if it is not, or not any more, a
- * connection of ours.
+ * Applies the state that the connection had while it waited. Returns -1 if it was passed on without
+ * a header, and so is not recorded.
  */
 static __always_inline int tp_take_pending(struct tp_peer *peer, const struct tp_waited *waited,
 					   __u64 cookie)

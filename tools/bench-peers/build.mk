@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The benchmark of real servers; not part of `make`.  BENCH="--quick --servers nginx" passes options.
+# The benchmark of real servers, which `make` does not build.  BENCH="--quick --servers nginx" passes options.
 
 TP_PEERS_SOURCES := $(wildcard tools/bench-peers/*.cpp)
 ifeq ($(UNITY),1)
@@ -12,7 +12,7 @@ endif
 TP_PEERS_BENCH := $(addprefix $(BUILD)/tools/bench/,agent.o bpf_stats.o command.o cpu.o place.o plan.o process.o summary.o)
 
 .PHONY: bench-peers
-bench-peers: $(BUILD)/bench-peers $(BUILD)/truepeer ## compare real servers: plain, with truepeer, and behind what is used instead (root)
+bench-peers: $(BUILD)/bench-peers $(BUILD)/truepeer ## compare real servers: plain, with truepeer, and with the alternatives (root)
 	$(Q)$(BUILD)/bench-peers --truepeer $(BUILD)/truepeer --output-dir $(BUILD)/bench-results $(BENCH)
 
 $(BUILD)/tools/bench-peers/%.o: tools/bench-peers/%.cpp

@@ -18,11 +18,14 @@ constexpr double bar_height = 12, bar_gap = 2, group_gap = 12;
 constexpr double width = 900, label_width = 158, panel_gap = 26, value_width = 36;
 constexpr double head_height = 92, panel_head = 40, foot_height = 38;
 
-/* What is drawn: the ways of one kind have one colour, and where a server has two of them, the one that gives the name. */
+/*
+ * Variants of the same kind share a bar and its colour. If a server has two of them, the bar shows
+ * the one that gives the server the client's name.
+ */
 struct Bar {
 	const char *style;
 	const char *label;
-	std::vector<Variant> variants; /* the first of them that was measured */
+	std::vector<Variant> variants; /* the bar shows the first one that was measured */
 };
 
 const std::vector<Bar> bars = {
@@ -44,7 +47,7 @@ constexpr Panel panels[] = { { "requests per second (more is better)", Kind::rat
 			     { "CPU time per connection (less is better)", Kind::cpu } };
 constexpr unsigned charted_load = 1;
 
-/* Two lines at most. */
+/* The label's one or two lines. */
 std::pair<std::string, std::string> label_of(Server server)
 {
 	std::string title = title_of(server);
@@ -154,7 +157,7 @@ void Chart::axis(size_t panel, double top, double bottom)
 	}
 }
 
-/* Returns where the next may begin. */
+/* Returns where the next group may begin. */
 double Chart::group(Server server, double y)
 {
 	double height = (double)bars_of(server) * (bar_height + bar_gap);
@@ -184,7 +187,7 @@ double Chart::group(Server server, double y)
 	return y + group_gap;
 }
 
-/* A background of its own, which follows the reader's choice of light or dark. */
+/* The chart has a background of its own, which follows the reader's choice of light or dark. */
 void Chart::styles(double height)
 {
 	out(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0:.0f} {1:.0f}" width="{0:.0f}" height="{1:.0f}">)",

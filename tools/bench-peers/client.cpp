@@ -18,7 +18,7 @@ namespace peers
 namespace
 {
 
-constexpr int patience = 5000; /* ms without anything */
+constexpr int patience = 5000; /* ms without any event */
 
 sockaddr_in endpoint(const std::string &address, uint16_t port)
 {
@@ -32,16 +32,16 @@ sockaddr_in endpoint(const std::string &address, uint16_t port)
 
 struct Flow {
 	Fd fd;
-	std::string name;    /* what the server has to call this client */
-	std::string request; /* what is to be sent as soon as the connection is there */
-	uint64_t start = 0, first_byte = 0; /* ns; the second is how long it took */
+	std::string name;    /* the name that the server must see for this client */
+	std::string request; /* the bytes to send when the connection is established */
+	uint64_t start = 0, first_byte = 0; /* ns: a time, and how long the first byte took */
 	unsigned answers = 0;
-	bool ends = false; /* all answers are here: the server closes now */
+	bool ends = false; /* all answers have arrived, and the server will close */
 	size_t size = 0;
 	std::array<char, largest_answer> bytes;
 };
 
-/* What an answer says before its padding. */
+/* The part of an answer before its padding. */
 std::string_view excerpt(std::string_view bytes)
 {
 	size_t head = bytes.find("\r\n\r\n");
@@ -95,7 +95,7 @@ std::string Client::expected_name(uint64_t n) const
 	return fmt::format("{}:{}", origin_address(n), origin_port(n));
 }
 
-/* Header and request go out at once where the handshake is over when connect() returns. */
+/* Sends header and request at once if the handshake has ended when connect() returns. */
 bool Client::open(Flow &flow)
 {
 	int late = 1;
@@ -125,7 +125,7 @@ bool Client::watch(Flow &flow, int operation)
 	       fail(fmt::format("epoll_ctl: {}", std::strerror(errno)));
 }
 
-/* All or, while the connection is not yet there, nothing. */
+/* Sends the whole request, or nothing while the connection is not established. */
 bool Client::send_request(Flow &flow)
 {
 	ssize_t sent = send(flow.fd.get(), flow.request.data(), flow.request.size(), MSG_NOSIGNAL);
@@ -139,7 +139,7 @@ bool Client::send_request(Flow &flow)
 	return true;
 }
 
-/* The connection is over, and another one begins in its place. */
+/* Ends the connection, and opens another one in its place. */
 bool Client::next(Flow &flow)
 {
 	uint64_t n = board_.done.load(std::memory_order_relaxed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The load: what a load balancer would send, with a number of connections in flight. */
+/* The load generator sends what a load balancer would, with several connections in flight. */
 #ifndef TP_PEERS_CLIENT_H
 #define TP_PEERS_CLIENT_H
 
@@ -19,9 +19,9 @@ struct Target {
 };
 
 /*
- * In a process of its own, in the client's cgroup and network namespace. Ends soon after the board
- * says stop, or with a failure there. The board counts connections, and has the time from before
- * connect() to the first byte of each one's first answer.
+ * Runs in a process of its own, in the client's cgroup and network namespace. Returns soon after
+ * board.stop, or writes a failure to the board. The board counts the connections and has, for each,
+ * the time from before connect() to the first byte of its first answer.
  */
 void load(bench::Board &board, const Target &target);
 

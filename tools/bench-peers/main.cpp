@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Compares real servers with and without truepeer, and with what else there is; README.md says how. */
+/* Compares real servers plain, with truepeer, and with its alternatives; README.md says how. */
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -41,31 +41,34 @@ void declare(CLI::App &app, Arguments &arguments)
 	Options &options = arguments.options;
 
 	app.add_option("--rounds", options.rounds,
-		       "rounds; multiples of the number of variants are fairest")
+		       "number of rounds; multiples of the number of variants are fairest")
 		->type_name("N")
 		->check(CLI::Range(1, 1000))
 		->capture_default_str();
 	app.add_option("--seconds", options.seconds,
-		       "measured time of each variant in each round, for each number in flight")
+		       "how long each round measures each variant, with 1 and with 16 in flight")
 		->type_name("SECONDS")
 		->check(CLI::Range(0.02, 60.0))
 		->capture_default_str();
-	app.add_flag("--quick", arguments.quick, "2 rounds of 0.08 seconds");
+	app.add_flag("--quick", arguments.quick, "a coarse run: --rounds 2 --seconds 0.08");
 	app.add_option("--only", options.only,
-		       "print only metrics whose name contains TEXT; several: with commas")
+		       "print only metrics whose name contains TEXT; commas separate several")
 		->delimiter(',')
 		->type_name("TEXT");
-	app.add_option("--servers", arguments.servers, names(all_servers) + " (default: all)")
+	app.add_option("--servers", arguments.servers,
+		       "the servers to measure: " + names(all_servers) + " (default: all)")
 		->delimiter(',')
 		->type_name("LIST");
 	app.add_option("--variants", arguments.variants,
-		       "beside plain: " + names(all_variants) + " (default: all)")
+		       "the variants to measure beside plain: " + names(all_variants) +
+			       " (default: all)")
 		->delimiter(',')
 		->type_name("LIST");
 	app.add_flag("--pin", options.pin,
-		     "one CPU for the server's host and another for the load balancer");
-	app.add_flag("--add", options.add, "keep the figures that peers.json has of other servers");
-	app.add_flag("--report", options.report, "measure nothing: report what peers.json has");
+		     "give the server's host one CPU and the load balancer another");
+	app.add_flag("--add", options.add, "keep the figures of other servers in peers.json");
+	app.add_flag("--report", options.report,
+		     "measure nothing, but report the figures in peers.json");
 	app.add_flag("--update-docs", options.update_docs,
 		     "write tables and chart into README.md and docs/");
 	bench::add_usual_options(app, options.busy, options.output_dir,
@@ -75,7 +78,7 @@ void declare(CLI::App &app, Arguments &arguments)
 		->capture_default_str();
 }
 
-/* Those that are named, in the order of `all`; all of them where none is. */
+/* The values whose names are wanted, in the order of `all`; all values if no name is given. */
 template <typename T, size_t n>
 Result<std::vector<T>> choose(const char *option, const std::vector<std::string> &wanted,
 			      const T (&all)[n])
@@ -108,12 +111,12 @@ Status complete(const CLI::App &app, Arguments &arguments)
 	options.variants = TP_TRY(choose("--variants", arguments.variants, all_variants));
 	if (bench::chosen(metrics, options.only).empty())
 		return Error{ tp::ErrorCode::usage, "--only", CLI::detail::join(options.only, ","),
-			      "no metric has that in its name" };
+			      "no metric has a name that contains it" };
 	options.top = fs::absolute(options.top);
 	return bench::find_truepeer(options.truepeer);
 }
 
-/* Files that go with the run. What a killed run has left is removed by the next one. */
+/* A folder for the run's files. The next run removes a folder that a killed run has left. */
 class Folder
 {
 public:
@@ -161,7 +164,7 @@ Status report(const Options &options, const Outcome &outcome)
 	return success();
 }
 
-/* What peers.json has of the servers that are not measured now. */
+/* Adds to the outcome what peers.json has of servers that this run does not measure. */
 Status take_earlier(const Options &options, Outcome &outcome)
 {
 	Outcome earlier = TP_TRY(read_json(options.output_dir + "/peers.json"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which servers, each in which ways, and what is measured. */
+/* The servers, the variants of each, and what is measured. */
 #ifndef TP_PEERS_PLAN_H
 #define TP_PEERS_PLAN_H
 
@@ -23,18 +23,18 @@ using bench::system_error;
 
 enum class Server { nginx, nginx_keepalive, node, python, go, redis };
 
-/* How the server comes to the client's name. The order is that of tables and charts. */
+/* How the server learns the client's name. Tables and charts have the variants in this order. */
 enum class Variant {
-	plain,     /* not at all: no header is sent */
-	handshake, /* by truepeer */
+	plain,     /* no header is sent, and the server sees the load balancer */
+	handshake, /* this one and the next two: by this engine of truepeer */
 	translate,
 	sender,
 	proxy_protocol, /* nginx reads the header, and $proxy_protocol_addr has the name */
 	realip,         /* nginx reads the header, and $remote_addr has the name */
 	proxywrap,      /* a module from npm reads the header within Node's http */
 	go_proxyproto,  /* a Go module reads the header within net/http */
-	nginx_stream,   /* a second hop reads the header, and the server sees that hop */
-	haproxy,
+	nginx_stream,   /* nginx as a second hop reads the header, and the server sees that hop */
+	haproxy,        /* HAProxy as a second hop does so */
 };
 
 constexpr Server all_servers[] = { Server::nginx, Server::nginx_keepalive,
@@ -47,13 +47,13 @@ constexpr Variant all_variants[] = { Variant::plain,          Variant::handshake
 				     Variant::nginx_stream,   Variant::haproxy };
 constexpr unsigned all_loads[] = { 1, 16 }; /* connections in flight */
 
-/* As options and tables have it, and as a chart has it. */
+/* name_of() is for options and standard output, title_of() for documents and charts. */
 const char *name_of(Server server);
 const char *title_of(Server server);
 const char *name_of(Variant variant);
 const char *title_of(Variant variant);
 
-/* Whether the server can be had in this way at all, on any machine. */
+/* Whether the server has this variant, on any machine. */
 bool applies(Variant variant, Server server);
 
 inline bool is_truepeer(Variant variant)
@@ -72,7 +72,7 @@ inline bool is_nginx(Server server)
 	return server == Server::nginx || server == Server::nginx_keepalive;
 }
 
-/* How many requests each connection has. */
+/* The number of requests on each connection. */
 inline unsigned requests_of(Server server)
 {
 	return server == Server::nginx_keepalive ? 10 : 1;
@@ -100,7 +100,7 @@ struct Sample {
 	Values values;
 };
 
-/* A variant that cannot be had here, or that went wrong. */
+/* A variant that is not available on this machine, or that went wrong. */
 struct Trouble {
 	Server server;
 	Variant variant;
@@ -115,8 +115,7 @@ struct Options {
 	std::vector<Variant> variants;
 	std::string output_dir = "build/bench-results";
 	std::string truepeer = "build/truepeer";
-	std::string top =
-		"."; /* of the source tree: servers' programs, packages from npm, documents */
+	std::string top = "."; /* the source tree: servers' programs, npm packages, documents */
 	bool pin = false;
 	bool busy = false;
 	bool add = false;
@@ -124,7 +123,10 @@ struct Options {
 	bool update_docs = false;
 };
 
-/* Of one server; kept in the JSON file, so that a later run may measure another one. */
+/*
+ * How one server was measured. The JSON file keeps it for each server, because a later run may
+ * measure another one.
+ */
 struct Circumstances {
 	std::string date, kernel, cpu;
 	long cpus = 0;

@@ -102,10 +102,10 @@ std::string long_table(const std::vector<Line> &lines, unsigned load)
 	return text;
 }
 
-/* Servers that were measured in the same circumstances share a line. */
+/* Servers that were measured under the same circumstances share a line. */
 std::string circumstances_text(const Outcome &outcome)
 {
-	std::map<std::string, std::string> servers; /* by what is to be said of them */
+	std::map<std::string, std::string> servers; /* by the text of their circumstances */
 	std::string text;
 
 	for (const auto &[server, circumstances] : outcome.circumstances) {
@@ -138,7 +138,7 @@ Status replace_part(const std::string &path, const std::string &part)
 		return Error{
 			tp::ErrorCode::usage, "update", path,
 			"the lines \"<!-- bench-peers -->\" and \"<!-- bench-peers: end -->\" "
-			"are not there"
+			"are missing"
 		};
 	begin += std::string(begin_mark).size();
 	return write_and_tell(path, text.substr(0, begin) + "\n" + part + "\n" + text.substr(end));
@@ -178,7 +178,7 @@ std::string long_tables(const Outcome &outcome, const std::vector<Line> &lines)
 	std::string text = circumstances_text(outcome);
 
 	for (const Trouble &trouble : outcome.unavailable)
-		text += fmt::format("- not to be had: {}, {}: {}\n", title_of(trouble.server),
+		text += fmt::format("- unavailable: {}, {}: {}\n", title_of(trouble.server),
 				    title_of(trouble.variant), trouble.text);
 	for (unsigned load : all_loads)
 		text += "\n" + long_table(lines, load);

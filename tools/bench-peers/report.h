@@ -8,21 +8,21 @@
 namespace peers
 {
 
-/* Writes the file, and says which. */
+/* Writes the file, and prints its path. */
 Status write_and_tell(const std::string &path, const std::string &text);
 
-/* One row for each way, with the range over all servers: for README.md. */
+/* The table of README.md: a row for each variant, with the range over all servers. */
 std::string short_table(const std::vector<Line> &lines);
 
-/* Everything, with quartiles: for docs/MEASUREMENTS.md. */
+/* The tables of docs/MEASUREMENTS.md: all servers and variants, with quartiles. */
 std::string long_tables(const Outcome &outcome, const std::vector<Line> &lines);
 
-/* Requests per second and CPU time of each server, beside plain. */
+/* A chart of each server's requests per second and CPU time, as ratios to plain. */
 std::string chart(const Outcome &outcome, const std::vector<Line> &lines);
 
 /*
- * README.md, docs/MEASUREMENTS.md and docs/peers.svg below `top`. In the documents, what is between
- * the lines "<!-- bench-peers -->" and "<!-- bench-peers: end -->" is replaced.
+ * Updates README.md, docs/MEASUREMENTS.md and docs/peers.svg below `top`. In the documents, it
+ * replaces the text between the lines "<!-- bench-peers -->" and "<!-- bench-peers: end -->".
  */
 Status update_documents(const std::string &top, const Outcome &outcome,
 			const std::vector<Line> &lines);

@@ -42,7 +42,10 @@ std::vector<Stand> Run::stands(Server server, Outcome &outcome)
 	return ready;
 }
 
-/* Each variant after the other; without a number the round is not kept. False: something went wrong. */
+/*
+ * Measures one variant after the other. The results of a round without a number are not kept.
+ * Returns false if a measurement failed.
+ */
 bool Run::round(std::optional<unsigned> number, Server server, std::vector<Stand> &stands,
 		Outcome &outcome)
 {
@@ -80,7 +83,7 @@ Status Run::measure(Server server, Outcome &outcome)
 	now.busy = options_.busy;
 	getloadavg(&now.load, 1);
 	std::vector<Stand> ready = stands(server, outcome);
-	/* the first warms up: programs are compiled and pages are touched as they are used */
+	/* the first round is not kept: programs compile their code and touch their memory in it */
 	bool good = round({}, server, ready, outcome);
 	for (unsigned n = 0; good && n < options_.rounds; n++) {
 		if (isatty(2))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All rounds of all servers. */
+/* Runs all rounds of all servers. */
 #ifndef TP_PEERS_RUN_H
 #define TP_PEERS_RUN_H
 
@@ -17,7 +17,7 @@ public:
 	{
 	}
 
-	/* Puts what it finds out about the server into the outcome. */
+	/* Measures the server, and adds the results to the outcome. */
 	Status measure(Server server, Outcome &outcome);
 
 private:

@@ -47,7 +47,7 @@ Result<std::string> find_file(const std::string &path)
 	return path;
 }
 
-/* What is beside the defaults: no logs, in the foreground, as many workers as there are CPUs. */
+/* The settings that are not nginx's defaults: foreground, no log files, a worker for each CPU. */
 std::string nginx_head(const Site &site, const char *name)
 {
 	return fmt::format("daemon off;\npid {}/{}.pid;\nerror_log stderr;\nworker_processes {};\n"
@@ -78,7 +78,7 @@ Result<Program> nginx(Variant variant, const Site &site)
 	};
 }
 
-/* Debian's, where there is another one in front of it. */
+/* Prefers Debian's python3 to another one that PATH may name first. */
 Result<Program> python(const std::string &program, const Site &site)
 {
 	std::string path = "/usr/bin/python3";
@@ -113,7 +113,7 @@ Result<Program> Servers::node(Variant variant, const Site &site)
 	return program;
 }
 
-/* GOPATH mode: the module comes from Debian, and nothing is fetched. */
+/* Compiles in GOPATH mode with Debian's package of the module, so that nothing is fetched. */
 Result<Program> Servers::go(Variant variant, const Site &site)
 {
 	std::string path = folder_ + "/go_server", compiler = TP_TRY(find_program("go"));
@@ -156,7 +156,7 @@ Result<Program> Servers::server(Server server, Variant variant, const Site &site
 	return missing("server", "no such server");
 }
 
-/* Neither of them is transparent: the server gets a plain connection from 127.0.0.1. */
+/* Neither hop is transparent, so the server gets a plain connection from 127.0.0.1. */
 Result<Program> Servers::hop(Variant variant, const Site &site)
 {
 	if (variant == Variant::haproxy) {

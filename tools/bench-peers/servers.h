@@ -8,23 +8,23 @@
 namespace peers
 {
 
-/* A command, with the configuration that it reads from a file, where it has one. */
+/* A command, and the content of its configuration file, if it has one. */
 struct Program {
 	std::vector<std::string> command; /* "CONFIG" stands for that file's path */
 	std::string config;
 };
 
-/* Where one of them is to listen, and on what it may use. */
+/* Where a server or a second hop listens, and what it may use. */
 struct Site {
 	std::string address;
 	uint16_t port;
-	std::string network; /* the load balancer's */
-	std::string folder;  /* for files that go with the run */
-	unsigned workers;    /* as many as it has CPUs */
-	uint16_t next_port;  /* on 127.0.0.1: where a second hop connects to */
+	std::string network; /* the load balancer's network */
+	std::string folder;  /* for files that are removed after the run */
+	unsigned workers;    /* one for each CPU that it may use */
+	uint16_t next_port;  /* the port of 127.0.0.1 that a second hop connects to */
 };
 
-/* Looks for what is needed, and compiles the Go program, once. */
+/* Finds the programs and files that are needed, and compiles the Go program once. */
 class Servers
 {
 public:
@@ -33,7 +33,7 @@ public:
 	{
 	}
 
-	/* What is not to be had on this machine gives an error with ErrorCode::incompatible. */
+	/* A program that this machine does not have gives an error with ErrorCode::incompatible. */
 	Result<Program> server(Server server, Variant variant, const Site &site);
 	Result<Program> hop(Variant variant, const Site &site);
 	const std::string &folder() const { return folder_; }

@@ -25,9 +25,9 @@ namespace
 constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t warm_up = second / 20;
 constexpr uint16_t public_port = 8080, inner_port = 8081;
-/* the CPUs with --pin */
+/* the CPUs that --pin uses */
 constexpr unsigned host_cpu = 0, client_cpu = 1;
-/* The load balancer's addresses: no run meets the sockets that an earlier one has left in TIME_WAIT. */
+/* The load balancer has many addresses, so that no run meets an earlier run's TIME_WAIT sockets. */
 constexpr unsigned sources = 128;
 
 std::string source_address(unsigned n)
@@ -100,7 +100,7 @@ Values values_of(const Board &board, const Snapshot &begin, const Snapshot &end,
 
 } // namespace
 
-/* In the host's network namespace; returns when it listens. */
+/* Starts the program in the host's network namespace, and returns when it listens. */
 Result<Child> Stand::launch(const Program &program, const std::string &cgroup, uint16_t port)
 {
 	Fd config = TP_TRY(bench::memory_file(program.config));
@@ -138,7 +138,7 @@ Status Stand::start_agent()
 {
 	Fd output = TP_TRY(bench::memory_file(""));
 	std::string service = fmt::format("{}:{}", ground_.server_address(), public_port);
-	/* the sender engine has to see the load balancer's own sockets */
+	/* the sender engine must see the load balancer's own sockets */
 	std::string cgroup = place_.agent_cgroup(
 		variant_ == Variant::sender ? bench::Variant::sender : bench::Variant::plain);
 	Result<Child> child = Child::execute(
@@ -189,7 +189,7 @@ Result<Stand> Stand::make(const Options &options, const bench::Place &place, Ser
 {
 	std::string name = fmt::format("{}-{}", name_of(server), name_of(variant));
 	bench::Place own = TP_TRY(place.part(name));
-	/* a congestion control that no namespace is denied */
+	/* every network namespace may use Reno */
 	bench::Ground ground = TP_TRY(bench::Ground::make(bench::Topology::veth, "reno"));
 	Stand stand(options, std::move(own), std::move(ground), server, variant);
 
@@ -200,7 +200,7 @@ Result<Stand> Stand::make(const Options &options, const bench::Place &place, Ser
 
 Status Stand::stop()
 {
-	/* a server that ends by itself waits for its workers */
+	/* a server that SIGTERM ends waits for its workers */
 	for (Child *child : { &hop_process_, &server_process_ })
 		child->signal(SIGTERM);
 	for (Child *child : { &hop_process_, &server_process_ })
@@ -211,7 +211,7 @@ Status Stand::stop()
 	return agent_ ? agent_->stop(place_) : success();
 }
 
-/* All that have a part in it: those of the cgroups (servers have workers), and the agent. */
+/* The processes whose CPU time counts: the client, all in the cgroups, and the agent. */
 std::vector<pid_t> Stand::processes(const Child &client) const
 {
 	std::vector<pid_t> found = { client.pid() };

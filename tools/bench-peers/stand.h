@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A server in one variant, up and ready, in network namespaces and cgroups of its own. */
+/* A running server in one variant, in network namespaces and cgroups of its own. */
 #ifndef TP_PEERS_STAND_H
 #define TP_PEERS_STAND_H
 
@@ -17,11 +17,11 @@ class Stand
 public:
 	static Result<Stand> make(const Options &options, const bench::Place &place,
 				  Servers &servers, Server server, Variant variant);
-	/* An agent has to end after all others, so not by the destructor. */
+	/* Stops the agent after all other processes, an order that the destructor cannot keep. */
 	Status stop();
 
 	Variant variant() const { return variant_; }
-	/* Some of the metrics, of `seconds` with this many connections in flight. */
+	/* Measures for `seconds` with `load` connections in flight. */
 	Result<Values> measure(bench::SharedBoard &shared, unsigned load, double seconds);
 
 private:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The JSON file: every round, and what has been made of them. */
+/* The JSON file, which has every round and the summary of all rounds. */
 #ifndef TP_PEERS_STORE_H
 #define TP_PEERS_STORE_H
 

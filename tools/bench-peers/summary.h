@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From rounds to medians and ratios, and the table of them on standard output. */
+/* Computes medians and ratios from the rounds, and prints them as a table. */
 #ifndef TP_PEERS_SUMMARY_H
 #define TP_PEERS_SUMMARY_H
 
@@ -17,19 +17,19 @@ struct Line {
 	Server server;
 	Variant variant;
 	Spread absolute;
-	Spread ratio; /* to plain in the same round */
+	Spread ratio; /* the ratios to plain in the same round */
 };
 
 /* In the order server, variant, metric; only what has been measured. */
 std::vector<Line> summarize(const Outcome &outcome);
 
-/* Nothing if it was not measured. */
+/* The line of this measurement, or nullptr if there was none. */
 const Line *find(const std::vector<Line> &lines, Server server, Variant variant, Kind kind,
 		 unsigned load);
 
 void print_table(const Options &options, const Outcome &outcome, const std::vector<Line> &lines);
 
-/* What one has to know about a server's figures: rounds, kernel, CPUs, date. */
+/* One line that says how a server was measured: date, kernel, CPUs, rounds. */
 std::string text_of(const Circumstances &circumstances);
 
 } // namespace peers

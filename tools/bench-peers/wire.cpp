@@ -36,7 +36,7 @@ std::string request_text(Server server)
 	}
 }
 
-/* The number that follows the first `mark`; nothing if there is none. */
+/* Reads the number after the first `mark` into `value`; false if there is none. */
 static bool number_after(std::string_view bytes, std::string_view mark, size_t &value)
 {
 	size_t at = bytes.find(mark);
@@ -47,7 +47,7 @@ static bool number_after(std::string_view bytes, std::string_view mark, size_t &
 	return std::from_chars(begin, end, value).ec == std::errc();
 }
 
-/* Whether `text` has the name first, and `end` behind its port. */
+/* Whether `text` begins with the name and its port, followed by `end`. */
 static bool has_name(std::string_view text, std::string_view name, char end)
 {
 	if (!text.starts_with(name))
@@ -58,7 +58,7 @@ static bool has_name(std::string_view text, std::string_view name, char end)
 	return text.starts_with(end);
 }
 
-/* "$SIZE", and that many bytes with "addr=NAME" among them */
+/* Redis answers with a line "$SIZE" and so many bytes, which contain "addr=NAME". */
 static Answer judge_redis(std::string_view bytes, std::string_view name)
 {
 	static constexpr std::string_view mark = " addr=";

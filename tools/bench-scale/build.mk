@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# How costs grow; not part of `make`.  SCALE="--quick --only live" passes options.
+# The benchmark of growing tables, which `make` does not build.  SCALE="--quick --only live" passes options.
 
 SCALE    ?=
 TP_SCALE_SOURCES := $(wildcard tools/bench-scale/*.cpp)
@@ -14,7 +14,7 @@ TP_SCALE_BENCH := $(patsubst %,$(BUILD)/tools/bench/%.o,agent bpf_stats cell cli
 	process server summary wire)
 
 .PHONY: bench-scale
-bench-scale: $(BUILD)/bench-scale $(BUILD)/truepeer ## what a connection costs beside many connections, services, denied networks (root)
+bench-scale: $(BUILD)/bench-scale $(BUILD)/truepeer ## measure what a connection costs beside many connections, services, denied networks (root)
 	$(Q)$(BUILD)/bench-scale --truepeer $(BUILD)/truepeer --output-dir $(BUILD)/bench-results $(SCALE)
 
 $(BUILD)/tools/bench-scale/%.o: tools/bench-scale/%.cpp

@@ -25,7 +25,7 @@ const char *color_of(Variant variant)
 					       "#b07aa1";
 }
 
-/* One thing that is drawn of a row. */
+/* A quantity of a row that has a panel. */
 struct Quantity {
 	const char *title;
 	bool has_plain;
@@ -91,7 +91,7 @@ const Row *Chart::find(Dimension dimension, Variant variant, uint32_t level) con
 	return nullptr;
 }
 
-/* All panels of a row have one axis, with whole numbers at its four ticks. */
+/* All panels of a row have the same axis, with whole numbers at its four ticks. */
 double Chart::top_of(const Quantity &quantity) const
 {
 	double most = 1;
@@ -109,7 +109,7 @@ void Chart::legend()
 	text(margin, 28, "title", "What a connection costs as things grow");
 	text(margin, 48, "small",
 	     fmt::format("loopback, medians of {} interleaved rounds with quartiles; the programs' "
-			 "time is by the kernel's statistics, without what these cost",
+			 "time is from the kernel's statistics, less what these cost",
 			 options_.bench.rounds));
 	for (const auto &[variant, label] :
 	     { std::pair(Variant::plain, "plain TCP"),

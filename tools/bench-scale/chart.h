@@ -7,7 +7,7 @@
 namespace scale
 {
 
-/* For each thing that grows: connections per second, and the programs' time. */
+/* Draws, for each thing that grows, connections per second and the programs' time. */
 bench::Status write_chart(const std::string &path, const Options &options,
 			  const std::vector<Row> &rows);
 

@@ -27,7 +27,7 @@ namespace
 {
 
 constexpr uint64_t second = 1'000'000'000;
-constexpr uint32_t most_of_one = 20000; /* connections of a process; two descriptors each */
+constexpr uint32_t most_of_one = 20000; /* connections of a process, with two descriptors each */
 constexpr uint32_t other_files = 100;
 constexpr uint32_t first_origin = 0x64400000; /* 100.64.0.0 */
 
@@ -48,7 +48,7 @@ sockaddr_in numbered(uint32_t address, uint16_t port)
 	return result;
 }
 
-/* No address has so many connections that free ports become rare. */
+/* Spreads the connections over addresses, so that no address runs short of free ports. */
 sockaddr_in client_of(uint32_t number)
 {
 	return numbered(0x7f010001 + (number / 10000 << 8) + number % 250, 0);
@@ -110,7 +110,7 @@ bool Holder::connect_one(uint32_t number)
 	return true;
 }
 
-/* All processes share the listener, so this may be another one's connection. */
+/* All processes share the listener, so the connection may be one that another process made. */
 bool Holder::accept_one()
 {
 	sockaddr_in name = {};
@@ -153,7 +153,7 @@ Fd listen_for(Board &board, const Plan &plan)
 
 	if (!bench::enter_cgroup(plan.place.server_cgroup()) ||
 	    setns(plan.ground.server(), CLONE_NEWNET)) {
-		board.fail("held connections", "no way into their cgroup and network namespace");
+		board.fail("held connections", "cannot enter their cgroup and network namespace");
 		return fd;
 	}
 	fd = Fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -164,7 +164,7 @@ Fd listen_for(Board &board, const Plan &plan)
 	return fd;
 }
 
-/* How many connections a process may hold: fewer where nobody may raise RLIMIT_NOFILE so far. */
+/* How many connections a process may hold: fewer if RLIMIT_NOFILE cannot be raised so far. */
 uint32_t share_of_one()
 {
 	rlimit files = {};
@@ -177,7 +177,7 @@ uint32_t share_of_one()
 	return (uint32_t)std::min<rlim_t>(most_of_one, (most - other_files) / 2);
 }
 
-/* Until SIGTERM. */
+/* Starts the processes that hold the connections, and returns on SIGTERM. */
 void keep(Board &board, const Plan &plan, uint32_t count)
 {
 	Fd listener = listen_for(board, plan);
@@ -196,7 +196,7 @@ void keep(Board &board, const Plan &plan, uint32_t count)
 				.hold(first, std::min(share, count - first));
 		});
 		if (!holder)
-			board.fail("held connections", "no process to hold them");
+			board.fail("held connections", "cannot start a process to hold them");
 		else
 			holders.push_back(std::move(*holder));
 	}

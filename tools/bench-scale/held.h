@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Connections that stay, as a proxy would make them. */
+/* Connections that stay open, made as a proxy would make them. */
 #ifndef TP_SCALE_HELD_H
 #define TP_SCALE_HELD_H
 
@@ -8,13 +8,13 @@
 namespace scale
 {
 
-/* Where they are accepted, beside the server that is measured. */
+/* The port where these connections are accepted; the server that is measured has another one. */
 constexpr uint16_t held_port = 8081;
 
 /*
- * Both ends of each are descriptors of processes that do nothing else, because one process may not
- * be allowed so many.  Each connection has sent its header and a few bytes, the server's end has
- * been accepted with the right name, and has read the bytes.
+ * Several processes hold the descriptors of both ends of all connections, because one process may
+ * not be allowed so many.  Each connection has sent its header and a few bytes.  The server's end
+ * was accepted with the right name, and has read the bytes.
  */
 class Held
 {
@@ -30,7 +30,7 @@ public:
 	void end();
 
 private:
-	bench::Child keeper_; /* the parent of those processes */
+	bench::Child keeper_; /* the parent of the processes that hold the connections */
 };
 
 } // namespace scale

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a connection costs as things grow; tools/bench-scale/README.md says how. */
+/* Measures what a connection costs as tables grow; tools/bench-scale/README.md says how. */
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -33,53 +33,57 @@ void declare(CLI::App &app, Arguments &arguments)
 
 	options.bench.rounds = 12;
 	options.bench.seconds = 0.3;
-	app.add_option("--only", arguments.only, "what grows: live, services, denied")
+	app.add_option("--only", arguments.only,
+		       "measure only with these growing: live, services, denied (default: all)")
 		->delimiter(',')
 		->type_name("LIST")
 		->check(CLI::IsMember({ "live", "services", "denied" }));
-	app.add_option("--live", options.levels[Dimension::live], "live connections beside")
+	app.add_option("--live", options.levels[Dimension::live], "the numbers of live connections")
 		->delimiter(',')
 		->type_name("LIST")
 		->check(CLI::Range(1, 4000000));
-	app.add_option("--services", options.levels[Dimension::services], "services")
+	app.add_option("--services", options.levels[Dimension::services], "the numbers of services")
 		->delimiter(',')
 		->type_name("LIST")
 		->check(CLI::Range(1, 4096));
-	app.add_option("--denied", options.levels[Dimension::denied], "denied networks")
+	app.add_option("--denied", options.levels[Dimension::denied],
+		       "the numbers of denied networks")
 		->delimiter(',')
 		->type_name("LIST")
 		->check(CLI::Range(1, 1000000));
-	app.add_option("--engines", arguments.engines, "beside plain TCP")
+	app.add_option("--engines", arguments.engines, "the engines to measure beside plain TCP")
 		->delimiter(',')
 		->type_name("LIST")
 		->check(CLI::IsMember({ "handshake", "translate" }));
-	app.add_option("--rounds", options.bench.rounds, "rounds of each group")
+	app.add_option("--rounds", options.bench.rounds, "the number of rounds of each group")
 		->type_name("N")
 		->check(CLI::Range(1, 200))
 		->capture_default_str();
-	app.add_option("--stats-rounds", options.stats_rounds, "rounds with bpf statistics")
+	app.add_option("--stats-rounds", options.stats_rounds,
+		       "the number of rounds with the kernel's statistics of BPF programs")
 		->type_name("N")
 		->check(CLI::Range(1, 50))
 		->capture_default_str();
-	app.add_option("--seconds-per-cell", options.bench.seconds, "measured time of each cell")
+	app.add_option("--seconds-per-cell", options.bench.seconds,
+		       "how long each cell is measured")
 		->type_name("SECONDS")
 		->check(CLI::Range(0.02, 60.0))
 		->capture_default_str();
 	app.add_flag("--quick", arguments.quick,
-		     "2 rounds of 0.05 seconds per cell, and little that grows");
-	app.add_option("--header", arguments.header, "version of the header that clients send")
+		     "a coarse run: 2 rounds with 0.05 seconds per cell, and small numbers");
+	app.add_option("--header", arguments.header, "the version of the header that clients send")
 		->check(CLI::IsMember({ "v1", "v2" }))
 		->capture_default_str();
-	app.add_flag("--pin", options.bench.pin, "server and client on a CPU of their own each");
+	app.add_flag("--pin", options.bench.pin, "give server and client a CPU each");
 	app.add_option("--join", arguments.joined,
-		       "report what these earlier runs have measured, too, or alone without --only")
+		       "also report these earlier runs; without --only, measure nothing")
 		->delimiter(',')
 		->type_name("scale.json");
 	bench::add_usual_options(app, options.bench.busy, options.bench.output_dir,
 				 "scale.json and scale.svg", options.bench.truepeer);
 }
 
-/* With 1, to which all others are compared, in front. */
+/* Sorts the levels and puts 1, with which all others are compared, in front. */
 void complete_levels(const CLI::App &app, Arguments &arguments)
 {
 	std::map<Dimension, std::vector<uint32_t>> chosen;
@@ -124,7 +128,7 @@ Status complete(const CLI::App &app, Arguments &arguments)
 	return bench::find_truepeer(options.bench.truepeer);
 }
 
-/* Together with earlier runs, whose levels and engines count, too. */
+/* Reports this run and the earlier runs as one, with the levels and engines of all. */
 Status report(Options options, Outcome outcome, const std::vector<std::string> &joined)
 {
 	for (const std::string &path : joined)

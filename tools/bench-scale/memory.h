@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an agent and its maps take. */
+/* The memory of an agent and its maps. */
 #ifndef TP_SCALE_MEMORY_H
 #define TP_SCALE_MEMORY_H
 
@@ -14,12 +14,12 @@ namespace scale
 
 struct Memory {
 	std::map<std::string, uint64_t> maps; /* bytes, as the kernel counts them, by name */
-	uint64_t agent = 0;                   /* resident */
+	uint64_t agent = 0;                   /* bytes of resident memory */
 
 	uint64_t all_maps() const;
 };
 
-/* The maps that this process has open; /proc/PID/fdinfo has their memory. */
+/* Reads /proc/PID/fdinfo of the maps that this process has open, and its resident memory. */
 Memory memory_of(pid_t agent);
 
 } // namespace scale

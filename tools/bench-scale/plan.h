@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What grows, how far, and what is measured beside it. */
+/* What grows, to which numbers, and what is measured meanwhile. */
 #ifndef TP_SCALE_PLAN_H
 #define TP_SCALE_PLAN_H
 
@@ -23,18 +23,18 @@ constexpr Dimension all_dimensions[] = { Dimension::live, Dimension::services, D
 const char *name_of(Dimension dimension);
 const char *label_of(Dimension dimension);
 
-/* A server with its agent, and what the agent has besides the connections that are measured. */
+/* A server with its agent, and how many connections, services and denied networks they have. */
 struct Spec {
 	Dimension dimension;
 	Variant variant;
-	uint32_t level; /* of what grows; of everything else there is one, or none */
+	uint32_t level; /* the number of what grows; the others' numbers are one or none */
 
 	uint32_t held() const { return dimension == Dimension::live && level > 1 ? level : 0; }
 	uint32_t services() const { return dimension == Dimension::services ? level : 1; }
 	uint32_t denied() const { return dimension == Dimension::denied ? level : 0; }
 };
 
-/* Those that are there together, and measured by turns. */
+/* Sites that run at the same time and take turns at being measured. */
 using Group = std::vector<Spec>;
 
 struct Options {
@@ -46,12 +46,13 @@ struct Options {
 	};
 	std::vector<Variant> engines = { Variant::handshake, Variant::translate };
 	unsigned stats_rounds = 5;
-	double idle_seconds = 3; /* for which agents are watched while nothing connects */
+	double idle_seconds = 3; /* how long agents are watched while nothing connects */
 };
 
 /*
- * Plain TCP and one engine, with 1 and with N live connections each; or plain TCP and all engines
- * with all numbers of services or denied networks, which cost little to keep.
+ * For live connections, each group has plain TCP and one engine, each with 1 and with N of them.
+ * Services and denied networks cost little to keep, so one group has plain TCP and all engines
+ * with all numbers.
  */
 std::vector<Group> groups_of(const Options &options, Dimension dimension);
 

@@ -19,7 +19,7 @@ static bool is_same(const Spec &spec, const Spec &other)
 	       spec.level == other.level;
 }
 
-/* What another site of the same group had in the same round; nothing if it failed. */
+/* The sample of another site of the same group in the same round; nullptr if that failed. */
 static const Sample *find(const Outcome &outcome, const Sample &sample, const Spec &wanted)
 {
 	for (const Sample &other : outcome.samples)
@@ -38,7 +38,7 @@ static Spec with(Spec spec, Variant variant, uint32_t level)
 
 static Figure figure_of(const Outcome &outcome, const Spec &spec, const char *metric)
 {
-	/* services and denied networks are nothing to plain TCP: one of it does for all levels */
+	/* plain TCP has no services and denied networks, so one site of it serves all levels */
 	uint32_t plain_level = spec.dimension == Dimension::live ? spec.level : 1;
 	std::vector<double> absolutes, to_one, to_plain;
 
@@ -162,7 +162,7 @@ static std::string cost_line(const Row &row)
 				  one ? "1" : ratio(row.program_to_one));
 }
 
-/* "tp_translations 29.3": those that are at least 64 KiB larger than with 1. */
+/* Lists maps that are at least 64 KiB larger than with 1, as in "tp_translations 29.3". */
 static std::string grown_maps(const Memory &memory, const Memory &one)
 {
 	std::string text;

@@ -132,7 +132,7 @@ std::vector<double> Run::idle(const Sites &sites) const
 	return parts;
 }
 
-/* What a run of a program that does nothing takes while statistics are kept, in ns. */
+/* The ns that the statistics count for a run of a program that does nothing. */
 static double empty_run(const std::vector<Site> &sites,
 			const std::vector<std::vector<CellResult>> &results)
 {
@@ -165,7 +165,7 @@ static void add_programs(Fact &fact, const std::vector<CellResult> &results, dou
 	}
 }
 
-/* The site with programs that do nothing is for the statistics alone. */
+/* Adds a site with programs that do nothing, which shows what the statistics cost. */
 Status Run::group(const Group &group)
 {
 	Group all = group;

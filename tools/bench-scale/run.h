@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All groups: set up, measured by turns, taken down. */
+/* Sets groups of sites up, measures their sites in turn, and takes them down. */
 #ifndef TP_SCALE_RUN_H
 #define TP_SCALE_RUN_H
 
@@ -12,21 +12,21 @@ struct Sample {
 	size_t group;
 	unsigned round;
 	Spec spec;
-	bool beside; /* only for comparison with another level of the same group */
+	bool beside; /* whether another level of its group is only compared with it */
 	Values values;
 };
 
-/* What is found out once for each site, or comes from the pass with statistics. */
+/* What is measured once for each site, or in the pass with statistics. */
 struct Fact {
 	size_t group;
 	Spec spec;
 	bool beside;
-	/* of each round with statistics, for each connection */
+	/* These three have a value per connection for each round with statistics. */
 	std::vector<double> program_ns; /* without the statistics' own time */
 	std::vector<double> program_runs;
-	std::map<std::string, std::vector<double>> programs; /* the same ns for each program */
+	std::map<std::string, std::vector<double>> programs; /* program_ns of each program */
 	double start_seconds, fill_seconds;
-	double idle_cpu; /* of the agent, as a part of one CPU */
+	double idle_cpu; /* the idle agent's share of one CPU */
 	Memory memory;
 };
 
@@ -62,7 +62,7 @@ private:
 	bench::SharedBoard &board_;
 	Outcome outcome_;
 	size_t groups_ = 0;
-	uint32_t top_level_ = 0; /* of this group; 0 where each level is a row */
+	uint32_t top_level_ = 0; /* this group's highest level; 0 if each level is a row */
 	unsigned sites_ = 0;
 };
 

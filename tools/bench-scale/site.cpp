@@ -23,7 +23,7 @@ using bench::Result;
 using bench::Status;
 using bench::success;
 
-static constexpr uint64_t patience = 120'000'000'000; /* ns, with a command */
+static constexpr uint64_t patience = 120'000'000'000; /* ns that a command may take */
 static constexpr uint16_t service_port = 8080;
 static constexpr uint16_t first_other_service = 2000;
 static constexpr uint32_t default_connections = 240000;
@@ -35,7 +35,7 @@ static double seconds_since(uint64_t start)
 	return (double)(bench::now_ns() - start) / 1e9;
 }
 
-/* The first one is the one that is used, at two ports: for what is measured, and what is held. */
+/* Only the first service is used. It has two ports: one is measured, one has held connections. */
 static std::vector<std::string> services(const bench::Ground &ground, uint32_t count)
 {
 	std::vector<std::string> list = { fmt::format("{}:{}-{}", ground.server_address(),
@@ -48,8 +48,8 @@ static std::vector<std::string> services(const bench::Ground &ground, uint32_t c
 }
 
 /*
- * Networks all over the address space, one in four a /24 and the others single addresses, and none
- * that a measured connection comes from.
+ * Networks all over the address space. One in four is a /24, the others are single addresses, and
+ * none has the address of a measured connection.
  */
 static std::string networks(uint32_t count)
 {
@@ -86,7 +86,7 @@ Result<Site> Site::make(const Options &options, const bench::Place &all, bench::
 		done = site.fill(options, board);
 	if (done)
 		return site;
-	(void)bool(site.end()); /* the first error is the one to tell */
+	(void)bool(site.end()); /* only the first error is reported */
 	return done.error();
 }
 
@@ -124,7 +124,7 @@ Status Site::start_agent(const Options &options)
 	return success();
 }
 
-/* What `truepeer ARGUMENTS` prints. */
+/* Runs the command with this standard input, and returns its output. */
 Result<std::string> Site::command(const std::vector<std::string> &arguments,
 				  const std::string &input) const
 {
@@ -149,7 +149,7 @@ Status Site::deny(const Options &options) const
 	return done ? success() : Status(done.error());
 }
 
-/* All of them are truepeer's. */
+/* Checks that truepeer serves all of the held connections. */
 Status Site::check_live(const Options &options) const
 {
 	Result<std::string> text = command(
@@ -160,7 +160,7 @@ Status Site::check_live(const Options &options) const
 	std::string line = fmt::format("\"connections\":{},", spec_.held());
 	if (text->find(line) == std::string::npos)
 		return bench::failed("hold connections",
-				     "`truepeer status` has another number of them");
+				     "`truepeer status` shows another number of them");
 	return success();
 }
 
@@ -205,7 +205,7 @@ Result<CellResult> Site::measure(const Options &options, bench::SharedBoard &sha
 Status Site::end()
 {
 	held_.end();
-	/* after 240,000 connections, one has taken more than ten */
+	/* after 240,000 connections, an agent has taken more than ten seconds */
 	if (agent_.pid() > 0)
 		return agent_.stop(place_, 60);
 	return place_.clear_pins();

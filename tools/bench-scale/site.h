@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A server's place, with its agent and what that has to do besides. */
+/* A server's place, with its agent, and with what grows. */
 #ifndef TP_SCALE_SITE_H
 #define TP_SCALE_SITE_H
 
@@ -14,18 +14,18 @@ namespace scale
 class Site
 {
 public:
-	/* `number` tells it from others of this run. */
+	/* Each site of a run has another `number`. */
 	static bench::Result<Site> make(const Options &options, const bench::Place &all,
 					bench::SharedBoard &board, unsigned number,
 					const Spec &spec);
 
-	/* Connections, one after the other, beside what is there; other ports in each round. */
+	/* Makes one connection after another; clients have another address in each round. */
 	bench::Result<bench::CellResult> measure(const Options &options, bench::SharedBoard &board,
 						 unsigned round) const;
 	Memory memory() const { return memory_of(agent_.pid()); }
 	uint64_t agent_cpu() const { return bench::cpu_time(agent_.pid()); } /* ns */
 	const Spec &spec() const { return spec_; }
-	/* Seconds from the agent's start until it was ready, and until all was set up. */
+	/* How long the agent took to be ready, and how long it then took to set up what grows. */
 	double start_seconds() const { return start_seconds_; }
 	double fill_seconds() const { return fill_seconds_; }
 	bench::Status end();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The JSON file, which a later run can go on with. */
+/* The JSON file, which a later run can read. */
 #ifndef TP_SCALE_STORE_H
 #define TP_SCALE_STORE_H
 
@@ -11,7 +11,7 @@ namespace scale
 bench::Status write_json(const std::string &path, const Options &options, const Outcome &outcome,
 			 const std::vector<Row> &rows);
 
-/* Adds what another run has measured, and its levels, so that both are reported as one. */
+/* Adds another run's samples, levels and engines, so that both runs are reported as one. */
 bench::Status join(const std::string &path, Options &options, Outcome &outcome);
 
 } // namespace scale

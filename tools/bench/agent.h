@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `truepeer run`, or what stands in for it, while something is measured. */
+/* `truepeer run`, or a process that takes its place, during a measurement. */
 #ifndef TP_BENCH_AGENT_H
 #define TP_BENCH_AGENT_H
 
@@ -8,18 +8,18 @@
 namespace bench
 {
 
-/* What happened to a process, which may have written more than one line about it. */
+/* The error of a process; `reason` is what it wrote, which may be several lines. */
 Error failed(const char *what, std::string reason);
 
 class Agent
 {
 public:
 	/*
-	 * The process that has just been started, once it has said that it is ready. One that cannot
-	 * do its work on this machine gives an error with ErrorCode::incompatible.
+	 * Waits until a process that has just been started writes that it is ready. A process that
+	 * cannot do its work on this machine gives an error with ErrorCode::incompatible.
 	 */
 	static Result<Agent> started(Result<Child> child, Fd output);
-	/* All connections have to be gone by then.  It may take so many seconds. */
+	/* Call it after all connections have ended.  It waits for at most so many seconds. */
 	Status stop(const Place &place, unsigned seconds = 10);
 	pid_t pid() const { return child_.pid(); }
 

@@ -17,7 +17,7 @@ constexpr size_t max_samples = 1 << 20;
 struct Board {
 	std::atomic<bool> stop;      /* the client ends */
 	std::atomic<bool> serving;   /* the server listens */
-	std::atomic<int> failing;    /* taken by the first who fails */
+	std::atomic<int> failing;    /* the first process that fails sets it */
 	std::atomic<bool> failed;    /* `failure` can be read */
 	std::atomic<uint64_t> again; /* blocking reads that said EAGAIN */
 	char failure[256];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's own figures about an agent's programs. */
+/* The kernel's statistics of an agent's programs. */
 #ifndef TP_BENCH_BPF_STATS_H
 #define TP_BENCH_BPF_STATS_H
 
@@ -19,20 +19,20 @@ struct ProgramTime {
 	uint64_t ns = 0;
 };
 
-/* By name, only tp_*. */
+/* The programs whose names begin with tp_, by name. */
 using ProgramTimes = std::map<std::string, ProgramTime>;
 
 /*
- * As kernel.bpf_stats_enabled=1, for as long as the descriptor is open: nothing has to
- * be restored, however the bench ends.
+ * Has the effect of kernel.bpf_stats_enabled=1 while the descriptor is open.  The kernel closes
+ * it when the benchmark ends, even by a signal, so there is no sysctl to restore.
  */
 Result<Fd> enable_bpf_stats();
-/* Somebody else has switched them on: the timed rounds then pay for them. */
+/* Whether somebody else has switched the statistics on, which slows the timed rounds down. */
 bool bpf_stats_are_on();
 
 /*
- * The programs that this process has open, directly or by a link.  Names alone
- * would not do: another agent on the machine has programs of the same names.
+ * The programs that this process has open, directly or by a link.  A search by name would also
+ * find those of another agent on the machine, because they have the same names.
  */
 ProgramTimes program_times(pid_t agent);
 

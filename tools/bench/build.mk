@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The benchmark; not part of `make`.  BENCH="--quick --only round" passes options.
+# The benchmark, which `make` does not build.  BENCH="--quick --only round" passes options.
 
 BENCH   ?=
 TP_BENCH := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tools/bench/*.cpp))

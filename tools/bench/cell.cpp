@@ -23,12 +23,12 @@ namespace bench
 namespace
 {
 
-/* Where the client of HAProxy is, so that its address is not HAProxy's. */
+/* The address of HAProxy's client, which differs from HAProxy's own. */
 constexpr const char *haproxy_client = "127.0.0.9";
 constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t warm_up = second / 10;
 
-/* `truepeer run` for one cell, or what stands in for it. */
+/* Starts `truepeer run` for one cell, or the programs that do nothing. */
 Result<Agent> start_agent(const Options &options, const Place &place, const Ground &ground,
 			  const Job &job)
 {
@@ -48,7 +48,7 @@ Result<Agent> start_agent(const Options &options, const Place &place, const Grou
 	return Agent::started(std::move(child), std::move(*output));
 }
 
-/* HAProxy before the server; from here on clients connect to it. */
+/* Starts HAProxy in front of the server; the client connects to HAProxy. */
 Result<Child> start_haproxy(const Place &place, const Ground &ground, const Job &job)
 {
 	Result<Fd> config =
@@ -121,7 +121,7 @@ public:
 	{
 	}
 
-	/* Since when the client works at full speed. */
+	/* Whether all of the client's connections have begun to transfer. */
 	bool started() const
 	{
 		if (cell_.work == Work::connections || cell_.work == Work::round_trips)
@@ -190,7 +190,7 @@ ProgramTimes difference(const ProgramTimes &begin, const ProgramTimes &end)
 	return result;
 }
 
-/* The timed part, with everything running. */
+/* Measures while everything runs. */
 Result<CellResult> measure(const Options &options, const Ground &ground, Board &board,
 			   Child &client, const Measurement &measurement)
 {
@@ -289,7 +289,7 @@ Result<CellResult> run_cell(const Options &options, const Place &place, Ground &
 		processes.push_back(haproxy.pid());
 	}
 	Result<CellResult> result = run_client(options, place, ground, board, job, processes);
-	/* all connections have to be gone when the agent stops */
+	/* all connections must have ended before the agent stops */
 	haproxy.kill();
 	server->kill();
 	if (has_programs(variant)) {

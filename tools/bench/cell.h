@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One cell: a variant's server, agent and client, run for a moment and measured. */
+/* A cell runs a variant's server, agent and client for a moment, and measures them. */
 #ifndef TP_BENCH_CELL_H
 #define TP_BENCH_CELL_H
 
@@ -17,7 +17,7 @@
 namespace bench
 {
 
-/* The board in memory that child processes share; reset for each cell. */
+/* The board, in memory that child processes share.  It is reset for each cell. */
 class SharedBoard
 {
 public:
@@ -41,9 +41,9 @@ private:
 struct CellResult {
 	Values values;
 	uint64_t again;        /* blocking reads that said EAGAIN */
-	ProgramTimes programs; /* during the measured time; only with statistics on */
+	ProgramTimes programs; /* during the measured time; empty without statistics */
 	uint64_t done;         /* connections or round trips in that time */
-	uint64_t packets;      /* that came in on the server's interface */
+	uint64_t packets;      /* received by the server's interface in that time */
 };
 
 /*
@@ -53,9 +53,12 @@ struct CellResult {
 Result<CellResult> run_cell(const Options &options, const Place &place, Ground &ground,
 			    SharedBoard &shared, const Cell &cell, Variant variant);
 
-/* The parts of that, for who has an agent that stays.  The server listens when this returns. */
+/*
+ * The two functions below are the parts of run_cell(), for callers whose agent serves more than
+ * one cell.  The server listens when start_server() returns.
+ */
 Result<Child> start_server(Board &board, const Place &place, const Ground &ground, const Job &job);
-/* `processes`: the server, then the agent and others whose CPU time counts. */
+/* `processes` are the server, then the agent and others whose CPU time counts. */
 Result<CellResult> run_client(const Options &options, const Place &place, const Ground &ground,
 			      Board &board, const Job &job, std::vector<pid_t> processes);
 

@@ -47,7 +47,7 @@ const char *description_of(Variant variant)
 	case Variant::deferred:
 		return "no header, TCP_DEFER_ACCEPT";
 	case Variant::hooks:
-		return "that, and programs that do nothing";
+		return "no header, programs that do nothing";
 	case Variant::userspace:
 		return "the server reads the header itself";
 	case Variant::handshake:
@@ -172,7 +172,7 @@ void Chart::bar(double left, double y, const Line &line)
 	out(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" fill="{}"/>)", left, y,
 	    end - left, bar_height, color_of(line.variant));
 	double low = x_of(left, line.ratio.low), high = x_of(left, line.ratio.high);
-	/* one that is cut off has no end */
+	/* a whisker that is cut off has no end stroke */
 	out(R"(<path d="M{0:.1f} {2:.1f}H{1:.1f}M{0:.1f} {3:.1f}v6{4}" class="whisker"/>)", low,
 	    high, middle, middle - 3,
 	    line.ratio.high > axis_ ? "" : fmt::format("M{:.1f} {:.1f}v6", high, middle - 3));
@@ -198,7 +198,7 @@ void Chart::group(double y, const Metric &metric)
 	}
 }
 
-/* The metrics of one kind; returns where the next may begin. */
+/* Draws the metrics of one kind, and returns where the next section may begin. */
 double Chart::section(double y, bool higher_is_better, const char *title)
 {
 	bool any = false;

@@ -7,7 +7,7 @@
 namespace bench
 {
 
-/* Bars of the ratios to plain with their quartiles, a group for each metric. */
+/* Draws the ratios to plain as bars with their quartiles, in a group for each metric. */
 Status write_chart(const std::string &path, const Options &options, const std::vector<Line> &lines);
 
 } // namespace bench

@@ -10,7 +10,7 @@
 namespace bench
 {
 
-/* Those whose name has one of the parts in it; all of them if there is no part. */
+/* Those whose name contains one of the parts; all of them if no part is given. */
 template <typename Named>
 std::vector<Named> chosen(const std::vector<Named> &all, const std::vector<std::string> &parts)
 {

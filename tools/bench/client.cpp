@@ -85,7 +85,7 @@ void Client::record(uint64_t ns)
 	add(board_.done, 1);
 }
 
-/* `request` begins with the header: one write, one segment. */
+/* `request` begins with the header, so that both are one write and one segment. */
 bool Client::connection(const std::string &request, const std::string &answer)
 {
 	char bytes[answer_size];
@@ -190,7 +190,7 @@ void load(Board &board, const Place &place, const Ground &ground, const Job &job
 	}
 	if (job.pin)
 		pin_to_cpu(1);
-	/* page faults now rather than in the middle of what is timed */
+	/* cause the page faults now and not while something is timed */
 	for (size_t i = 0; i < max_samples; i += 1024)
 		((volatile uint32_t *)board.samples)[i] = 0;
 	Client(board, ground, job).run();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The client: what a proxy would send, as fast as it goes. */
+/* The client sends what a proxy would send, as fast as it can. */
 #ifndef TP_BENCH_CLIENT_H
 #define TP_BENCH_CLIENT_H
 
@@ -8,7 +8,7 @@
 namespace bench
 {
 
-/* In a process of its own; ends soon after the board says stop, or with a failure there. */
+/* Runs in a process of its own. Returns soon after board.stop, or writes a failure to the board. */
 void load(Board &board, const Place &place, const Ground &ground, const Job &job);
 
 } // namespace bench

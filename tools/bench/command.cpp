@@ -24,7 +24,7 @@ static int fail(const Command &command, const Error &error)
 	return error.code == tp::ErrorCode::usage ? 2 : 1;
 }
 
-/* ip(8) and the servers may be where only root's PATH leads. */
+/* ip(8) and the servers may be in folders that only root's PATH names. */
 static void widen_path()
 {
 	const char *path = getenv("PATH");
@@ -71,8 +71,8 @@ void add_usual_options(CLI::App &app, bool &busy, std::string &output_dir, const
 		       std::string &truepeer)
 {
 	app.add_flag("--busy", busy,
-		     "a process of lowest priority on each CPU, so that none goes to sleep");
-	app.add_option("--output-dir", output_dir, "where " + files + " go")
+		     "run a process of lowest priority on each CPU, so that no CPU sleeps");
+	app.add_option("--output-dir", output_dir, "write " + files + " into this folder")
 		->type_name("DIR")
 		->capture_default_str();
 	app.add_option("--truepeer", truepeer, "the command to test")
@@ -96,7 +96,8 @@ Result<Workplace> Workplace::make(const char *command, bool busy)
 	std::vector<Child> spinners = TP_TRY(keep_awake(busy));
 
 	if (bpf_stats_are_on())
-		fmt::print(stderr, "{}: kernel.bpf_stats_enabled is 1, which the engines pay for\n",
+		fmt::print(stderr,
+			   "{}: kernel.bpf_stats_enabled is 1, which slows the engines down\n",
 			   command);
 	return Workplace{ std::move(place), board, std::move(spinners) };
 }

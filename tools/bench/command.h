@@ -23,7 +23,7 @@ struct Command {
 	const char *name;
 	const char *about;
 	std::function<void(CLI::App &)> declare = {};
-	/* checks what the options say together */
+	/* checks the options against each other */
 	std::function<Status(const CLI::App &)> complete = {};
 	std::function<Result<bool>()> run = {}; /* whether nothing went wrong in a cell */
 	std::function<bool()> needs_root = [] { return true; };
@@ -32,20 +32,20 @@ struct Command {
 /* Reads the options and runs the command. Returns its exit code, whatever goes wrong. */
 int run_command(const Command &command, int argc, char **argv);
 
-/* --busy, --output-dir and --truepeer; `files` says what goes into the folder. */
+/* Adds --busy, --output-dir and --truepeer; `files` names what is written into the folder. */
 void add_usual_options(CLI::App &app, bool &busy, std::string &output_dir, const std::string &files,
 		       std::string &truepeer);
 
 /* Makes the path absolute, and checks that it can be run. */
 Status find_truepeer(std::string &path);
 
-/* Where the processes of a run are, what they share, and who keeps the CPUs awake. */
+/* What the processes of a run need: their place, their shared memory, and awake CPUs. */
 struct Workplace {
 	Place place;
 	SharedBoard board;
 	std::vector<Child> spinners;
 
-	/* Warns if the kernel's statistics of BPF programs are on, which the engines pay for. */
+	/* Warns if the kernel's statistics of BPF programs are on, which slows the engines down. */
 	static Result<Workplace> make(const char *command, bool busy);
 };
 

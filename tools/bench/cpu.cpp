@@ -15,7 +15,7 @@
 namespace bench
 {
 
-/* zlib reads files that are not compressed, too. */
+/* zlib also reads files that are not compressed. */
 static bool configured(const char *path, const char *line)
 {
 	gzFile file = gzopen(path, "r");

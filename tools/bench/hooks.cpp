@@ -16,11 +16,11 @@ namespace bench
 namespace
 {
 
-/* Of Linux 6.6; libbpf 1.1 does not know it and passes it through. */
+/* This value came with Linux 6.6; libbpf 1.1 does not know it and passes it through. */
 constexpr auto tcx_ingress = (bpf_attach_type)46;
 constexpr int tcx_next = -1;
 
-/* A link to a program that returns `verdict`. */
+/* Attaches a program that does nothing but return `verdict`. */
 Result<Fd> attach(bpf_prog_type type, bpf_attach_type where, int verdict, int target)
 {
 	const bpf_insn code[] = {

@@ -29,34 +29,36 @@ void declare(CLI::App &app, Arguments &arguments)
 	Options &options = arguments.options;
 
 	app.add_option("--rounds", options.rounds,
-		       "rounds; multiples of the number of variants are fairest")
+		       "number of rounds; multiples of the number of variants are fairest")
 		->type_name("N")
 		->check(CLI::Range(1, 1000))
 		->capture_default_str();
-	app.add_option("--seconds-per-cell", options.seconds, "measured time of each cell")
+	app.add_option("--seconds-per-cell", options.seconds, "how long each cell is measured")
 		->type_name("SECONDS")
 		->check(CLI::Range(0.02, 60.0))
 		->capture_default_str();
-	app.add_flag("--quick", arguments.quick, "2 rounds of 0.08 seconds per cell");
+	app.add_flag("--quick", arguments.quick,
+		     "a coarse run: 2 rounds with 0.08 seconds per cell");
 	app.add_option("--only", options.only,
-		       "only metrics whose name contains TEXT; several: with commas")
+		       "measure only metrics whose name contains TEXT; commas separate several")
 		->delimiter(',')
 		->type_name("TEXT");
-	app.add_option("--topology", arguments.topology, "where")
+	app.add_option("--topology", arguments.topology, "what is between client and server")
 		->check(CLI::IsMember({ "loopback", "veth", "haproxy", "all" }))
 		->capture_default_str();
-	app.add_option("--variants", arguments.variants, "which, beside plain")
+	app.add_option("--variants", arguments.variants, "the variants to measure beside plain")
 		->type_name("LIST")
 		->capture_default_str();
-	app.add_option("--header", arguments.header, "version of the header that clients send")
+	app.add_option("--header", arguments.header, "the version of the header that clients send")
 		->check(CLI::IsMember({ "v1", "v2" }))
 		->capture_default_str();
-	app.add_option("--congestion-control", options.congestion_control, "of all connections")
+	app.add_option("--congestion-control", options.congestion_control,
+		       "the congestion control of all connections")
 		->type_name("NAME")
 		->capture_default_str();
-	app.add_flag("--pin", options.pin, "server and client on a CPU of their own each");
+	app.add_flag("--pin", options.pin, "give server and client a CPU each");
 	app.add_flag("--bpf-stats,!--no-bpf-stats", options.bpf_stats,
-		     "a last pass that measures the programs themselves (default: on)");
+		     "add a last pass that measures the BPF programs themselves (default: on)");
 	add_usual_options(app, options.busy, options.output_dir, "bench.json and bench.svg",
 			  options.truepeer);
 }
@@ -85,7 +87,7 @@ Status complete(const CLI::App &app, Arguments &arguments)
 			      "plain, deferred, hooks, userspace, handshake, sender, translate" };
 	if (chosen(metrics, options.only).empty())
 		return Error{ tp::ErrorCode::usage, "--only", CLI::detail::join(options.only, ","),
-			      "no metric has that in its name" };
+			      "no metric has a name that contains it" };
 	return find_truepeer(options.truepeer);
 }
 

@@ -9,10 +9,9 @@ namespace bench
 {
 
 /*
- * The variants' order in a round.  With an even number of variants n each comes once in
- * each place within n rounds, and follows each other one equally often (a Williams
- * square): none always runs in the wake of the same one.  With an odd number that
- * takes 2n rounds.
+ * The variants' order in a round.  Within n rounds of an even number n of variants, each variant
+ * has each place once and follows each other variant equally often (a Williams square), so that
+ * no variant always runs after the same one.  With an odd number, that takes 2n rounds.
  */
 template <typename Variant>
 std::vector<Variant> order_in(unsigned round, const std::vector<Variant> &variants)

@@ -58,7 +58,7 @@ static void remove_empty_cgroups(const fs::path &path)
 	rmdir(path.c_str());
 }
 
-/* With everything in it, which may take a moment to die. */
+/* Kills the processes in the cgroup, waits until they are gone, and removes it. */
 static void remove_cgroup(const std::string &path)
 {
 	(void)bool(write_file(path + "/cgroup.kill", "1"));
@@ -197,7 +197,7 @@ static Result<Fd> make_netns(const std::string &congestion_control)
 		return widened.error();
 	if (!chosen)
 		return Error{ tp::ErrorCode::usage, "--congestion-control", congestion_control,
-			      "not to be had in a network namespace",
+			      "not available in a network namespace",
 			      "sysctl net.ipv4.tcp_allowed_congestion_control" };
 	return fresh;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where a run happens: mounts, cgroups and network namespaces of its own.  The
- * namespaces have no names and go with the last process in them; a cgroup that a
- * killed run left is removed by the next one.
+ * The mounts, cgroups and network namespaces of a run.  The namespaces have no names and
+ * disappear with the last process in them.  The next run removes a cgroup that a killed run
+ * has left.
  */
 #ifndef TP_BENCH_PLACE_H
 #define TP_BENCH_PLACE_H
@@ -33,21 +33,21 @@ public:
 	 * the client: on loopback that would be counted twice.
 	 */
 	std::string server_cgroup() const { return cgroup_ + "/server"; }
-	/* The sender engine has to see the other end, too. */
+	/* The sender engine must also see the client's sockets. */
 	std::string agent_cgroup(Variant variant) const
 	{
 		return variant == Variant::sender ? cgroup_ : server_cgroup();
 	}
 	std::string client_cgroup() const { return cgroup_ + "/client"; }
-	/* Below the run's own cgroup: "name" or "name/part". */
+	/* Makes a cgroup below the run's own; `name` may have several parts, as "name/part". */
 	Result<std::string> make_cgroup(const std::string &name) const;
-	/* on a bpf file system that only this run sees */
+	/* The folder is on a bpf file system that only this run sees. */
 	std::string pin_dir() const { return pin_dir_; }
-	/* All processes in its cgroups. */
+	/* Kills all processes in its cgroups. */
 	void kill_all() const;
-	/* Detaches whatever an agent left there. */
+	/* Removes the pins that an agent has left, which detaches its programs. */
 	Status clear_pins() const;
-	/* One for an agent beside others: cgroups of its own below this one's, and pins. */
+	/* The place of one of several agents: its own pins, and cgroups below this one's. */
 	Result<Place> part(const std::string &name) const;
 
 private:
@@ -60,14 +60,14 @@ private:
 
 Status enter_cgroup(const std::string &path);
 
-/* Lines of ip(8) in a network namespace. */
+/* Runs these lines by ip(8) in a network namespace. */
 Status run_ip(int netns, const std::string &commands);
 
 /* Fresh network namespaces of server and client; on loopback they are one. */
 class Ground
 {
 public:
-	/* `congestion_control`: what net.ipv4.tcp_congestion_control takes, "reno" */
+	/* `congestion_control` is a value of net.ipv4.tcp_congestion_control, such as "reno". */
 	static Result<Ground> make(Topology topology, const std::string &congestion_control);
 
 	Topology topology() const { return topology_; }
@@ -77,7 +77,7 @@ public:
 	const char *server_address() const { return client_ ? "10.77.0.1" : "127.0.0.1"; }
 	const char *client_address() const { return client_ ? "10.77.0.2" : "127.0.0.1"; }
 	const char *network() const { return client_ ? "10.77.0.0/24" : "127.0.0.0/8"; }
-	/* Never the same twice, so that no connection meets one that is in TIME_WAIT. */
+	/* No port is returned twice, so that no connection meets one that is in TIME_WAIT. */
 	uint16_t fresh_port() { return port_ += 2; }
 
 private:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is compared with what, where, and what is measured. */
+/* The variants that are compared, the networks that they run on, and what is measured. */
 #ifndef TP_BENCH_PLAN_H
 #define TP_BENCH_PLAN_H
 
@@ -11,14 +11,14 @@
 namespace bench
 {
 
-enum class Topology { loopback, veth, haproxy }; /* the last: on loopback, with it between */
+enum class Topology { loopback, veth, haproxy }; /* haproxy: on loopback, through HAProxy */
 /*
- * deferred: plain, but the kernel wakes the server only when the first data is there.
- * hooks: that, and programs that do nothing in the handshake engine's hooks.
+ * deferred: plain, but the kernel wakes the server only when the first data has arrived.
+ * hooks: deferred, with programs that do nothing in the handshake engine's hooks.
  */
 enum class Variant { plain, deferred, hooks, userspace, handshake, sender, translate };
 enum class Work { connections, round_trips, upload, download };
-enum class Header { v1, v2 }; /* which version of it clients send */
+enum class Header { v1, v2 }; /* the version that clients send */
 
 constexpr Variant all_variants[] = { Variant::plain,     Variant::deferred,  Variant::hooks,
 				     Variant::userspace, Variant::handshake, Variant::sender,
@@ -43,7 +43,7 @@ inline bool has_programs(Variant variant)
 	return variant == Variant::hooks || variant >= Variant::handshake;
 }
 
-/* One run of server and client; it may give several metrics. */
+/* One run of server and client, which may give several metrics. */
 struct Cell {
 	const char *name;
 	Work work;
@@ -61,7 +61,7 @@ struct Metric {
 };
 
 extern const std::vector<Cell> cells;
-extern const std::vector<Cell> stats_cells; /* of the pass with bpf statistics */
+extern const std::vector<Cell> stats_cells; /* for the pass with bpf statistics */
 extern const std::vector<Metric> metrics;
 
 /* By the metric's name. */
@@ -86,7 +86,7 @@ struct ProgramCost {
 	double ns;
 };
 
-/* A variant that does not work here, or a cell that went wrong. */
+/* A variant that does not work on this machine, or a cell that went wrong. */
 struct Trouble {
 	Topology topology;
 	Variant variant;
@@ -103,13 +103,13 @@ struct Options {
 	std::vector<Topology> topologies;
 	std::vector<Variant> variants;
 	Header header = Header::v2;
-	std::string congestion_control = "reno"; /* which no namespace is denied */
+	std::string congestion_control = "reno"; /* allowed in every network namespace */
 	bool pin = false;
 	bool busy = false; /* no CPU sleeps */
 	bool bpf_stats = true;
 };
 
-/* All that a run has found out. */
+/* All results of a run. */
 struct Outcome {
 	std::vector<Metric> metrics;
 	std::vector<Sample> samples;

@@ -69,7 +69,7 @@ bool eventually(const std::function<bool()> &condition, uint64_t ns)
 	return true;
 }
 
-/* In the child, before anything else. */
+/* The child calls it before anything else. */
 static void become_child(pid_t parent)
 {
 	for (int number : { SIGINT, SIGTERM, SIGHUP })

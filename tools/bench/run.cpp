@@ -25,7 +25,7 @@ bool Run::available(Topology topology, Variant variant) const
 		[&](const Trouble &t) { return t.topology == topology && t.variant == variant; });
 }
 
-/* Nothing: it did not work, which is noted. */
+/* Returns nothing if the cell failed; the failure is then in the outcome. */
 std::optional<CellResult> Run::run(Ground &ground, const Cell &cell, Variant variant)
 {
 	Topology topology = ground.topology();
@@ -48,7 +48,7 @@ std::optional<CellResult> Run::run(Ground &ground, const Cell &cell, Variant var
 	return {};
 }
 
-/* Fresh namespaces: no round inherits TIME_WAIT sockets or TCP metrics. */
+/* The namespaces are fresh, so that no round inherits TIME_WAIT sockets or TCP metrics. */
 Status Run::round(unsigned number, Topology topology)
 {
 	Result<Ground> ground = Ground::make(topology, options_.congestion_control);

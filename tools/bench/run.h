@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All rounds, and the pass with bpf statistics. */
+/* Runs all rounds, and the pass with bpf statistics. */
 #ifndef TP_BENCH_RUN_H
 #define TP_BENCH_RUN_H
 

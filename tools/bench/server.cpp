@@ -27,7 +27,7 @@ public:
 		bool named = sends_header(job.variant) && !job.cell.other_port;
 		bool haproxy = job.client_port != job.port;
 
-		/* HAProxy announces the client, which is not at its own address */
+		/* HAProxy announces its client, whose address differs from HAProxy's */
 		if (named && !haproxy)
 			expected_ = endpoint(origin_address, origin_port);
 		else if (named || (!haproxy && !job.client_address.empty()))
@@ -78,7 +78,7 @@ Fd Server::listen_on(const char *address, uint16_t port)
 	return fd;
 }
 
-/* Every variant must have done its work: the right name for each connection. */
+/* Checks that the variant did its work: the connection must have the right peer name. */
 bool Server::check_name(const sockaddr_in &name)
 {
 	if (name.sin_addr.s_addr != expected_.sin_addr.s_addr ||
@@ -87,7 +87,7 @@ bool Server::check_name(const sockaddr_in &name)
 	return true;
 }
 
-/* The next connection, without its header and with the right name. */
+/* Accepts the next connection, takes the header out if need be, and checks the peer name. */
 Fd Server::next(int listener)
 {
 	sockaddr_in name = {};
@@ -171,7 +171,7 @@ void Server::run(const char *address)
 			});
 		}
 	}
-	_exit(1); /* with all threads */
+	_exit(1); /* ends all threads */
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The server: the same simple blocking one for all variants. */
+/* The server, which is the same simple, blocking one for all variants. */
 #ifndef TP_BENCH_SERVER_H
 #define TP_BENCH_SERVER_H
 
@@ -14,15 +14,15 @@ namespace bench
 struct Job {
 	Cell cell;
 	Variant variant;
-	uint16_t service_port; /* the agent's */
-	uint16_t port;         /* the server's */
-	uint16_t client_port;  /* where it connects: the same, or HAProxy's */
+	uint16_t service_port; /* the port that the agent serves */
+	uint16_t port;         /* where the server listens */
+	uint16_t client_port;  /* where the client connects: `port`, or HAProxy's port */
 	bool pin;
 	Header header;
 	std::string client_address; /* empty: the kernel chooses it */
 };
 
-/* In a process of its own; ends when it is killed, or with a failure on the board. */
+/* Runs in a process of its own until that is killed, or until it writes a failure to the board. */
 void serve(Board &board, const Place &place, const Ground &ground, const Job &job);
 
 } // namespace bench

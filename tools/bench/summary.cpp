@@ -109,7 +109,7 @@ static void print_costs(const Outcome &outcome)
 {
 	if (outcome.costs.empty())
 		return;
-	fmt::print("\nprograms, with bpf statistics on (a pass of its own)\n");
+	fmt::print("\nBPF programs, measured in a separate pass with the kernel's statistics on\n");
 	fmt::print("{:10}{:11}{:24}{:16}{:>12}{:>10}{:>10}  {}\n", "where", "variant", "cell",
 		   "program", "runs", "ns/run", "ns", "per");
 	for (const ProgramCost &cost : outcome.costs)
@@ -131,7 +131,8 @@ void print_table(const Options &options, const Outcome &outcome, const std::vect
 	fmt::print("\nLinux {}, {}, {} CPUs, {}, headers {}, load average before {:.1f}\n",
 		   kernel_release(), cpu_model(), sysconf(_SC_NPROCESSORS_ONLN),
 		   options.congestion_control, name_of(options.header), outcome.load);
-	fmt::print("medians of {} rounds; x: to plain in the same round, [quartiles]\n",
+	fmt::print("medians of {} rounds; x is the ratio to plain in the same round, with "
+		   "[quartiles]\n",
 		   options.rounds);
 	for (size_t i = 0; i < lines.size(); i++) {
 		const Line &line = lines[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From raw rounds to medians and ratios, and the table and JSON of them. */
+/* Computes medians and ratios from the rounds, and writes them as a table and as JSON. */
 #ifndef TP_BENCH_SUMMARY_H
 #define TP_BENCH_SUMMARY_H
 
@@ -28,7 +28,7 @@ struct Line {
 	Topology topology;
 	Variant variant;
 	Spread absolute;
-	/* variant/plain within each round that has both */
+	/* the variant's value divided by plain's, within each round that has both */
 	Spread ratio;
 };
 

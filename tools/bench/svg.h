@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the charts have in common: an SVG file that is written line by line. */
+/* The base class of the charts: an SVG file that is written line by line. */
 #ifndef TP_BENCH_SVG_H
 #define TP_BENCH_SVG_H
 

@@ -124,7 +124,7 @@ size_t receive_all(Board &board, int fd, char *data, size_t size)
 	return got;
 }
 
-/* The length of the line with its end; 0 until that is there; -1 if it is no header. */
+/* The length of the line with its end; 0 until the end has arrived; -1 if it is no header. */
 static ssize_t read_line(const char *bytes, size_t size, sockaddr_in &source)
 {
 	static constexpr std::string_view start = "PROXY TCP4 ";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What goes over the connections. */
+/* The bytes that go over the connections. */
 #ifndef TP_BENCH_WIRE_H
 #define TP_BENCH_WIRE_H
 
@@ -26,22 +26,22 @@ constexpr uint16_t origin_port = 4242;
 std::string request_bytes();
 std::string answer_bytes();
 /*
- * A header that names `source`: a line of 44 bytes or so, or 28 bytes of version 2, TCP over IPv4
- * without TLVs.
+ * A header for TCP over IPv4 that names `source`: a line of about 44 bytes in version 1, or 28
+ * bytes without TLVs in version 2.
  */
 std::string header_bytes(Header header, const sockaddr_in &source);
 
 sockaddr_in endpoint(const char *address, uint16_t port);
 
 bool send_all(int fd, const char *data, size_t size);
-/* The number of bytes, less than `size` only at the end of the stream or on an error. */
+/* Returns the number of bytes: less than `size` only at the end of the stream or on an error. */
 size_t receive_all(Board &board, int fd, char *data, size_t size);
-/* recv() on a blocking socket.  EAGAIN, which must not happen, is counted, and it is tried again. */
+/* Calls recv() on a blocking socket.  EAGAIN, which must not happen, is counted, and retried. */
 ssize_t receive(Board &board, int fd, char *data, size_t size);
 
 /*
- * What a server does that reads the header itself: looks at the bytes, finds the
- * header's length, takes exactly that out, and reads the source from it.
+ * Does what a server does that reads the header itself: it peeks at the bytes, finds the
+ * header's length, reads exactly the header, and takes the source from it.
  */
 bool take_header(int fd, Header header, sockaddr_in &source);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# How long look-ups take; not part of `make`.  ROUNDS=N; Google Benchmark is libbenchmark-dev.
+# The benchmark of look-ups, which `make` does not build.  ROUNDS=N sets the number of rounds.
+# Google Benchmark is Debian's package libbenchmark-dev.
 
 ROUNDS ?= 9
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * How long it takes to ask who the real peer is, by getsockopt() and by the library; and what
- * --getsockopt costs everybody else's getsockopt() calls: without truepeer, beside the cgroup that
- * it answers, and below it.  `make lookups`; root.
+ * Measures how long it takes to ask for the real peer by getsockopt() and by the library, and what
+ * --getsockopt costs getsockopt() calls on other sockets: without truepeer, outside the cgroup that
+ * it answers, and inside it.  Run it as root, by `make lookups`.
  *
- * Rounds without and with an agent take turns, and a figure is the median of its rounds.
+ * Rounds without and with an agent take turns, and each figure is the median of its rounds.
  */
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
@@ -48,10 +48,10 @@ struct Pair {
 	Fd listener, client, server;
 };
 
-/* What is measured. */
+/* The connections that are asked about. */
 struct Asked {
-	Pair service[most_threads]; /* a connection of the service for each */
-	Pair below, beside; /* connections of no service: in the answered cgroup, and in another */
+	Pair service[most_threads]; /* a connection of the service for each thread */
+	Pair below, beside; /* connections of no service: inside and outside the answered cgroup */
 	truepeer_handle *handle = nullptr;
 	uint64_t cookies[most_threads] = {};
 };
@@ -82,7 +82,7 @@ Result<Pair> connect_to(uint16_t port, const std::string &first)
 	return pair;
 }
 
-/* Version 2, TCP over IPv4, and one TLV that fills it. */
+/* A header of version 2 for TCP over IPv4, filled up by one TLV. */
 std::string header()
 {
 	std::string bytes("\r\n\r\n\0\r\nQUIT\n\x21\x11", 14);
@@ -187,7 +187,7 @@ void add_lookups(int threads)
 	});
 }
 
-/* Collects instead of printing: medians over the rounds come at the end. */
+/* Collects the figures of all rounds and prints their medians at the end. */
 class Collector : public benchmark::BenchmarkReporter
 {
 public:
@@ -201,7 +201,7 @@ public:
 				fmt::print("{}: {}\n", name, run.error_message);
 			if (!times_.count(name))
 				names_.push_back(name);
-			/* the time that passes, divided by the calls of all threads */
+			/* the elapsed time divided by the number of calls of all threads */
 			times_[name].push_back(run.GetAdjustedRealTime());
 			p99_[name].push_back(run.counters.at("p99").value);
 		}
@@ -247,7 +247,7 @@ Result<Child> start_agent(const Place &place, const std::string &truepeer, const
 	return agent;
 }
 
-/* Connections of the service's, for as long as the agent runs. */
+/* Makes connections of the service, which end before the agent does. */
 Status open_services(const Place &place)
 {
 	for (int i = 0; i < most_threads; i++) {
@@ -324,7 +324,7 @@ Status run_all(const std::string &truepeer, int rounds)
 		done = run_round(*place, truepeer, collector);
 	if (done)
 		collector.print();
-	/* this process is in the cgroup that is removed now */
+	/* this process must leave the cgroup, which is removed next */
 	(void)bool(bench::enter_cgroup(place->agent_cgroup(bench::Variant::sender) + "/.."));
 	return done;
 }

@@ -101,7 +101,7 @@ Status Agent::claim_pins()
 	return clean_up(setup_.pin_dir);
 }
 
-/* From nothing loaded to connections that are taken. */
+/* Loads, attaches and starts the programs. */
 Status Agent::begin()
 {
 	int cgroup = cgroup_.fd.get();
@@ -148,7 +148,7 @@ Status Agent::attach()
 	return attach_interfaces();
 }
 
-/* --engine auto does without its best engine where that cannot be attached. */
+/* --engine auto gives its best engine up if that cannot be attached. */
 Status Agent::attach_interfaces()
 {
 	for (size_t i = 0; i < spaces_.size(); i++) {
@@ -169,7 +169,7 @@ Status Agent::attach_interfaces()
 	return success();
 }
 
-/* Follows what the programs have to know of the host, now and whenever it changes. */
+/* Gives the programs what they must know of the host, now and whenever it changes. */
 Status Agent::follow_host()
 {
 	if (programs_->engines().answer_clients())
@@ -182,7 +182,7 @@ Status Agent::follow_host()
 	return served_->set_routes();
 }
 
-/* Which way answers to clients go, and the metrics of their routes. */
+/* Prepares the host for routing questions of BPF, and follows the metrics of routes to clients. */
 Status Agent::follow_routes()
 {
 	for (size_t i = 0; i < spaces_.size(); i++) {
@@ -200,7 +200,7 @@ Status Agent::follow_routes()
 	return success();
 }
 
-/* From here on a thread of its own answers whoever asks for metrics. */
+/* Starts the thread that answers requests for metrics. */
 Status Agent::tell_metrics()
 {
 	if (options_.metrics.empty())
@@ -234,7 +234,7 @@ std::vector<Interfaces *> Agent::all_interfaces()
 	return all;
 }
 
-/* Only the handshake engine's connections wait for their header outside of TCP. */
+/* The handshake engine's connections are the only ones that wait for their header outside TCP. */
 void Agent::warn_of_short_requests() const
 {
 	double lifetime = request_lifetime(), timeout = (double)setup_.timeout_ns() / 1e9;

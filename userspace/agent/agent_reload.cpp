@@ -13,8 +13,8 @@ namespace tp
 {
 
 /*
- * What stands in the configuration file is denied, and what stood there when a predecessor ran is
- * not any more.
+ * Denies the networks of the configuration file, and no longer denies those that were only in the
+ * file that a predecessor had read.
  */
 Result<Changes> Agent::changed_denials() const
 {

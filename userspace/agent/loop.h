@@ -38,7 +38,7 @@ public:
 	/* Calls `handle` for SIGHUP, which is logged and ignored otherwise. */
 	void on_hangup(std::function<void()> handle) { hangup_ = std::move(handle); }
 
-	/* Handles the programs' requests in the midst of what takes long. */
+	/* Handles the programs' requests that are waiting, for use in the middle of long work. */
 	void serve_requests();
 
 	/* Calls `tick` five times a second, until a signal ends the loop. */

@@ -20,26 +20,26 @@ class ServiceManager
 public:
 	ServiceManager();
 
-	/* The start takes long on a slow host, and is not to be given up for that. */
+	/* Asks for more time, because the start takes long on a slow host. */
 	void starting(const std::string &status);
 
-	/* Connections are taken: units that come after this one may start. */
+	/* Says that connections are taken, so that units that come after this one may start. */
 	void ready(const std::string &summary);
 
-	/* To be followed by ready() when the reload has its result, whatever that is. */
+	/* Call ready() when the reload has its result, even if that is a failure. */
 	void reloading();
 
 	void stopping();
 
-	/* To be called at least as often as the watchdog asks for. */
+	/* Call it at least as often as the watchdog asks for. */
 	void feed_watchdog();
 
-	/* Why the agent ends. */
+	/* Says why the agent ends. */
 	void failed(const std::string &why);
 
 	/*
-	 * From the event loop, as often as it likes: shows the watchdog that the loop goes round,
-	 * and keeps the number of live connections in the status. `origins` is tp_origins.
+	 * Shows the watchdog that the event loop is running, and keeps the number of live
+	 * connections in the status. The loop may call it at any rate. `origins` is tp_origins.
 	 */
 	void tick(int origins);
 

@@ -15,12 +15,12 @@
 namespace tp
 {
 
-/* What each service may have its own way. */
+/* The options that each service may have its own values of. */
 struct ServiceOptions {
 	std::vector<std::string> listen;   /* ADDRESS:PORT or ADDRESS:FIRST-LAST */
 	std::vector<std::string> trust;    /* CIDR */
 	std::vector<std::string> policies; /* CIDR=POLICY[@ADDRESS:PORT] */
-	std::vector<std::string> dropped;  /* rules for networks that have none after all */
+	std::vector<std::string> dropped;  /* networks whose policy was removed by a command */
 	std::string header = "require";
 	std::vector<unsigned> versions = { 1, 2 };
 	bool refuse_special_origins = false;
@@ -31,12 +31,15 @@ struct ServiceOptions {
 	std::string where = {};
 };
 
-/* Those of its own are for services that have no table in the configuration file. */
+/*
+ * All options. The members that it inherits from ServiceOptions are for services that have no table
+ * in the configuration file.
+ */
 struct RunOptions : ServiceOptions {
 	std::string config;                   /* the configuration file, or none */
-	std::vector<ServiceOptions> services; /* from the file, each with all that holds for it */
+	std::vector<ServiceOptions> services; /* from the file, each with all its options */
 	std::vector<std::string> denied;      /* CIDR */
-	std::vector<std::string> allowed;     /* CIDR: not denied after all */
+	std::vector<std::string> allowed;     /* CIDR: in the file, but removed by a command */
 	std::vector<std::string> denied_files;
 	std::string engine = "auto";
 	uint32_t max_pending = 16384; /* for each service */
@@ -61,7 +64,7 @@ using ReadOptions = std::function<Result<RunOptions>()>;
 
 struct UnloadOptions {
 	std::string pin_dir;
-	bool reset = false; /* end the connections that still need something */
+	bool reset = false; /* end the connections that still need the pins */
 };
 
 } // namespace tp

@@ -15,7 +15,7 @@
 namespace tp
 {
 
-/* What another setup changes. */
+/* The differences between two setups. */
 struct Changes {
 	std::vector<ServiceSetup> added, removed;
 	std::vector<std::pair<ServiceSetup, ServiceSetup>> changed; /* before and after */
@@ -25,21 +25,22 @@ struct Changes {
 	std::string text() const;
 };
 
-/* The services have their ids. */
+/* The services of both setups must have their ids. */
 Changes compare(const Setup &before, const Setup &after);
 
 /* Names the first option that only a restart can change. */
 Status check_unchanged(const RunOptions &before, const RunOptions &after);
 
 /*
- * Puts the changes into the maps. The order of the steps is such that a connection meets at any
- * moment what one of the two setups says. `namespaces` is read after the last call of `between`. Live connections, and those that wait for their header, go on as
- * they began. `between` is called from time to time, because many denied networks take long.
+ * Puts the changes into the maps, in such an order that a connection is at any moment treated as
+ * one of the two setups says. Live connections, and those that wait for their header, keep the
+ * rules that they began with. `between` is called from time to time, because many denied networks
+ * take long. `namespaces` is read after the last call of `between`.
  */
 Status apply(const Changes &changes, const Programs &programs,
 	     const std::vector<uint64_t> &namespaces, const std::function<void()> &between);
 
-/* What takes these changes back. */
+/* The changes that undo these. */
 Changes reverse(Changes changes);
 
 } // namespace tp

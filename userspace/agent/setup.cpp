@@ -15,10 +15,13 @@
 namespace tp
 {
 
-/* Of all services together, so that a host with many services does not need gigabytes for them. */
+/*
+ * The most connections of all services together that may wait, so that a host with many services
+ * does not need gigabytes for them.
+ */
 static constexpr uint32_t most_pending = 1u << 20;
 
-/* How the option is called where it stands: a line of the file, or on the command line. */
+/* How an error names the option: by its line in the file, or as an option of the command line. */
 static std::string place(const ServiceOptions &options, const char *option)
 {
 	return options.where.empty() ? std::string("--") + option :

@@ -39,7 +39,7 @@ struct ServiceSetup {
 
 struct Setup {
 	std::vector<ServiceSetup> services;
-	std::vector<Network> denied; /* origins, from the start on */
+	std::vector<Network> denied; /* origins that are denied from the start */
 	/* for all services together; lru_room() makes tp_pending larger */
 	uint32_t max_pending = 16384;
 	uint32_t max_connections = 240000;
@@ -51,10 +51,10 @@ struct Setup {
 	uint32_t mark_sent_in = TP_DEFAULT_MARK_SENT_IN;
 	uint32_t scope = TP_SCOPE_HOST; /* enum tp_scope */
 	std::string pin_dir;
-	EngineChoice engines;        /* that are to be tried */
+	EngineChoice engines;        /* the engines to try */
 	int getsockopt_cgroup = -1;  /* where getsockopt() is answered, or -1 */
 	bool original_dst = false;   /* answer SO_ORIGINAL_DST, too */
-	bool all_namespaces = false; /* also those that the agent finds (--netns auto) */
+	bool all_namespaces = false; /* whether the agent finds namespaces itself (--netns auto) */
 	std::string config_file;
 
 	uint32_t max_header() const; /* bytes, of the service that allows most */
@@ -62,7 +62,7 @@ struct Setup {
 	uint64_t timeout_ns() const; /* the longest header timeout */
 };
 
-/* Reads what the options say. The agent fills in what the host says. */
+/* Reads the options. The agent fills in the members that depend on the host. */
 Result<Setup> read_setup(const RunOptions &options);
 
 } // namespace tp

@@ -21,17 +21,17 @@ struct Address {
 
 	bool is_ipv4() const;
 	bool is_any() const; /* :: or 0.0.0.0 */
-	/* As a service's address: whether connections to that address are for the service. */
+	/* Whether a service at this address gets connections to the other address. */
 	bool covers(const Address &other) const;
 	/*
-	 * Of the services of a port, the programs choose the one whose address covers least: 2 for
-	 * one address, 1 for 0.0.0.0, 0 for ::.
+	 * 2 for a single address, 1 for 0.0.0.0, 0 for ::. If several services of a port cover an
+	 * address, the programs choose the one with the highest number.
 	 */
 	int exactness() const;
 	auto operator<=>(const Address &) const = default;
 };
 
-/* Of 4 or 16 bytes, as netlink has them. */
+/* Makes an address from 4 or 16 bytes, as netlink gives them. */
 Address make_address(const void *bytes, size_t size);
 
 struct Network {

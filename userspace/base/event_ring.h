@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tp_events as a history. Only the agent consumes events, and so many that there is always room for
- * new ones. Any number of readers read without consuming. The layout of the memory is the kernel's
+ * tp_events as a history. Only the agent consumes events, so that there is always room for new
+ * ones. Any number of readers read without consuming. The layout of the memory is the kernel's
  * (include/uapi/linux/bpf.h, kernel/bpf/ringbuf.c): a page with the consumer's position, a page
  * with the producer's, and the data twice in a row.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Flows as keys of maps.  libtruepeer has this, too: C, but for the template. */
+/* Flows as keys of maps.  libtruepeer includes this, too; except for the template, it is C. */
 #ifndef TP_BASE_FLOW_H
 #define TP_BASE_FLOW_H
 

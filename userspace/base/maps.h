@@ -26,7 +26,7 @@ enum class Access { read, write };
 /* Opens a pinned map. The error is ErrorCode::not_running if there is no such pin. */
 Result<Fd> open_map(const std::string &dir, const std::string &name, Access access);
 
-/* What the programs pinned in `dir` have been told. */
+/* Reads tp_config of the programs that are pinned in `dir`. */
 Result<tp_config_entry> read_config(const std::string &dir);
 
 /* Refuses pins of another ABI version. */
@@ -38,7 +38,7 @@ void add_counters(tp_counters_entry &sum, const tp_counters_entry &more);
 
 uint64_t boot_time_ns();
 
-/* Fills a field of text, which ends with a zero byte, and cuts what is too long. */
+/* Fills a text field, which ends with a zero byte. Text that is too long is cut. */
 void copy_text(const std::string &text, std::span<char> to);
 /* Reads such a field. */
 template <size_t Size> std::string text_of(const char (&field)[Size])
@@ -46,7 +46,7 @@ template <size_t Size> std::string text_of(const char (&field)[Size])
 	return std::string(field, strnlen(field, Size));
 }
 
-/* What the kernel tells of a program, a map or a link; nothing where it does not. */
+/* The kernel's information about a program, a map or a link; empty if it gives none. */
 template <typename Info> std::optional<Info> info_of(int fd)
 {
 	Info info = {};

@@ -21,10 +21,10 @@ struct PolicyRule {
 	bool concerns(const Listen &one) const { return !service || *service == one; }
 };
 
-/* CIDR=POLICY or CIDR=POLICY@ADDRESS:PORT. */
+/* Reads CIDR=POLICY or CIDR=POLICY@ADDRESS:PORT. */
 Result<PolicyRule> parse_policy_rule(std::string_view text, const std::string &what = "--policy");
 
-/* require, use, ignore, reject, skip. */
+/* Reads require, use, ignore, reject or skip. */
 Result<uint32_t> parse_policy(std::string_view name, std::string what);
 
 /* Takes effect for connections that begin from now on. `map` is tp_policies, writable. */

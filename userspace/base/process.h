@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What processes are called. Each chooses its name itself, so it may be anything. */
+/* The names of processes. Each process chooses its own name, so it may contain any bytes. */
 #ifndef TP_BASE_PROCESS_H
 #define TP_BASE_PROCESS_H
 
@@ -12,12 +12,14 @@ namespace tp
 {
 
 /*
- * The text with a question mark for each byte that is no printable ASCII character: it may go to a
- * terminal, into a log and into JSON.
+ * The text with a question mark for each byte that is no printable ASCII character, so that it can
+ * be written to a terminal, into a log and into JSON.
  */
 std::string printable(std::string_view text);
 
-/* The name in /proc/PID/comm, printable; empty if there is no such process, or it is not visible. */
+/*
+ * The name in /proc/PID/comm, printable; empty if there is no such process, or it is not visible.
+ */
 std::string process_name(pid_t pid);
 
 } // namespace tp

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What can fail returns Result<T>: a value or an Error that says what failed, on
- * what, why, and what can be done about it.  Nothing below main prints errors.
+ * Functions that can fail return Result<T>: a value, or an Error that says what failed, on
+ * what, why, and what can be done about it.  Only main prints errors.
  */
 #ifndef TP_BASE_RESULT_H
 #define TP_BASE_RESULT_H
@@ -65,7 +65,7 @@ inline Error system_error(std::string operation, std::string object, int number 
 		 number };
 }
 
-/* A T or an Error, as tl::expected has them; one that nobody looks at is a compiler's warning. */
+/* A T or an Error, like tl::expected; the compiler warns of a Result that is not looked at. */
 template <typename T = void> class [[nodiscard]] Result : public tl::expected<T, Error>
 {
 	using Base = tl::expected<T, Error>;

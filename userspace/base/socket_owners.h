@@ -18,13 +18,13 @@ struct Process {
 };
 
 /*
- * The processes by the inode of a socket that they have open. Of several that have it, such as a
- * server's workers, the one with the lowest number counts. Processes that this one may not look
- * into are left out.
+ * The processes by the inode of a socket that they have open. If several have it open, such as a
+ * server's workers, it is the one with the lowest number. Processes that this one may not inspect
+ * are left out.
  */
 std::unordered_map<uint64_t, Process> read_socket_owners();
 
-/* Of one process alone. It is empty if there is no such process. */
+/* The same for one process alone; empty if there is no such process. */
 std::unordered_map<uint64_t, Process> read_socket_owners(pid_t pid);
 
 /*

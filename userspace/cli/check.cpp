@@ -73,7 +73,10 @@ Status reload(const std::string &pin_dir)
 	for (int round = 0; round < polls; round++) {
 		tp_config_entry now = TP_TRY(read_config(pin_dir));
 
-		/* one that had begun before may have read the file as it was then */
+		/*
+		 * a reload that began before this request may have read an older version of the
+		 * file
+		 */
 		if (now.reloads > before.reloads_begun) {
 			if (now.reload_failed)
 				return Error{ ErrorCode::usage, text_of(now.reload_text), "", "",

@@ -67,8 +67,9 @@ Status show_top(const ViewOptions &options, const TopOptions &how);
 Status show_events(const ViewOptions &options, const EventOptions &which);
 
 /*
- * `service` is ADDRESS:PORT as given to --listen; if it is empty, all services are meant. With `save`
- * the change lasts: it is written beside the agent's configuration file.
+ * `service` is ADDRESS:PORT as given to --listen, or empty for all services. With `save`, the
+ * change is also written into a file beside the agent's configuration file, so that later starts
+ * have it.
  */
 Status show_policies(const ViewOptions &options);
 Status change_policy(const std::string &pin_dir, const std::string &service,
@@ -77,8 +78,8 @@ Status drop_policy(const std::string &pin_dir, const std::string &service,
 		   const std::string &network, bool save);
 
 /*
- * Reads a configuration file and then what `overlay` sets. Logs all that is wrong but the last, which
- * is the error.
+ * Reads a configuration file and then the options that `overlay` sets. Logs all mistakes except the
+ * last one, which is the error that is returned.
  */
 Result<RunOptions> read_configuration(const std::string &file,
 				      const std::function<void(RunOptions &)> &overlay);
@@ -86,7 +87,7 @@ Result<RunOptions> read_configuration(const std::string &file,
 /* Returns the exit code. */
 Result<int> check_configuration(const std::string &file);
 
-/* Makes the agent read its configuration again, and waits for what comes of it. */
+/* Makes the agent read its configuration again, and waits for the result. */
 Status reload(const std::string &pin_dir);
 
 /*

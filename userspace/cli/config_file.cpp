@@ -68,7 +68,7 @@ void Reader::add(const toml::source_region &where, std::string key, std::string 
 			    std::move(hint) });
 }
 
-/* As on the command line; nothing if it is not what the key may have. */
+/* The value as the command line would have it; empty if it has not the key's type. */
 std::optional<std::string> text_of_value(const toml::node &value, bool text, bool number)
 {
 	if (text && value.is_string())
@@ -105,7 +105,7 @@ std::optional<std::vector<std::string>> Reader::texts_of(const Key &key, const t
 		}
 		return all;
 	}
-	/* one of what may be several needs no brackets */
+	/* a single value needs no brackets, even if the key may have several */
 	std::optional<std::string> only = text_of_value(value, text, number);
 	if (!only)
 		return wrong(value);

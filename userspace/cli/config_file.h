@@ -16,9 +16,10 @@ namespace tp
 inline constexpr const char *default_config_file = "/etc/truepeer/truepeer.toml";
 
 /*
- * Reads the file. `overlay` is called between what holds for all services and the services, which
- * take over what it sets: the command line's options. Returns all that is wrong, in the order of
- * the file; each error names file, line, column and key. `run` is complete only if nothing is.
+ * Reads the file. `overlay` sets the options of the command line. It is called after the keys for
+ * all services have been read and before the tables of single services, whose defaults it therefore
+ * changes. Returns all mistakes in the order of the file; each error names file, line, column and
+ * key. `run` is complete only if there are none.
  */
 std::vector<Error> read_config_file(const std::string &file, RunOptions &run,
 				    const std::function<void(RunOptions &)> &overlay);

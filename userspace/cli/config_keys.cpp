@@ -95,7 +95,7 @@ static size_t distance(std::string_view a, std::string_view b)
 std::string nearest_key(std::string_view name, bool of_service)
 {
 	std::string nearest;
-	size_t least = 4; /* what is further away is no slip of the fingers */
+	size_t least = 4; /* a name that differs more is no typing error */
 
 	auto look_at = [&](std::string_view known) {
 		size_t away = distance(name, known);

@@ -14,7 +14,7 @@
 namespace tp
 {
 
-/* As on the command line; what is empty lets all pass. */
+/* The options of the command line; an empty option lets all connections pass. */
 struct ConnectionOptions {
 	std::string origin, proxy; /* CIDR */
 	std::string service;       /* ADDRESS:PORT or ADDRESS:FIRST-LAST */
@@ -23,7 +23,7 @@ struct ConnectionOptions {
 	bool processes = false; /* name the process that has the connection */
 };
 
-/* What the maps alone can tell; the process is not among it. */
+/* The conditions that the maps alone can decide, which are all but the process. */
 class ConnectionFilter
 {
 public:

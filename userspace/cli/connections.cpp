@@ -31,7 +31,7 @@ struct Connection {
 	std::string service;
 	tp_peer peer;
 	std::vector<uint8_t> header;    /* the header itself, if it was kept and asked for */
-	std::optional<Process> process; /* that has it, if it can be seen and was asked for */
+	std::optional<Process> process; /* the process that has it, if asked for and visible */
 };
 
 std::string cookie_text(uint64_t cookie)
@@ -39,7 +39,7 @@ std::string cookie_text(uint64_t cookie)
 	return fmt::format("sk:{:x}", cookie);
 }
 
-/* What only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
+/* Adds what only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
 void put_header(Json &out, const std::vector<uint8_t> &bytes)
 {
 	tp_parser parser;
@@ -140,7 +140,7 @@ std::optional<Listen> listen_of(const std::map<uint32_t, Service> &services, uin
 	return found->second.address();
 }
 
-/* Returns whether a service is there that the filter wants. */
+/* Returns whether there is a service that the filter lets pass. */
 Result<bool> read_connections(const std::string &dir, const ConnectionFilter &filter,
 			      std::vector<Connection> &out)
 {

@@ -165,8 +165,8 @@ static void show(const std::vector<tp_event> &events, const ViewOptions &options
 }
 
 /*
- * With --follow, this goes on until another agent has pinned a new ring buffer, or none is there
- * any more.
+ * With --follow, this goes on until another agent has pinned a new ring buffer, or until there is
+ * none any more.
  */
 static Status show_ring(const ViewOptions &options, const EventOptions &which)
 {

@@ -39,7 +39,7 @@ struct Arguments {
 	std::string config = default_config_file;
 };
 
-/* What is to be done, by subcommand. */
+/* The functions of the subcommands. */
 using Actions = std::map<const CLI::App *, std::function<int()>>;
 
 constexpr int exit_usage = 2;
@@ -147,7 +147,7 @@ void add_deny(CLI::App &app, Arguments &arguments, Actions &actions)
 	};
 }
 
-/* Which connections are to be shown. */
+/* The options that choose which connections are shown. */
 void add_connection_filters(CLI::App *command, ConnectionOptions &which)
 {
 	command->add_option("--origin", which.origin, "Show connections of clients in this network")
@@ -157,7 +157,7 @@ void add_connection_filters(CLI::App *command, ConnectionOptions &which)
 	command->add_option("--service", which.service, "Show connections of this service")
 		->type_name("ADDRESS:PORT");
 	command->add_option("--older", which.older,
-			    "Show connections that began so long ago or longer, as in 30s, 5m, 2h "
+			    "Show connections that began at least this long ago, as in 30s, 5m, 2h "
 			    "or 1d")
 		->type_name("TIME");
 	command->add_option("--pid", which.pid, "Show connections that this process has open")

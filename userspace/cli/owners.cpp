@@ -92,7 +92,7 @@ Status dump_here(const Processes &processes, ConnectionOwners &owners)
 	return dump(AF_INET6, processes, owners);
 }
 
-/* The namespaces of processes that this one may look at, without its own. */
+/* The namespaces, except this process's own, of the processes that this one may inspect. */
 std::vector<Fd> other_namespaces()
 {
 	std::error_code ignored;
@@ -111,7 +111,7 @@ std::vector<Fd> other_namespaces()
 	return list;
 }
 
-/* In a thread of its own, so that this one stays where it is. */
+/* Enters the namespace in a thread of its own, so that this thread stays in its namespace. */
 void dump_others(std::set<uint64_t> wanted, const Processes &processes, ConnectionOwners &owners)
 {
 	std::jthread([&] {

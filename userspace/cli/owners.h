@@ -19,10 +19,10 @@ namespace tp
 using ConnectionOwners = std::unordered_map<uint64_t, Process>;
 
 /*
- * The processes by the cookies of their TCP sockets, in the network namespaces with these cookies;
- * with `pid`, of this process alone. What this process may not see is left out: other users'
- * processes without CAP_SYS_PTRACE, and other namespaces without CAP_SYS_ADMIN. A namespace is found
- * by a process that is in it.
+ * The processes by the cookies of their TCP sockets, in the network namespaces with these cookies.
+ * With `pid`, only the sockets of that process. Other users' processes are left out without
+ * CAP_SYS_PTRACE, and other namespaces without CAP_SYS_ADMIN. A namespace is found by a process
+ * that is in it.
  */
 Result<ConnectionOwners> find_owners(const std::set<uint64_t> &namespaces,
 				     std::optional<pid_t> pid);

@@ -11,8 +11,8 @@ namespace tp
 {
 
 /*
- * Nothing is shown where standard error is no terminal, or where the work is done within a moment.
- * The line is gone when the object is.
+ * Nothing is shown if standard error is not a terminal, or if the work takes only a moment. The
+ * destructor removes the line.
  */
 class Progress
 {

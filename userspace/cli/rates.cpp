@@ -60,13 +60,13 @@ static tp_counters_entry difference(const tp_counters_entry &before, const tp_co
 	return out;
 }
 
-/* With two digits, which is enough for people, and short in JSON. */
+/* Rounds to two digits, which is enough for people and short in JSON. */
 static double per_second(uint64_t count, double seconds)
 {
 	return std::round((double)count / seconds * 100) / 100;
 }
 
-/* Those that are not 0. */
+/* The rates that are not 0. */
 static Json named_rates(const __u64 *counts, unsigned first, unsigned end,
 			const char *(*name)(unsigned), double seconds)
 {
@@ -87,7 +87,7 @@ static uint64_t sum(const tp_counters_entry &counters, unsigned first, unsigned 
 	if (counters.member && &counters.member != &counters.connections)                          \
 		beside[name] = per_second(counters.member, seconds);
 
-/* `counters` is what has come in between, `pending` what waits now. */
+/* `counters` has the differences, and `pending` is the number of connections that wait now. */
 static Json rates_of(const tp_counters_entry &counters, uint64_t pending, double seconds)
 {
 	Json wait = Json::object(), beside = Json::object();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is counted, at two moments, and how much it was a second in between: `truepeer top`. */
+/* The counters at two moments, and their rates in between, for `truepeer top`. */
 #ifndef TP_CLI_RATES_H
 #define TP_CLI_RATES_H
 
@@ -25,8 +25,8 @@ struct CountSample {
 Result<CountSample> read_counts(const std::string &pin_dir);
 
 /*
- * The difference, as `truepeer top --json` prints it. Counters that are lower than before are those
- * of a new agent.
+ * The rates between two moments, as `truepeer top --json` prints them. Counters that are lower than
+ * before belong to a new agent.
  */
 nlohmann::ordered_json rates_between(const CountSample &before, const CountSample &after);
 

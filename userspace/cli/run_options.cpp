@@ -62,7 +62,7 @@ void add_service_options(CLI::App *command, ServiceOptions &service)
 		->type_name("CIDR=POLICY[@ADDRESS:PORT]")
 		->allow_extra_args(false);
 	command->add_option("--header", service.header,
-			    "Require a header of trusted senders, or use one if there is one")
+			    "Require a header from trusted senders, or use one if there is one")
 		->check(CLI::IsMember({ "require", "use" }))
 		->capture_default_str();
 	command->add_option("--versions", service.versions, "Accept these versions of the header")
@@ -92,8 +92,8 @@ void add_service_options(CLI::App *command, ServiceOptions &service)
 void add_run_options(CLI::App *command, RunOptions &run)
 {
 	command->add_option("--config", run.config,
-			    "Read the configuration from this file; options given beside it count "
-			    "instead of what it says")
+			    "Read the configuration from this file; options on the command line "
+			    "override it")
 		->type_name("FILE");
 	add_service_options(command, run);
 	command->add_option("--engine", run.engine,
@@ -148,11 +148,12 @@ void add_run_options(CLI::App *command, RunOptions &run)
 	command->add_flag("--persist", run.persist,
 			  "Leave the programs at work when the agent ends");
 	command->add_flag("-v,--verbose", run.verbose,
-			  "Log all that the verifier says where a program does not load");
+			  "Log all that the verifier says if a program does not load");
 	command->add_option("--group", run.group, "Let members of this group look connections up")
 		->type_name("NAME");
-	command->add_option("--metrics", run.metrics,
-			    "Tell Prometheus metrics by HTTP at this address, or at a Unix socket")
+	command->add_option(
+		       "--metrics", run.metrics,
+		       "Give metrics to Prometheus by HTTP at this address, or at a Unix socket")
 		->type_name("ADDRESS:PORT|unix:/path");
 	add_pin_dir(command, run.pin_dir);
 }

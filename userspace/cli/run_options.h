@@ -17,13 +17,13 @@ namespace tp
 void add_pin_dir(CLI::App *command, std::string &target);
 void add_max_header(CLI::App *command, uint32_t &bytes);
 
-/* What a service may have its own way. */
+/* Adds the options that each service may have its own values of. */
 void add_service_options(CLI::App *command, ServiceOptions &service);
 
 /* Adds all options of `run`; the services' are the defaults of services in the file. */
 void add_run_options(CLI::App *command, RunOptions &run);
 
-/* Fills in what options that were given mean beyond their value. */
+/* Sets what an option implies beside its own value, and checks that there is a service. */
 void finish_run_options(const CLI::App &command, RunOptions &run);
 
 } // namespace tp

@@ -154,8 +154,8 @@ Status check_whole(const std::string &config)
 }
 
 /*
- * Two commands at once must not lose what the other saves: the configuration file is their lock.
- * What the next start would refuse is not saved, unless it would be refused without it.
+ * The configuration file serves as a lock, so that two commands that run at once do not lose each
+ * other's changes. A change is not saved if the next start would be refused because of it.
  */
 template <typename Change> Status change_file(const std::string &config, Change change)
 {

@@ -59,15 +59,15 @@ static Json bits_json(uint32_t bits, const char *(*name)(unsigned))
 }
 
 /*
- * The engine that new connections get, and why it is not a better one: because the better one
- * cannot serve any connection, or because it has left the latest connection to another engine for
- * what the listener is.
+ * The engine that new connections get, and why it is not a better one. Either the better one cannot
+ * serve any connection, or it has left the latest connection to another engine because of the kind
+ * of the listener.
  */
 static Json engine_json(const Service &service, const tp_config_entry &config)
 {
 	bool handshake = service.value.engines & 1u << TP_ENGINE_HANDSHAKE;
 	uint32_t passed_on = service.value.passed_on;
-	/* this applies to every connection, as long as the listener stays what it is */
+	/* the reason applies to every connection until the listener changes */
 	bool always = passed_on >= TP_PASSED_MPTCP && passed_on <= TP_PASSED_SYNCOOKIES &&
 		      !service.value.served_since;
 	bool sender = service.value.engines & 1u << TP_ENGINE_SENDER;
@@ -299,7 +299,7 @@ static void print_status(const Json &out, const ViewOptions &options)
 			   draining["pin_dir"].get<std::string>(), draining["connections"].dump());
 }
 
-/* An agent without CAP_NET_RAW shows no signs of life; that it is there has to do then. */
+/* An agent without CAP_NET_RAW gives no signs of life, so it is enough that it exists. */
 static Status check_running(const std::string &pin_dir)
 {
 	if (!running_agent(pin_dir))

@@ -25,15 +25,17 @@ class Terminal
 {
 public:
 	/*
-	 * Signals are held from here on, and asked for by wait(). Without `draw`, a terminal is
-	 * written to like a file.
+	 * Blocks the signals that wait() then reports. Without `draw`, a terminal is written to
+	 * like a file.
 	 */
 	static Result<Terminal> open(bool draw);
 	Terminal(Terminal &&other) noexcept;
 	Terminal &operator=(Terminal &&) = delete;
 	~Terminal();
 
-	/* Whether standard output is a terminal: otherwise show() prints one text behind the other. */
+	/*
+	 * Whether standard output is a terminal; otherwise show() prints one text after the other.
+	 */
 	bool is_screen() const { return screen_; }
 
 	struct Size {

@@ -55,7 +55,7 @@ Row row_of(const std::string &name, const Json &rates)
 		 wait_text(waits, "p99") };
 }
 
-/* The busiest first, and only as many as there is room for. */
+/* The services, the busiest first, and only as many as there is room for. */
 std::string services_table(const Json &out, size_t most)
 {
 	std::vector<Row> rows = { { "SERVICE", "BEGUN/S", "ACCEPTED/S", "PASSED/S", "REFUSED/S",
@@ -76,7 +76,7 @@ std::string services_table(const Json &out, size_t most)
 	return table;
 }
 
-/* What happens of each kind, the most frequent first. */
+/* The rates of each outcome and reason, the most frequent first. */
 std::string kinds_table(const char *heading, const Json &rates)
 {
 	std::vector<std::pair<std::string, double>> kinds;
@@ -91,7 +91,7 @@ std::string kinds_table(const char *heading, const Json &rates)
 	return kinds.empty() ? "" : "\n" + format_table(rows);
 }
 
-/* The headings of tables, and what is wrong. */
+/* Colours the headings of tables, and lines that say that something is wrong. */
 std::string colour(const std::string &text)
 {
 	std::string out;
@@ -155,7 +155,7 @@ Status show_once(const ViewOptions &options, std::chrono::duration<double> inter
 	return success();
 }
 
-/* Goes on while there is no agent, and with the next one. */
+/* Goes on while there is no agent, and when the next one starts. */
 Status show_live(const ViewOptions &options, Clock::duration interval)
 {
 	CountSample before = TP_TRY(read_counts(options.pin_dir));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the commands that show something read: the maps in use, and those of earlier runs. */
+/* The maps that commands read and show: the maps in use, and those of earlier runs. */
 #ifndef TP_CLI_VIEW_H
 #define TP_CLI_VIEW_H
 
@@ -26,7 +26,7 @@ std::string service_text(const std::map<uint32_t, Service> &services, uint32_t i
 /* Returns the pin directory in use, for commands that change something there. */
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access);
 
-/* UTC, as in 2026-04-27T08:15:30.123456Z. */
+/* The time in UTC, as in 2026-04-27T08:15:30.123456Z. */
 std::string format_time(uint64_t realtime_ns);
 
 } // namespace tp

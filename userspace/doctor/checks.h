@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of all checks. A new check is a function in a file of this folder, and a line here; the
- * function's name is check_NAME. What a check needs is said by when it is made.
+ * The list of all checks. A new check is a function check_NAME in a file of this folder, and a line
+ * here. The second column says under which condition a check is made.
  */
 #ifndef TP_DOCTOR_CHECKS_H
 #define TP_DOCTOR_CHECKS_H

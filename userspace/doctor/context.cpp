@@ -34,7 +34,7 @@ std::string Finding::object() const
 
 void Findings::add(Severity severity, std::string object, std::string found, std::string remedy)
 {
-	/* paths and names of others may have anything in them */
+	/* paths and names may contain any bytes */
 	object = printable(object);
 	found = printable(found);
 	for (Finding &one : list_)
@@ -165,7 +165,7 @@ static void read_configuration(Context &context)
 		context.config_errors.push_back(setup.error());
 		return;
 	}
-	/* an agent has its own services, which may be others until it is told to reload */
+	/* a running agent's services may differ from those of the file until it reloads */
 	for (const ServiceSetup &service : setup->services)
 		if (!context.has_pins)
 			add_service(context, service.listen, service.header_timeout_ns);

@@ -40,12 +40,12 @@ struct Finding {
 class Findings
 {
 public:
-	/* What is the same for several objects, such as 4,000 services, is one finding. */
+	/* The same finding about several objects, such as 4,000 services, becomes one finding. */
 	void add(Severity severity, std::string object, std::string found, std::string remedy);
-	/* The check could not be made; this is told only to those who ask for it. */
+	/* Notes why the check could not be made, which is shown only on request (--verbose). */
 	void skip(std::string why) { skipped_ = std::move(why); }
 	void skip(const Error &error) { skip(error.text()); }
-	/* What is no finding, because nothing can be done about it; told only to those who ask. */
+	/* Notes a remark that is no finding, because nothing can be done about it (--verbose). */
 	void remark(const std::string &text) { remarks_ += (remarks_.empty() ? "" : "; ") + text; }
 
 	const std::vector<Finding> &list() const { return list_; }

@@ -149,7 +149,7 @@ Result<std::string> dump_iptables(const DumpJob &job)
 
 /* ---- settings, interfaces, routes, listeners ---------------------------------------------- */
 
-/* Keys for Fast Open and the like are nobody's business. */
+/* Keys, such as those for Fast Open, are secret and must not be in the bundle. */
 static bool is_secret(const std::string &name)
 {
 	return name.find("key") != std::string::npos || name.find("secret") != std::string::npos;

@@ -15,7 +15,7 @@
 namespace tp
 {
 
-/* What to do where the handshake engine leaves connections to another. */
+/* What to do if the handshake engine leaves connections to another engine for this reason. */
 struct Remedy {
 	tp_passed_on reason;
 	const char *remedy;
@@ -46,10 +46,13 @@ static const char *remedy_for(uint32_t reason)
 	for (const Remedy &one : remedies)
 		if (one.reason == reason)
 			return one.remedy;
-	return nullptr; /* it concerns single connections, or check_listeners() tells of it */
+	return nullptr; /* it concerns single connections, or check_listeners() reports it */
 }
 
-/* While it finds out what the firewall does, each client address has two connections of another engine. */
+/*
+ * Whether the engine may still be finding out what the firewall does: meanwhile, another engine
+ * serves two connections of each client address.
+ */
 static bool is_learning(uint32_t reason, uint64_t connections)
 {
 	static constexpr uint64_t enough = 50;
@@ -76,7 +79,7 @@ static void check_passed_on(const ServedAt &service, const tp_counters_entry &co
 		remedy);
 }
 
-/* Whether somebody may do something about it. */
+/* Whether there is something that an administrator can do about the reason. */
 static bool is_final(const Engine &engine, const std::string &why)
 {
 	return why.starts_with("--engine ") || !engine.missing_in_kernel().empty();

@@ -101,9 +101,9 @@ static uint64_t count_accepted(const tp_counters_entry &counters)
 	return accepted;
 }
 
-/* How many refusals in a row are no longer single clients that are wrong. */
+/* So many refusals in a row are not the faults of single clients. */
 static constexpr uint64_t many = 10;
-/* After this time without a header, refusals tell that something is wrong with the proxy. */
+/* After this time without a header, refusals mean that something is wrong with the proxy. */
 static constexpr uint64_t long_ago = 60;
 
 static void check_history(const ServedAt &service, const Lately &lately,

@@ -261,7 +261,7 @@ void check_listeners(const Context &context, Findings &findings)
 	for (const ServedAt &service : context.services) {
 		std::vector<Listener> there = select(tables, service, true);
 
-		/* the members of a SO_REUSEPORT group look all the same */
+		/* check one member of a SO_REUSEPORT group, because all of them look the same */
 		std::set<std::tuple<Address, bool, bool, uint64_t>> known;
 		for (const Listener &one : there)
 			if (known.emplace(one.address, one.ipv6_only, one.multipath, one.cgroup)
@@ -272,7 +272,7 @@ void check_listeners(const Context &context, Findings &findings)
 		if (!there.empty() || !tables.contains(service.space))
 			heard.insert(service.value.id);
 	}
-	/* the ports of a range may have listeners only for a while, as a passive FTP server's */
+	/* ports of a range may have listeners only at times, like those of a passive FTP server */
 	std::vector<ServedAt> missing = context.distinct_services();
 	std::erase_if(missing, [&](const ServedAt &one) {
 		return heard.contains(one.value.id) || one.is_range();

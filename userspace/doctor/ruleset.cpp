@@ -130,12 +130,12 @@ static bool has_statement(const Json &rule, const char *statement)
 			   [&](const Json &one) { return one.contains(statement); });
 }
 
-/* Whether the rule may let connections to the port in; a rule for others surely does not. */
+/* Whether the rule may let connections to the port in; a rule for other ports cannot. */
 bool NftRuleset::Chains::opens(const Json &rule, const Place &place, uint16_t port) const
 {
 	bool opens = has_statement(rule, "accept");
 
-	/* where these lead to is not followed */
+	/* jumps are not followed, so such a rule may let them in */
 	if (has_statement(rule, "jump") || has_statement(rule, "goto") ||
 	    has_statement(rule, "vmap") || has_statement(rule, "xt"))
 		return true;

@@ -13,8 +13,8 @@ namespace tp::lib
 /* The size of the first version of struct truepeer_peer. No smaller one ever existed. */
 inline constexpr uint32_t first_size = 552;
 /*
- * A larger size was not set by the caller. What happens to be on the stack must not decide how much
- * is written there.
+ * A larger size means that the caller has not set the size. The accidental content of the stack
+ * must not decide how much is written there.
  */
 inline constexpr uint32_t most_size = 4096;
 static_assert(sizeof(truepeer_peer) >= first_size && sizeof(truepeer_peer) <= most_size);
@@ -24,7 +24,7 @@ inline bool is_size(uint32_t size)
 	return size >= first_size && size <= most_size;
 }
 
-/* AF_UNIX paths are in the header only, behind its first 16 bytes (section 2.2). */
+/* AF_UNIX paths are in the header only, after its first 16 bytes (section 2.2). */
 inline constexpr size_t paths_start = 16, path_size = 108;
 inline constexpr size_t paths_end = paths_start + 2 * path_size;
 

@@ -59,13 +59,13 @@ int refresh(truepeer_handle *handle);
 
 /*
  * getsockopt(SOL_TRUEPEER), for the functions with a descriptor. NOT_RUNNING means that the kernel
- * does not answer. NOT_FOUND means that whoever answers does not know the socket, and the maps may
- * be another agent's.
+ * does not answer. NOT_FOUND means that the agent that answers does not know the socket; the maps
+ * may be another agent's.
  */
 int ask_kernel(int fd, truepeer_peer *peer);
 int ask_kernel_for_header(int fd, void *buffer, size_t *size);
 
-/* Whether the maps may know more than this answer of the kernel. */
+/* Whether this answer of the kernel is final; otherwise the maps may know more. */
 inline bool is_final(int answer)
 {
 	return answer != TRUEPEER_ERROR_NOT_RUNNING && answer != TRUEPEER_ERROR_NOT_FOUND &&
@@ -102,9 +102,8 @@ private:
 };
 
 /*
- * Hands out a struct of which this version knows `known` bytes and the caller `given`. Either may
- * be more than the other. What only the caller knows becomes 0. Returns how many bytes were
- * written.
+ * Copies a struct of which this version knows `known` bytes and the caller `given` bytes. Either
+ * may be more. Bytes that only the caller knows become 0. Returns how many bytes were written.
  */
 inline uint32_t give(void *to, uint32_t given, const void *from, uint32_t known)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All that Prometheus is told, read from the pinned maps as `truepeer status` reads them. Whoever
- * may read the pins can, with or without an agent; what only root may read is left out for others.
+ * Reads all metrics from the pinned maps, as `truepeer status` does. Every user who may read the
+ * pins can do so, with or without an agent. Figures that only root may read are left out for other
+ * users.
  */
 #ifndef TP_METRICS_COLLECTOR_H
 #define TP_METRICS_COLLECTOR_H
@@ -27,8 +28,8 @@ public:
 	explicit Collector(std::string pin_dir) : pin_dir_(std::move(pin_dir)) {}
 
 	/*
-	 * The families, in the same order each time. Where nothing is pinned, truepeer_agent_up is
-	 * 0, and what the maps would tell is missing.
+	 * The families, in the same order each time. If nothing is pinned, truepeer_agent_up is 0,
+	 * and the families that come from maps are missing.
 	 */
 	Result<std::vector<prometheus::MetricFamily>> collect();
 

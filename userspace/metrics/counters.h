@@ -12,13 +12,15 @@
 namespace tp
 {
 
-/* Connections that have begun and have no outcome yet: they wait for their header or their socket. */
+/*
+ * Connections that have begun and have no outcome yet: they wait for their header or their socket.
+ */
 uint64_t pending_connections(const tp_counters_entry &counters);
 
 /*
- * The time that this share of the accepted connections has waited at most, in seconds, from the
- * buckets of tp_counters_entry.header_wait. Inside a bucket it is interpolated. Nothing without a
- * connection.
+ * The quantile of the accepted connections' waiting times, in seconds, for this share of them. It
+ * is computed from the buckets of tp_counters_entry.header_wait, and interpolated inside a bucket.
+ * Empty if there was no connection.
  */
 std::optional<double> wait_quantile(const tp_counters_entry &counters, double share);
 

@@ -61,7 +61,7 @@ static Result<MetricsAddress> parse_address(const std::string &text)
 	return address;
 }
 
-/* As a Unix socket: one that nobody listens at any more is taken away. */
+/* Opens a Unix socket. A socket at this path that nobody listens at any more is removed. */
 static Status clear_path(const MetricsAddress &address, const sockaddr_un &name)
 {
 	struct stat about;

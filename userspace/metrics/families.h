@@ -24,7 +24,7 @@ public:
 
 	void add(double value, Labels labels = {});
 
-	/* Of a histogram: the buckets of tp_counters_entry.header_wait. */
+	/* Adds a histogram's sample from the buckets of tp_counters_entry.header_wait. */
 	void add_waits(const tp_counters_entry &counters, Labels labels);
 
 	bool empty() const { return family_.metric.empty(); }
@@ -38,10 +38,10 @@ private:
 class Families
 {
 public:
-	/* A family without a sample is left out. */
+	/* Adds the family, unless it has no sample. */
 	void add(Family family);
 
-	/* A family with one sample. */
+	/* Adds a family with one sample. */
 	void counter(std::string name, std::string help, double value);
 	void gauge(std::string name, std::string help, double value);
 

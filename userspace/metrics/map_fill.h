@@ -18,9 +18,9 @@ namespace tp
 Result<uint32_t> map_capacity(int fd, const std::string &name);
 
 /*
- * The entries of a hash map. Of one with more than a few thousand, only the first buckets are read,
- * and what they have is taken for what all have: keys are spread evenly, so the result is within a
- * few per cent.
+ * The number of entries of a hash map. If it has more than a few thousand, only its first buckets
+ * are read, and the number is computed from these. Keys are spread evenly over the buckets, so the
+ * result is right within a few per cent.
  */
 template <typename Value>
 Result<uint64_t> estimate_entries(int fd, const char *name, uint32_t capacity)
@@ -39,8 +39,9 @@ Result<uint64_t> estimate_entries(int fd, const char *name, uint32_t capacity)
 }
 
 /*
- * The entries of LPM tries. The kernel has no number of them, and reads them one by one, which
- * takes half a second for a million. So a long one is counted anew once in a while only.
+ * The numbers of entries of LPM tries. The kernel does not count the entries, and gives them out
+ * one by one, which takes half a second for a million. So a trie with many entries is counted again
+ * only once in a while.
  */
 class TrieCounts
 {

@@ -26,13 +26,13 @@ namespace
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-/* A conversation that takes longer than this, whoever is to blame, is ended. */
+/* A conversation that takes longer than this is ended, for whatever reason it is slow. */
 constexpr auto patience = 10s;
-/* When there are more, the oldest one is ended. */
+/* If there are more conversations, the oldest one is ended. */
 constexpr size_t most_conversations = 16;
-/* The maps are read this often at most, however many ask. */
+/* How long the text is reused, so that the maps are not read for each of many scrapers. */
 constexpr auto fresh_for = 100ms;
-/* How long nobody is accepted when there are no descriptors or no memory. */
+/* How long no connection is accepted after descriptors or memory have run out. */
 constexpr auto pause_of_accept = 100ms;
 
 class Conversation
@@ -46,7 +46,7 @@ public:
 	}
 	Clock::time_point deadline() const { return deadline_; }
 
-	/* Does what can be done now. Returns false when it has ended. */
+	/* Reads and writes as much as is possible now. Returns false when it has ended. */
 	bool go_on(const MetricsText &metrics)
 	{
 		if (answer_.empty() && !read(metrics))
@@ -152,7 +152,7 @@ private:
 			drop_oldest();
 	}
 
-	/* Its place in polled_ goes with it. */
+	/* Also removes its place in polled_. */
 	void drop_oldest()
 	{
 		conversations_.pop_front();
@@ -180,7 +180,7 @@ private:
 	std::string text_;
 };
 
-/* Enforcement goes first, so this thread gives way. */
+/* Lowers this thread's priority, because the agent's loop is more important. */
 void serve(int fd, int end, const std::string &pin_dir)
 {
 	pthread_setname_np(pthread_self(), "tp_metrics");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tells the metrics by HTTP, in a thread of its own: whatever a scraper does, the agent's loop goes
- * on. The thread shares nothing with the agent but the maps, which it opens for reading only.
+ * Answers requests for metrics by HTTP, in a thread of its own, so that no scraper can hold up the
+ * agent's loop. The thread shares only the maps with the agent, and opens them for reading only.
  *
- * prometheus-cpp's Exposer is not used: it is a whole web server (civetweb), which does not belong
- * into a privileged process, and Debian's cannot listen at a Unix socket.
+ * prometheus-cpp's Exposer is not used, because it is a whole web server (civetweb), which does not
+ * belong into a privileged process, and because Debian's version cannot listen at a Unix socket.
  */
 #ifndef TP_METRICS_SERVER_H
 #define TP_METRICS_SERVER_H
@@ -22,7 +22,7 @@ namespace tp
 class MetricsServer
 {
 public:
-	/* Connections that come before wait at the endpoint. */
+	/* Starts the thread. Connections that have come earlier are waiting at the endpoint. */
 	static Result<MetricsServer> start(Endpoint endpoint, const std::string &pin_dir);
 	MetricsServer(MetricsServer &&) = default;
 	MetricsServer &operator=(MetricsServer &&) = delete;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The handshake engine: connections that are born after their header.
+ * The handshake engine: TCP's connection begins after the header.
  *
  * At tc ingress, for the ports of services, this program is the TCP of connections that have no
  * socket yet. It answers the SYN itself, drops the bare ACK, and reads the header from the first
@@ -8,9 +8,9 @@
  * for it (bpf_sk_assign_tcp_reqsk()), so that the connection's socket begins there. It is a native
  * socket, with nothing of truepeer on its data path.
  *
- * What the program cannot take it passes on to TCP untouched. The translate engine and tp_sockops
- * stand behind it, so that no connection of a service gets through unseen. tp_pending has the
- * connections without a socket, as for all engines.
+ * The program passes connections that it cannot take on to TCP, unchanged. The translate engine and
+ * tp_sockops come after it, so that no connection of a service gets through unseen. tp_pending has
+ * the connections without a socket, as for all engines.
  */
 #include "bpf/core/trace.bpf.h"
 #include "bpf/tc/handshake/syn.bpf.h"
@@ -22,8 +22,8 @@
 
 /*
  * Reads the ends of a segment for a service's port, and its flags. Every packet of the interface
- * comes through here. So what this does as far as the port is what other traffic costs, and with
- * one look-up in tp_pending it is all that established connections cost.
+ * comes through here. For other traffic, the cost is that of the code up to the check of the port.
+ * For established connections, it is that of this function and one look-up in tp_pending.
  */
 static __always_inline int tp_read_flow(struct __sk_buff *skb, struct tp_segment *s)
 {
@@ -72,7 +72,9 @@ static __always_inline int tp_pull_headers(struct __sk_buff *skb)
 	return (int)bpf_skb_pull_data(skb, need);
 }
 
-/* Reads the rest of a segment of which tp_read_flow() has read the beginning, as tp_read_segment(). */
+/*
+ * Reads the rest of a segment of which tp_read_flow() has read the beginning, as tp_read_segment().
+ */
 static __always_inline int tp_read_rest(struct __sk_buff *skb, struct tp_segment *s)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -305,8 +307,9 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 }
 
 /*
- * A segment of no connection that waits. Most belong to connections that have their sockets. What
- * tp_translate_in would have to find out about those is noted here.
+ * Handles a segment that belongs to no waiting connection. Most such segments belong to connections
+ * that have their sockets. For these, the result is noted in the packet, so that tp_translate_in
+ * need not look it up again.
  */
 static __always_inline int tp_not_waiting(struct __sk_buff *skb, const struct tp_segment *s)
 {

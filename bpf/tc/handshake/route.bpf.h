@@ -14,8 +14,8 @@
 
 /*
  * bpf_fib_lookup() answers only for an interface that forwards. The agent makes loopback such an
- * interface, which makes nothing be forwarded. A look-up for loopback is one for packets that this
- * host itself sends.
+ * interface; no packet is forwarded because of this. A look-up for loopback is one for packets that
+ * this host itself sends.
  */
 static __always_inline long tp_look_up_route(struct __sk_buff *skb, const struct tp_segment *s,
 					     int back, struct bpf_fib_lookup *route)
@@ -85,9 +85,9 @@ struct {
 } tp_known_ways SEC(".maps");
 
 /*
- * The place for the way back to the sender, or NULL if a way that was found before says nothing
- * about it: with IPv6, whose tables have no number that changes with each of their changes, and
- * where the way may depend on a port.
+ * The place for the way back to the sender, or NULL if the way cannot be remembered. That is so
+ * with IPv6, whose tables have no number that changes whenever the tables change, and if the way
+ * may depend on a port.
  */
 static __always_inline struct tp_known_way *
 tp_way_place(struct __sk_buff *skb, const struct tp_segment *s, __s32 *generation)

@@ -122,9 +122,10 @@ static __always_inline int tp_pass_on(struct tp_service *service, __u32 why)
 }
 
 /*
- * A SYN for a port that has a connection which waits. It may be that connection's SYN again, a
- * blind one (RFC 5961, section 4), or one of a client that has lost the connection and resets it
- * when it gets the challenge ACK. Only an old connection that nobody has ended gives way.
+ * Whether a SYN's port has a waiting connection that goes on. The SYN may be that connection's own
+ * SYN again, a blind one (RFC 5961, section 4), or one of a client that has lost the connection and
+ * resets it when it gets the challenge ACK. Only a refused connection, or one whose time is over,
+ * is replaced.
  */
 static __always_inline int tp_is_under_way(const struct tp_pending_entry *pending)
 {
@@ -256,7 +257,7 @@ TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)
 	policy = tp_find_policy(service->id, s->flow.remote);
 	if (policy == TP_POLICY_SKIP)
 		return TP_TC_NEXT;
-	/* whoever is refused must not displace what is known of the proxies' ways */
+	/* senders that are refused must not displace the remembered ways to proxies */
 	passed = tp_find_way(skb, s, policy != TP_POLICY_REJECT);
 	if (passed)
 		return passed > 0 ? tp_pass_on(service, (__u32)passed) : TP_TC_NEXT;

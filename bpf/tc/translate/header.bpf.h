@@ -4,8 +4,8 @@
  * TCP as old data, until the header is complete.
  *
  * TCP answers old data with an acknowledgement of what it expects next. So parts of a header,
- * keep-alive probes and what comes behind a gap are given numbers before the connection's first
- * byte. TCP discards them and answers, and tp_translate_out turns the answer into one for the bytes
+ * keep-alive probes and segments after a gap are given numbers before the connection's first byte.
+ * TCP discards them and answers, and tp_translate_out changes the answer into one for the bytes
  * that were seen here.
  */
 #ifndef TP_TC_TRANSLATE_HEADER_BPF_H
@@ -50,7 +50,7 @@ static __attribute__((noinline)) int tp_translate_refuse(const struct tp_segment
 	return TP_TC_DROP;
 }
 
-/* The functions here that are not inline would otherwise leave others too little of the stack. */
+/* A function of its own, so that the stack frames of its callers stay small. */
 static __attribute__((noinline)) int tp_ask_for_ack(const struct tp_segment *s,
 						    const struct tp_pending_entry *pending)
 {
@@ -299,8 +299,8 @@ static __always_inline __u32 tp_write_ends(const struct __sk_buff *skb, const st
  * client's next one, and the entry has the numbers of the last. The client's first segment tells
  * which of them the client has taken: TCP finds out whether this host has sent the acknowledged
  * number, for just these ports and this first number of the client, within the last two minutes.
- * Only who has got that SYN-ACK knows the number. Returns 0 if the entry is that SYN-ACK's from now
- * on.
+ * Only a client that has received that SYN-ACK knows the number. Returns 0 if the entry now has the
+ * numbers of that SYN-ACK.
  */
 TP_VERIFIED_ONCE int tp_take_cookie(struct __sk_buff *skb)
 {

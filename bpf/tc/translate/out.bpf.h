@@ -34,9 +34,9 @@ static long tp_sack_step(__u64 index, void *context)
 }
 
 /*
- * TCP's first segment begins with the header, and TCP remarks that it had those bytes before
- * (D-SACK, RFC 2883), which only tells about this engine. The remark is taken out once. The next
- * time, the client has really sent them again.
+ * TCP's first segment begins with the header, and TCP reports that it already had those bytes
+ * (D-SACK, RFC 2883), which is only a consequence of this engine. The report is removed once. If it
+ * comes again, the client has really sent the bytes again.
  */
 static __always_inline int tp_is_header_told(struct tp_translate_area *w, struct tp_translation *t)
 {
@@ -88,8 +88,8 @@ TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct t
 }
 
 /*
- * Whether the segment was translated already, on another interface that it has passed (a VLAN's and
- * then its device's). The number is then not what the socket says.
+ * Whether the segment was already translated, on another interface that it has passed (a VLAN's and
+ * then its device's). Its acknowledgement is then beyond what the socket has received.
  */
 static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_translation *t,
 					__u32 ack)
@@ -102,7 +102,7 @@ static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_t
 	if (!sk || sk->state == BPF_TCP_NEW_SYN_RECV || sk->state == BPF_TCP_CLOSE)
 		return 0;
 	connection = bpf_tcp_sock(sk);
-	/* what was not translated is never beyond that */
+	/* an acknowledgement that was not translated is never beyond that */
 	return connection && (__s32)(ack - connection->rcv_nxt) > 0;
 }
 

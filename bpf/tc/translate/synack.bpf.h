@@ -136,7 +136,7 @@ static __always_inline int tp_begin_wire(struct tp_translate_area *w,
 	struct tp_flow *socket = &w->segment.flow;
 
 	if (tp_is_same_flow(&w->wire, socket)) {
-		/* what had only this flow on the wire has given it up */
+		/* the flow on the wire no longer belongs to another socket */
 		if (tp_is_wire_port(w->wire.local_port))
 			bpf_map_delete_elem(&tp_wires, &w->wire);
 		return 0;
@@ -146,10 +146,10 @@ static __always_inline int tp_begin_wire(struct tp_translate_area *w,
 }
 
 /*
- * A SYN-ACK of which TCP keeps nothing, for a flow that has an entry because of another SYN-ACK.
- * What the client acknowledges decides between them (tp_take_cookie()). If the client is known to
- * have taken the first one, that one stays, and the result is 0: without an agent that challenges
- * it, the gate lets the other SYN pass.
+ * Handles a SYN-ACK of which TCP keeps nothing, for a flow that has an entry because of another
+ * SYN-ACK. The client's acknowledgement decides between them (tp_take_cookie()). Without an agent
+ * that challenges the second SYN, the gate lets it pass. If the client is known to have taken the
+ * first SYN-ACK, the entry keeps its numbers, and the result is 0.
  */
 static __always_inline int tp_keep_cookie(struct tp_pending_entry *old,
 					  struct tp_pending_entry *fresh)
@@ -224,8 +224,8 @@ static __always_inline int tp_begin_waiting(struct __sk_buff *skb, const struct 
 }
 
 /*
- * A connection begins anew, whichever engine will serve it. What is left of the flow's last
- * connection must not change it. Of all connections that have ended, two whose time is over are
+ * A connection begins, whichever engine will serve it. State that is left of the flow's last
+ * connection must not affect it. Two translations of ended connections whose time is over are
  * deleted, with an agent or without.
  */
 TP_VERIFIED_ONCE int tp_end_last(void)

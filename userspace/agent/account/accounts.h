@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The accounts of connections: what no program counts, reports or removes is found here. */
+/* The accounts of connections: finds what the BPF programs cannot count, report or remove. */
 #ifndef TP_AGENT_ACCOUNTS_H
 #define TP_AGENT_ACCOUNTS_H
 
@@ -23,7 +23,7 @@ public:
 	/* The maps of `programs` are borrowed. */
 	static Result<Accounts> open(const Programs &programs, const Setup &setup);
 
-	/* Other services than before have connections now. */
+	/* Call it when the services have changed. */
 	void set_services(const Setup &setup);
 
 	/* For outcomes that other parts of the agent decide. */

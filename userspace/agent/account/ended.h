@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Translations whose connection has ended. They are deleted when TCP has nothing more to say for
- * it.
+ * Translations whose connection has ended. They are deleted when TCP sends no more segments for
+ * the connection.
  */
 #ifndef TP_AGENT_ENDED_H
 #define TP_AGENT_ENDED_H
@@ -20,7 +20,7 @@ public:
 	{
 	}
 
-	/* Does what the programs do with each SYN-ACK, for hosts where none leaves any more. */
+	/* Deletes as the programs do with each SYN-ACK, for hosts that send no more SYN-ACKs. */
 	void tick();
 
 private:

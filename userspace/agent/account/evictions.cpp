@@ -14,8 +14,8 @@ static uint64_t outcomes(const tp_counters_entry &counters)
 }
 
 /*
- * The counters of so many services are read in one tick. Each is read from all CPUs, so that many of
- * them are much to copy on a large host.
+ * The counters of so many services are read in one tick. Each has a copy for each CPU, so many of
+ * them take long to read on a large host.
  */
 static constexpr size_t services_per_tick = 256;
 

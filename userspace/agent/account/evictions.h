@@ -23,10 +23,10 @@ public:
 	struct Maps {
 		int pending, counters;
 	};
-	/* `ids` is how many ids services can have: 0 and on. */
+	/* `ids` is the number of ids that services can have, from 0 on. */
 	Evictions(const Maps &maps, size_t ids) : maps_(maps), begun_(ids), waiting_(ids) {}
 
-	/* Which ids services have now. A round that is under way starts over. */
+	/* Sets the ids that services have now. A round that is under way starts over. */
 	void set_services(std::vector<uint32_t> ids)
 	{
 		ids_ = std::move(ids);

@@ -27,10 +27,10 @@ public:
 	}
 
 	/*
-	 * Looks at the next `entries`, at every tenth call, or at each call once there are orphans,
-	 * because no header in pieces is taken while the map is full. is_orphan() must say so
-	 * twice, a whole walk apart: between the looks at two maps, the port may have begun another
-	 * connection, whose entry this is.
+	 * Looks at the next `entries` at every tenth call. Once there are orphans, it does so at
+	 * each call, because no header in pieces is taken while the map is full. An entry is
+	 * deleted only if is_orphan() is true twice, a whole walk apart: between the looks at two
+	 * maps, the port may have begun another connection, to which the entry belongs.
 	 */
 	template <typename IsOrphan> void tick(IsOrphan is_orphan)
 	{

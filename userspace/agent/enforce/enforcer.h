@@ -36,14 +36,14 @@ public:
 	static Result<Enforcer> open(const std::vector<Namespace> &spaces, bool may_send,
 				     uint32_t mark = TP_DEFAULT_MARK_SENT_IN);
 
-	/* The namespace at this index of `spaces` has gone, and nothing here holds on to it. */
+	/* Closes the namespace at this index of `spaces`, which has gone. */
 	void leave(size_t space);
-	/* Another namespace is in its place. */
+	/* Opens another namespace in its place. */
 	Status enter(size_t space, const Namespace &fresh);
 
 	/*
-	 * Opens a namespace with this cookie that is none of `spaces`. It is closed again at the next
-	 * expire(), so that it can end.
+	 * `open` opens a namespace, by its cookie, that is not one of `spaces`. The namespace is
+	 * closed again at the next expire(), so that it can end.
 	 */
 	using Opener = std::function<Result<Namespace>(uint64_t netns)>;
 	void set_opener(Opener open) { open_other_ = std::move(open); }
@@ -90,7 +90,7 @@ private:
 		SockDiag diag;
 		std::optional<SegmentSender> sender;
 	};
-	/* An empty place: its namespace has gone. */
+	/* Makes an empty place, for a namespace that has gone. */
 	using Places = std::vector<std::optional<Place>>;
 
 	Enforcer(Places places, bool may_send, uint32_t mark)

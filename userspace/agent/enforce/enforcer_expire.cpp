@@ -35,9 +35,9 @@ static uint32_t sent_bytes(const tp_pending_entry &entry)
 void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry &entry)
 {
 	/*
-	 * Without an acknowledgement the client knows of no connection to reset. Nor can anybody be
-	 * told in a namespace that has gone. The entry is deleted all the same, because its outcome
-	 * was counted.
+	 * Without an acknowledgement, the client knows of no connection that could be reset. In a
+	 * namespace that has gone, no reset can be sent. The entry is deleted in both cases,
+	 * because its outcome was counted.
 	 */
 	if (entry.ack && (entry.peer.engine != TP_ENGINE_TRANSLATE || entry.rtt_ms))
 		send(flow, reset_flags, entry.ack, entry.start + sent_bytes(entry));
@@ -49,7 +49,9 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry 
 /* Whether the entry still waits for a header that it must have. */
 static bool must_have_header(const tp_pending_entry &entry)
 {
-	/* the gate lets it through at its time, except what the sender engine holds back */
+	/*
+	 * the gate lets it through after its time, unless the sender engine holds bytes of it back
+	 */
 	if (is_optional(entry) && (entry.peer.engine != TP_ENGINE_SENDER || !entry.seen))
 		return false;
 	return entry.state == TP_PENDING_WAITING;
@@ -105,9 +107,9 @@ void Enforcer::nudge(const Maps &maps, const tp_flow &flow, const tp_pending_ent
 }
 
 /*
- * What the gate has refused stays in the map for a moment, so that late segments are dropped. If
- * its request did not get through, because the ring buffer was full, the client is told now. The
- * gate has already counted the connection.
+ * A connection that the gate has refused stays in the map for a moment, so that late segments are
+ * dropped. If the gate's request for a reset was lost because the ring buffer was full, the client
+ * is reset now. The gate has already counted the connection.
  */
 void Enforcer::finish_refused(int pending, const tp_flow &flow, const tp_pending_entry &entry)
 {
@@ -132,8 +134,9 @@ static bool has_request(const tp_pending_entry &entry)
 }
 
 /*
- * Connections whose header is decided, and that have had no socket for longer than the first
- * retransmission of a SYN-ACK takes. If there is no request socket either, the listener is gone.
+ * Handles connections whose header is decided, and that have had no socket for longer than the
+ * first retransmission of a SYN-ACK takes. If there is no request socket either, the listener is
+ * gone.
  */
 bool Enforcer::has_lost_listener(const tp_flow &flow, const tp_pending_entry &entry, uint64_t now)
 {
@@ -196,9 +199,9 @@ void Enforcer::expire_pending(const Maps &maps, const Reporter &reporter)
 }
 
 /*
- * Names of connections that have ended and that nobody has asked for. Also refused connections that
- * still have their socket: the request to destroy it may have been lost because the ring buffer was
- * full.
+ * Deletes connections that have ended and whose name nobody has asked for. It also ends refused
+ * connections that still have their socket, because the request to destroy it may have been lost
+ * when the ring buffer was full.
  */
 void Enforcer::expire_origins(int origins, const Reporter &reporter)
 {

@@ -16,17 +16,17 @@ namespace tp
 /* From here on messages are kept. Those that were kept before are discarded. */
 void begin_load_log();
 
-/* The verifier gives its reason in the last lines of a long log, which are enough for most. */
+/* The last lines of the log. The verifier gives its reason there, and the rest is long. */
 std::string end_of_load_log();
 
-/* end_of_load_log() is all of it (--verbose). */
+/* Makes end_of_load_log() return the whole log (--verbose). */
 void want_whole_load_log();
 bool whole_load_log_is_wanted();
 
 /* The program that the kernel has refused, if libbpf says so. */
 std::string refused_program();
 
-/* Why the kernel has refused a program, in its own words, which follow the error number's text. */
+/* The kernel's own message why it has refused a program. It follows the error number's text. */
 std::string kernel_words(const Error &error);
 
 } // namespace tp

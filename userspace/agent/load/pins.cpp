@@ -198,9 +198,10 @@ static Error busy_error(const std::string &pin_dir, pid_t pid)
 }
 
 /*
- * The directory must be nobody else's: whoever can open it can lock it, and so keep the agent from
- * starting. If others could open it, its mode is corrected. If a stranger has locked it by then, or
- * has made it, it is replaced, because a lock on a directory that is gone has no effect.
+ * Nobody else may open the directory, because whoever can open it can lock it and keep the agent
+ * from starting. If others could open it, its mode is corrected. If another user has already locked
+ * it, or has made it, the directory is replaced, because a lock on the old directory has no effect
+ * then.
  */
 Result<PinLock> PinLock::take(const std::string &pin_dir)
 {

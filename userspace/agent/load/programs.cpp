@@ -17,7 +17,7 @@
 namespace tp
 {
 
-/* A SYN that one engine answers the next one does not get to see. */
+/* If one engine answers a SYN, the next engine does not see it. */
 std::vector<TcPrograms> Programs::tc_programs_of(const Skeleton &skeleton) const
 {
 	std::vector<TcPrograms> all;
@@ -165,7 +165,7 @@ Status Programs::attach(int cgroup)
 	return success();
 }
 
-/* Only answers questions: nothing depends on it, and it may be attached to another cgroup. */
+/* This program may be attached to another cgroup. No other program depends on it. */
 Status Programs::attach_getsockopt(int cgroup)
 {
 	int fd = bpf_link_create(bpf_program__fd(skeleton_->progs.tp_getsockopt), cgroup,
@@ -229,9 +229,9 @@ Status Programs::tell_end()
 
 Status Programs::refresh(bool may_send)
 {
-	/* another network namespace than the first may not see it */
+	/* network namespaces other than the first one may not have this setting */
 	config_.rmem_max = read_sysctl("/proc/sys/net/core/rmem_max").value_or(config_.rmem_max);
-	/* a trace whose command was killed costs nothing any more */
+	/* end a trace whose time is over, because its command may have been killed */
 	if (skeleton_->data_tp_trace->tp_trace.until_ns &&
 	    skeleton_->data_tp_trace->tp_trace.until_ns < boot_time_ns())
 		skeleton_->data_tp_trace->tp_trace.until_ns = 0;

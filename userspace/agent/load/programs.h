@@ -44,20 +44,20 @@ void wait_until_freed(const Remains &remains);
 class Programs
 {
 public:
-	/* What is taken over from `dir`, the pin directory of an agent that was killed. */
+	/* A predecessor that was killed, and what is taken over from it. */
 	struct Predecessor {
-		std::string dir;     /* empty if there is none */
-		bool pending = true; /* its connections without a socket are taken over, too */
+		std::string dir;     /* its pin directory; empty if there is no predecessor */
+		bool pending = true; /* whether to take over its connections without a socket */
 	};
 	/*
-	 * Loads, and fills the maps: no connection is taken before start().  Of engines that
-	 * cannot be loaded engines() tells why.
+	 * Loads the programs and fills the maps.  No connection is taken before start().  engines()
+	 * says which engines could not be loaded, and why.
 	 */
 	static Result<Programs> load(Setup setup, const Predecessor &predecessor);
 	Programs(Programs &&) = default;
 	Programs &operator=(Programs &&) = default;
 
-	/* Attaches the gate last: by then everything behind it is in place. */
+	/* Attaches the gate last, after everything that it depends on. */
 	Status attach(int cgroup);
 	Status attach_getsockopt(int cgroup);
 	/*
@@ -70,24 +70,29 @@ public:
 
 	/* Tells the programs that the agent ends, and that they go on without it. */
 	Status tell_end();
-	/* Refreshes, from time to time, what the programs cannot ask the kernel for. */
+	/* Call it from time to time: refreshes values that programs cannot ask the kernel for. */
 	Status refresh(bool may_send);
 	/* Tells `status` on how many interfaces the tc programs had to be attached again. */
 	void count_put_back(uint32_t interfaces) { config_.hooks_put_back += interfaces; }
-	/* Whoever asks for a reload from now on waits for the one after this. */
+	/*
+	 * Notes that a reload begins. A command that asks for one from now on waits for the next.
+	 */
 	void count_reload();
 	/* Tells `status` and `reload` what came of reading the configuration again. */
 	Status tell_reload(const Status &done, const std::string &text);
 	/* Tells the programs whether tp_routes has any entry. */
 	Status set_routes(bool any);
 
-	/* Which serve. */
+	/* The engines, and which of them serve. */
 	const EngineChoice &engines() const { return engines_; }
-	/* Of the namespace at this index of Setup::namespaces, as they see a packet one by one. */
+	/*
+	 * The tc programs of the namespace at this index of Setup::namespaces, in the order in
+	 * which they see a packet.
+	 */
 	std::vector<TcPrograms> tc_programs(size_t space) const;
-	/* For all namespaces that the agent finds by itself. */
+	/* The tc programs of all namespaces that the agent finds by itself. */
 	std::vector<TcPrograms> tc_programs_anywhere() const;
-	/* The best engine cannot be attached there; false: it cannot be done without. */
+	/* Gives up the best engine, which cannot be attached. Returns false if it is needed. */
 	bool give_up_at_tc(const std::string &why);
 	/* Loads the program again for another namespace at this index, which is not the first. */
 	Status enter(const Setup &setup, size_t space);
@@ -97,7 +102,7 @@ public:
 	/* Pins maps and links in `dir`, readable for `group` if one is given. */
 	Status pin(const std::string &dir, std::optional<uint32_t> group);
 
-	/* For what changes while the programs run. */
+	/* The maps that the agent changes while the programs run. */
 	Services service_maps() const;
 	uint32_t service_capacity() const; /* how many entries tp_services may have */
 	int denied() const;

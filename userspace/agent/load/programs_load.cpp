@@ -121,13 +121,13 @@ static uint32_t namespace_slots(const Setup &setup)
 	return (uint32_t)setup.names.size() + (setup.all_namespaces ? most_found_namespaces : 0);
 }
 
-/* What --netns auto needs, or the least that a map can be. */
+/* Sizes the maps for --netns auto, or makes them as small as possible without it. */
 static void set_for_all_namespaces(tp_truepeer *skeleton, const Setup &setup)
 {
 	bpf_map__set_max_entries(skeleton->maps.tp_namespaces, namespace_slots(setup));
 	if (setup.all_namespaces) {
 		skeleton->rodata->tp_home = setup.namespaces.front();
-		/* most of it will never be used */
+		/* do not preallocate: most entries will never be used */
 		bpf_map__set_map_flags(skeleton->maps.tp_services, BPF_F_NO_PREALLOC);
 		return;
 	}
@@ -145,11 +145,14 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 	if (!skeleton)
 		return system_error("open BPF object", "truepeer.bpf.o");
 	set_common(skeleton, setup);
-	/* room for all connections that may be told at once that there is room */
+	/* all waiting connections may be told at once that there is room, so there must be room */
 	uint32_t pending = lru_room(setup.max_pending), most = setup.max_connections + pending;
 	bpf_map__set_max_entries(skeleton->maps.tp_origins, most);
-	/* about as many may be in TIME_WAIT; when there are more, the oldest go.  A power of two, or the
-	   kernel makes up to twice as many buckets */
+	/*
+	 * about as many connections again may be in TIME_WAIT; if there are more, the oldest are
+	 * removed. The size is a power of two, because otherwise the kernel makes up to twice as
+	 * many buckets.
+	 */
 	bpf_map__set_max_entries(skeleton->maps.tp_translations, std::bit_floor(2 * most));
 	bpf_map__set_max_entries(skeleton->maps.tp_ended, 2 * most);
 	bpf_map__set_max_entries(skeleton->maps.tp_wires, 2 * most); /* each has two entries */
@@ -164,7 +167,7 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 		set_autoload(skeleton->obj, *engine, setup.engines.serves(*engine));
 	bpf_program__set_autoload(skeleton->progs.tp_getsockopt, setup.getsockopt_cgroup >= 0);
 	skeleton->rodata->tp_original_dst = setup.original_dst;
-	/* the namespaces whose services this host's own sockets may connect to; 0: nobody asks */
+	/* how many namespaces the sender engine looks through; 0 without the sender engine */
 	if (setup.engines.follow_proxies())
 		skeleton->rodata->tp_namespace_count = namespace_slots(setup);
 	TP_TRY(set_tc_programs(skeleton, setup, setup.namespaces.front()));
@@ -180,8 +183,9 @@ Result<Programs::Skeleton> Programs::open_and_load(const Setup &setup,
 }
 
 /*
- * What the engine needs is said only where that is missing; where the kernel has it and refuses
- * the program all the same, its whole message is logged, too: it is worth a bug report.
+ * Names what the engine needs only if the kernel lacks it. If the kernel has it and refuses the
+ * program all the same, the kernel's whole message is logged, too, because it is worth a bug
+ * report.
  */
 static std::string why_not_loaded(const Error &error, const Engine &engine)
 {
@@ -264,7 +268,10 @@ Result<Programs::Skeleton> Programs::load_more(const Setup &setup, uint64_t netn
 		const bpf_map *own =
 			bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
 
-		/* of the data of their own, the programs share what the agent changes while they run */
+		/*
+		 * the copies have data of their own, but share the part that the agent changes
+		 * later
+		 */
 		bool shared = !bpf_map__is_internal(map) || own == skeleton_->maps.data_tp_ports ||
 			      own == skeleton_->maps.data_tp_trace;
 		if (shared && bpf_map__reuse_fd(map, bpf_map__fd(own)))

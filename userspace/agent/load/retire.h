@@ -17,14 +17,14 @@ Status set_draining(const std::string &dir, tp_draining how);
 
 /* What a successor takes over. */
 struct Succession {
-	bool pending = false; /* connections without a socket, because it shares tp_pending */
-	/* translated connections, because its tc programs use the shared map */
+	bool pending = false; /* connections without a socket; it shares tp_pending */
+	/* translated connections; its tc programs use the shared map */
 	bool translations = false;
 };
 
 /*
- * From here on no new connection is taken, undecided connections are ended unless a successor has
- * them, and the gate is removed. Returns how many live connections still need what is pinned.
+ * Takes no more new connections, ends undecided ones unless a successor has them, and removes the
+ * gate. Returns how many live connections still need the pinned programs and maps.
  */
 Result<uint64_t> retire(const std::string &dir, Enforcer &enforcer, Succession to = {});
 

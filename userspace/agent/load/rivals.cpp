@@ -28,10 +28,10 @@ namespace tp
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-/* How long an agent that starts at the same time has to give way, or to get ready. */
+/* How long to wait until an agent that starts at the same time has ended or is ready. */
 static constexpr auto rival_patience = 10s;
 static constexpr auto rival_poll = 10ms;
-static constexpr const char *link_name = "link_sockops"; /* every agent has it */
+static constexpr const char *link_name = "link_sockops"; /* every agent has this link */
 
 /* The programs of one agent. */
 struct Rival {
@@ -141,7 +141,7 @@ static bool find_pinned(const std::string &root, std::vector<Rival> &rivals)
 
 static std::vector<Rival> find_rivals(bool first)
 {
-	static constexpr int attempts = 100; /* others' pins come and go, but not without end */
+	static constexpr int attempts = 100; /* other agents' pins may change while they are read */
 	std::vector<Rival> rivals;
 
 	if (find_by_number(rivals))
@@ -304,16 +304,16 @@ static Error rival_error(const Rival &rival, const tp_config_entry &config, cons
 				   fmt::format("truepeer unload --pin-dir {} takes it away", dir) };
 }
 
-/* Whether its pins are where it says. Then it is ready, or will be at once. */
+/* Whether the rival's pins are in the directory that it names: it is then ready, or nearly so. */
 static bool is_settled(const Rival &rival, const tp_config_entry &config)
 {
 	return config.pin_dir[0] && pinned_link(config.pin_dir) == rival.link;
 }
 
 /*
- * Returns the first rival in the way. An agent with an older link than `link` is in the way. A
- * younger one is in the way once it is settled, because it may have looked for others before it
- * could see anything of this one. Until then it is `awaited`, unless nobody is to `wait`.
+ * Fails if a rival is in the way, and names the first one. An agent with an older link than `link`
+ * is in the way. One with a younger link is in the way once it is settled, because it may have
+ * looked for others before this agent could be seen. Until then it is `awaited`, if `wait` is set.
  */
 static Status look_for_rivals(const Setup &setup, int cgroup, uint32_t link, bool wait,
 			      bool &awaited)

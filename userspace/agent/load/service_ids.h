@@ -13,7 +13,7 @@
 namespace tp
 {
 
-/* The maps with what still has a service's number, borrowed. */
+/* The maps, borrowed, whose entries may still have a service's id. */
 struct ServiceUsers {
 	int origins, pending, counters;
 };
@@ -22,17 +22,17 @@ class ServiceIds
 {
 public:
 	ServiceIds() = default;
-	/* `count` is how many there are: 0 and on. */
+	/* `count` is the number of ids, from 0 on. */
 	explicit ServiceIds(uint32_t count) : had_(count) {}
 
-	/* The services of the start have theirs. */
+	/* Notes the ids that the services have at the start. */
 	void note(const std::vector<ServiceSetup> &services);
 
 	/*
-	 * Gives services of `now` the ids of services with the same ports in `before`, and the others
-	 * ids that are free. Ids that no service has had come first. Then it has to be looked where
-	 * connections of services that were removed still have theirs, because they must not count
-	 * as another's. The error is ErrorCode::busy if none is free.
+	 * Gives each service of `now` the id of the service with the same ports in `before`, or
+	 * else a free id. Ids that no service has had come first. When these are used up, it reads
+	 * which ids connections of removed services still have, because such an id must not be
+	 * given to another service. The error is ErrorCode::busy if no id is free.
 	 */
 	Status assign(const std::vector<ServiceSetup> &before, std::vector<ServiceSetup> &now,
 		      const ServiceUsers &users);

@@ -17,12 +17,14 @@
 namespace tp
 {
 
-/* In namespaces that the agent finds. A service has an entry where it has a listener. */
+/*
+ * Entries for namespaces that the agent finds. A service has one in each where it has a listener.
+ */
 static constexpr uint32_t most_found_services = 65536;
 
 uint32_t service_room(const Setup &setup)
 {
-	/* one more namespace, for the time in which one takes another's place */
+	/* one namespace more, because both have entries while one takes another's place */
 	uint64_t keys = (uint64_t)setup.ports() * (setup.namespaces.size() + 1);
 
 	if (setup.all_namespaces)
@@ -51,7 +53,7 @@ static Status for_each_key(const ServiceSetup &service, const std::vector<uint64
 	return success();
 }
 
-/* What the programs have written into an entry stays, except for what comes at the same moment. */
+/* Keeps what the programs have written into the entry, unless they write at the same moment. */
 Status Services::write(const ServiceSetup &service, const std::vector<uint64_t> &namespaces)
 {
 	return for_each_key(service, namespaces, [&](const tp_service_key &key) -> Status {
@@ -160,9 +162,10 @@ static Policies by_network(const ServiceSetup &service)
 }
 
 /*
- * The programs take the longest prefix. If a shorter one were set first, networks inside it would
- * have its policy until theirs is set; if a longer one were removed first, they would have that of a
- * shorter one which is about to be removed, too.
+ * The programs use the policy of the longest prefix. So longer prefixes are set before shorter
+ * ones, because networks inside a shorter prefix would otherwise have its policy until their own is
+ * set. And shorter prefixes are removed before longer ones, because networks inside a longer prefix
+ * would otherwise have the policy of a shorter one that is about to be removed.
  */
 std::vector<PolicyStep> policy_steps(const ServiceSetup &from, const ServiceSetup &to)
 {

@@ -159,8 +159,8 @@ static Status start_beside(Programs &programs, const std::string &pin_dir)
 }
 
 /*
- * The predecessor stops one map update before the new programs start, so that no connection is
- * taken twice. SYNs that come in between are dropped, and the client's next SYN is taken.
+ * The predecessor's programs are stopped one map update before the new ones start, so that no
+ * connection is taken twice. SYNs that come in between are dropped; the clients send them again.
  */
 static Status start_after(Programs &programs, const std::string &pin_dir)
 {

@@ -22,9 +22,9 @@ namespace tp
 Result<Programs> load_programs(Setup &setup, const std::string &pin_dir, int cgroup);
 
 /*
- * From here on `programs` take the connections, and their pins are in `pin_dir`. Shared connections
- * go on as if nothing had happened. Connections of another predecessor that have no socket yet are
- * ended. Before that, when others can see the pins, `last_check` must succeed.
+ * Lets `programs` take the connections, and puts their pins into `pin_dir`. Shared connections go
+ * on undisturbed. Connections of another predecessor that have no socket yet are ended. Before
+ * that, when others can see the pins, `last_check` must succeed.
  */
 Status take_over(Programs &programs, const std::vector<Interfaces *> &interfaces,
 		 const RunOptions &options, const std::string &pin_dir, Enforcer &enforcer,

@@ -18,15 +18,15 @@ namespace tp
 
 enum class TcWay { in, out };
 
-/* An engine's programs for it; borrowed, -1: it has none. */
+/* An engine's programs for an interface. Descriptors are borrowed, and -1 if there is none. */
 struct TcPrograms {
 	int in = -1, out = -1;
 	int in_ip = -1, out_ip = -1; /* for devices without a link header */
-	std::string name;            /* of their pins */
+	std::string name;            /* the part of their pins' names that is the engine's */
 	bool everywhere = false;     /* on all interfaces, whatever --interface says */
 	/*
-	 * Attach filters, which takes less than a millisecond each, and not links, for which the
-	 * kernel waits for all CPUs, 20 ms and more.
+	 * Whether to attach filters instead of links. Attaching a filter takes less than a
+	 * millisecond; for a link, the kernel waits for all CPUs, which takes 20 ms and more.
 	 */
 	bool quickly = false;
 };

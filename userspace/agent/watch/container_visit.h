@@ -11,13 +11,13 @@ namespace tp
 class Containers::Visit
 {
 public:
-	/* Looks for another way in if the one that is known leads there no more. */
+	/* Looks for another way in if the known one no longer leads to the namespace. */
 	explicit Visit(Found &found);
 	Visit(const Visit &) = delete;
 	~Visit() { found_.space.fd.reset(); }
 
 	explicit operator bool() const { return bool(found_.space.fd); }
-	/* Another way in was found. */
+	/* Whether another way in was found. */
 	bool is_new() const { return is_new_; }
 
 private:

@@ -224,7 +224,7 @@ int Containers::take(void *self, void *data, size_t size)
 	return ++all.records_ < records_in_a_row ? 0 : -EAGAIN;
 }
 
-/* Nothing of the namespace waits any more, so the programs may tell of it again. */
+/* No record of the namespace is waiting any more, so the programs may write new ones. */
 void Containers::settle(uint64_t cookie)
 {
 	bpf_map_delete_elem(parts_.programs.uncovered(), &cookie);
@@ -305,7 +305,10 @@ void Containers::tick()
 	for (uint64_t cookie : gone) {
 		Found &found = *found_.at(cookie);
 
-		/* if it has not ended, it was given a name by now, and has programs of its own */
+		/*
+		 * if it still exists, it has been named by --netns meanwhile, and has other
+		 * programs
+		 */
 		if (Visit visit(found); visit)
 			found.interfaces->detach();
 		end(cookie);

@@ -67,27 +67,29 @@ public:
 	~Containers();
 
 	/*
-	 * Covers the namespaces that have listeners already, and those in which the agent with these
-	 * pins, a predecessor, has covered some.
+	 * Covers the namespaces that have listeners already, and those in which the agent with
+	 * these pins, a predecessor, has covered some.
 	 */
 	Status cover_existing(const std::string &predecessor);
 
-	/* What has to be pinned, and where the pins are from then on. */
+	/*
+	 * The interfaces whose programs must be pinned. pins_are_in() says where they were pinned.
+	 */
 	std::vector<Interfaces *> interfaces();
 	void pins_are_in(const std::string &dir) { dir_ = dir; }
 
 	/* From here on the loop calls this when something has changed. */
 	Status watch();
-	/* To be called from time to time. */
+	/* Call it from time to time. */
 	void tick();
 
 	/*
-	 * The services of the agent's own namespace have been changed in tp_services. Brings those
-	 * of all covered namespaces up to date, and looks for listeners of new ones.
+	 * Call it after the services of the agent's own namespace have changed in tp_services. It
+	 * updates those of all covered namespaces, and looks for listeners of new services.
 	 */
 	void services_changed();
 
-	/* Sets back what is not removed with the pins. */
+	/* Undoes everything that is not removed with the pins. */
 	void stop();
 
 	bool any_routes() const;
@@ -107,10 +109,10 @@ private:
 		std::optional<Interfaces> interfaces;
 		std::optional<Routes> routes;
 		std::optional<OwnAddresses> own;
-		Clock::time_point next_read = {}; /* of the interfaces, at once */
+		Clock::time_point next_read = {}; /* when its interfaces may be read again */
 		Clock::time_point next_look = {}; /* by look_after() */
 	};
-	/* One that cannot be. */
+	/* A namespace that cannot be covered. */
 	struct Closed {
 		WayIn way;
 		Hint hint;

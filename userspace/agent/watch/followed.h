@@ -19,8 +19,8 @@ namespace tp
 {
 
 /*
- * Whether the table has a socket of its own, which tells of changes. It keeps the namespace alive, so
- * where that must not be, somebody else has to call handle().
+ * Who reports changes of the table. A socket of its own keeps the namespace alive. If it must not,
+ * somebody else must call handle().
  */
 enum class Told { by_socket, by_others };
 
@@ -38,12 +38,12 @@ public:
 	Status load();
 
 	int fd() const { return events_.get(); }
-	/* To be called when fd() is readable, or when the table has changed (Told::by_others). */
+	/* Call it when fd() is readable, or when the table has changed (Told::by_others). */
 	Status handle();
-	/* Does, from time to time, what was put off. */
+	/* Call it from time to time: does the work that was put off. */
 	Status tick();
 
-	/* Its namespace has gone, so no descriptor may hold on to that. */
+	/* Call it when its namespace has gone: closes every descriptor that keeps it alive. */
 	virtual void leave();
 
 	/* Whether tick() has something to do. */

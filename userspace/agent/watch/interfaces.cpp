@@ -63,8 +63,8 @@ static bool is_ip_device(uint16_t type)
 }
 
 /*
- * What comes in through a port comes in again on its bridge or bond. Frames other than Ethernet's
- * are not read.
+ * Packets that come in through a port come in again on its bridge or bond. The programs read only
+ * Ethernet frames.
  */
 Result<std::vector<Interfaces::Interface>> Interfaces::list(bool &certain) const
 {
@@ -159,7 +159,7 @@ size_t Interfaces::count() const
 	});
 }
 
-/* The way out comes first, because the way in must know what it says of the handshake. */
+/* Attaches egress before ingress, which needs what the egress program notes of the handshake. */
 Status Interfaces::attach_to(const Interface &interface)
 {
 	Status done = success();

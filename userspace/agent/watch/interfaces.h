@@ -24,31 +24,34 @@ class Interfaces : public Followed
 {
 public:
 	/*
-	 * `only` has names of interfaces. If it is empty, all interfaces are meant that carry
-	 * Ethernet frames, and loopback, unless they are ports of a bridge or a bond. With programs
-	 * for them, those that carry IP packets are meant, too.
+	 * `only` has the names of the interfaces. If it is empty, the programs are attached to
+	 * loopback and to all interfaces that carry Ethernet frames, except ports of a bridge or a
+	 * bond. Programs that have a version for devices without a link header are attached to such
+	 * devices, too.
 	 */
 	static Result<Interfaces> open(const Namespace &space, std::vector<TcPrograms> programs,
 				       std::vector<std::string> only, Told told = Told::by_socket);
 
 	/*
-	 * Attaches the programs where they are missing. The interfaces in `only` must exist at
-	 * first.
+	 * Attaches the programs where they are missing. With `first`, it fails if an interface in
+	 * `only` does not exist.
 	 */
 	Status attach(bool first);
 
 	/* Detaches the programs from all interfaces. */
 	void detach();
 
-	/* From here on links are pinned in `dir`, and unpinned when their interface goes. */
+	/*
+	 * Pins the links in `dir`, now and later, and unpins them when their interface disappears.
+	 */
 	Status pin_in(const std::string &dir);
-	/* That directory has been renamed. */
+	/* Call it when that directory has been renamed. */
 	void pins_moved(const std::string &dir) { dir_ = dir; }
 
-	/* Attaches again what somebody else has removed. Returns on how many interfaces. */
+	/* Attaches programs again that somebody has removed. Returns the number of interfaces. */
 	Result<size_t> put_back();
 
-	/* On how many interfaces the first engine's programs are. */
+	/* The number of interfaces that have the first engine's programs. */
 	size_t count() const;
 
 private:

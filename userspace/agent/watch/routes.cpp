@@ -137,8 +137,8 @@ void Routes::next_phase()
 }
 
 /*
- * All routes are put into the map as soon as one has metrics, because those without hide less
- * specific ones that have some.
+ * If one route has metrics, all routes are put into the map, because a route without metrics hides
+ * less specific routes that have some.
  */
 Status Routes::write()
 {
@@ -157,7 +157,7 @@ Status Routes::write()
 	return success();
 }
 
-/* True: to the end. */
+/* Returns true when everything has been read. */
 Result<bool> Routes::read_phases(Clock::time_point deadline)
 {
 	Inside inside = TP_TRY(Inside::enter(*space_));

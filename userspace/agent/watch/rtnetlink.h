@@ -39,10 +39,10 @@ public:
 	/* `type` is RTM_GET*; the request's body follows. Works in this thread's namespace. */
 	static Result<Dump> start(uint16_t type, const void *body, size_t size);
 
-	/* Reads on until the end (true) or until `deadline`. */
+	/* Reads on until the end, which returns true, or until `deadline`. */
 	Result<bool> read(const Reader &reader, Clock::time_point deadline);
 
-	/* At the end: the table was changing all the time, and what was read may be wrong. */
+	/* After the end: whether the table kept changing, so that the result may be wrong. */
 	bool uncertain() const { return spoilt_; }
 
 private:

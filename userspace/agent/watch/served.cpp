@@ -196,8 +196,8 @@ void ServedNamespaces::let_go(size_t space)
 }
 
 /*
- * The programs stay, with their services. If somebody else keeps the namespace alive, nothing gets
- * through there unseen.
+ * The programs and their services stay, so that no connection is missed if somebody else keeps the
+ * namespace alive.
  */
 void ServedNamespaces::leave(size_t space)
 {
@@ -212,8 +212,8 @@ void ServedNamespaces::leave(size_t space)
 }
 
 /*
- * The services come first, because the programs of the cgroup serve the namespace by them. Its own
- * programs take longer.
+ * The services come first, because the programs of the cgroup need only them to serve the
+ * namespace. Its own tc programs take longer to load.
  */
 Status ServedNamespaces::enter(size_t space, Namespace fresh)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The handshake program asks the routing tables where answers go. The kernel answers BPF programs
- * only for interfaces that forward, so loopback is made one, which makes nothing be forwarded.
+ * only for interfaces that forward, so loopback is made one. No packet is forwarded because of
+ * this.
  */
 #ifndef TP_AGENT_WAY_BACK_H
 #define TP_AGENT_WAY_BACK_H

@@ -85,7 +85,7 @@ static std::optional<WayIn> find_mount(uint32_t inode)
 }
 
 /*
- * Processes come first, because that is what nearly always is the answer. A process may also have
+ * Processes come first, because nearly every namespace is found by one. A process may also have
  * listened in a namespace that only one of its threads is in.
  */
 Result<WayIn> find_way_in(uint32_t inode, const Hint &hint)

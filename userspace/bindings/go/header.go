@@ -29,7 +29,7 @@ const (
 	TLVAzure         = 0xee
 )
 
-// ErrHeader: the bytes are no header of version 2, or its TLVs are cut off.
+// ErrHeader means that the bytes are no header of version 2, or that its TLVs are cut off.
 var ErrHeader = errors.New("truepeer: not a header of version 2 with whole TLVs")
 
 // TLV is one type and value.
@@ -38,7 +38,7 @@ type TLV struct {
 	Value []byte
 }
 
-// TLVs are in the order of the header.
+// TLVs are a header's TLVs, in its order.
 type TLVs []TLV
 
 // Header is a header of version 2 as it was sent.
@@ -78,13 +78,13 @@ func (t TLVs) Get(kind uint8) ([]byte, bool) {
 	return nil, false
 }
 
-// Text is Get of what is text; "" where there is none.
+// Text returns the value of the first TLV of this type as text, or "".
 func (t TLVs) Text(kind uint8) string {
 	value, _ := t.Get(kind)
 	return string(value)
 }
 
-// TLVs returns those of the header; none of LOCAL, nor where no addresses are named.
+// TLVs returns the header's TLVs. LOCAL headers, and headers without addresses, give none.
 func (h Header) TLVs() (TLVs, error) {
 	blocks := [...]int{0, 12, 36, 216}
 
@@ -101,7 +101,7 @@ func (h Header) TLVs() (TLVs, error) {
 	return parseTLVs(h[begin:end])
 }
 
-// SSL returns what is said of the client's TLS; nil where nothing is.
+// SSL returns the client's TLS connection, or nil if the header does not describe it.
 func (t TLVs) SSL() (*SSL, error) {
 	value, ok := t.Get(TLVSSL)
 	if !ok {

@@ -6,7 +6,7 @@ package truepeer
 
 import "net"
 
-// getsockopt: there is no truepeer here, or no such system call.
+// getsockopt fails, because truepeer does not exist here, or because there is no such system call.
 func getsockopt(conn net.Conn, _ int, _ []byte) (int, error) {
 	if _, err := socketOf(conn); err != nil {
 		return 0, err

@@ -18,7 +18,7 @@ const (
 	headerParts      = 16
 )
 
-// Of Linux, whatever this is compiled for.
+// The numbers of Linux, on whatever system this is compiled for.
 const (
 	familyUnix = 1
 	familyIPv4 = 2
@@ -62,7 +62,7 @@ func (r *rawInfo) info() *Info {
 	}
 }
 
-// unixName: "@" stands for the zero byte of an abstract name, as net has it.
+// unixName returns the name of a Unix socket. As in package net, "@" stands for the zero byte of an abstract name.
 func unixName(path []byte) string {
 	if path[0] == 0 && path[1] != 0 {
 		path = append([]byte{'@'}, path[1:]...)

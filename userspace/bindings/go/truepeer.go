@@ -3,7 +3,7 @@
 // Package truepeer tells who the real peer of a connection is.
 //
 // On a host where truepeer takes PROXY protocol headers out of TCP connections, RemoteAddr is the real client
-// already. This package tells the rest: where the client wanted to go, the proxy, the header's TLVs, and IPv6 clients of
+// already. This package gives the rest: where the client wanted to go, the proxy, the header's TLVs, and IPv6 clients of
 // IPv4 sockets. It asks the kernel by getsockopt(2), which takes an agent that was started with --getsockopt, and
 // neither privileges nor cgo. All functions may be called by several goroutines at once.
 package truepeer
@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// What Peer and HeaderOf return, wrapped; use errors.Is.
+// Peer and HeaderOf return these errors, wrapped; test for them with errors.Is.
 var (
-	// ErrNotRunning: truepeer does not answer this socket: it does not run, or not with --getsockopt, or for
-	// another cgroup.
+	// ErrNotRunning means that truepeer does not answer this socket, because it does not run, runs without
+	// --getsockopt, or answers another cgroup.
 	ErrNotRunning = errors.New("truepeer does not answer this socket")
-	// ErrNotFound: not a live connection of a service, or one that was passed on without a header.
+	// ErrNotFound means that it is not a live connection of a service, or was passed on without a header.
 	ErrNotFound = errors.New("not a truepeer connection")
-	// ErrNoSocket: nothing behind the net.Conn is a socket.
+	// ErrNoSocket means that there is no socket below the net.Conn.
 	ErrNoSocket = errors.New("not a socket")
 )
 
@@ -40,7 +40,7 @@ const (
 // Engine says how the header was taken out.
 type Engine uint8
 
-// Info is one connection. Addresses are *net.TCPAddr or *net.UnixAddr. Where the header names none (Local), Origin
+// Info is one connection. Addresses are *net.TCPAddr or *net.UnixAddr. If the header names none (Local), Origin
 // and Destination are Proxy and Local.
 type Info struct {
 	Origin      net.Addr // the real client
@@ -65,8 +65,8 @@ func (e Engine) String() string {
 	return "unknown"
 }
 
-// Peer returns what is known of the connection but its header. conn is a *net.TCPConn, or anything with a NetConn method that
-// leads to one, such as *tls.Conn.
+// Peer returns everything that is known of the connection except its header. conn is a *net.TCPConn, or anything with a
+// NetConn method that leads to one, such as *tls.Conn.
 func Peer(conn net.Conn) (*Info, error) {
 	var raw rawInfo
 
@@ -76,7 +76,7 @@ func Peer(conn net.Conn) (*Info, error) {
 	return raw.info(), nil
 }
 
-// HeaderOf returns the connection's header as it was sent; nil where it has neither TLVs nor AF_UNIX addresses.
+// HeaderOf returns the connection's header as it was sent, or nil if it has neither TLVs nor AF_UNIX addresses.
 func HeaderOf(conn net.Conn) (Header, error) {
 	var header Header
 
@@ -104,7 +104,7 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// FromContext returns the connection of a request whose server has ConnContext; nil of another.
+// FromContext returns the connection of a request whose server uses ConnContext, otherwise nil.
 func FromContext(ctx context.Context) net.Conn {
 	conn, _ := ctx.Value(connKey{}).(net.Conn)
 	return conn
@@ -120,7 +120,7 @@ func wrap(errno syscall.Errno) error {
 	return fmt.Errorf("truepeer: getsockopt: %w", errno)
 }
 
-// socketOf finds the socket below what TLS and the like put on top of it.
+// socketOf finds the socket below TLS and other layers.
 func socketOf(conn net.Conn) (syscall.RawConn, error) {
 	for conn != nil {
 		if socket, ok := conn.(syscall.Conn); ok {

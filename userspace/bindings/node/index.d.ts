@@ -20,7 +20,7 @@ export interface Options {
 	versions?: 1 | 2 | ReadonlyArray<1 | 2>;
 	/** The longest header, in bytes; 4096 by default. */
 	maxHeader?: number;
-	/** false: remoteAddress stays the proxy's; clientAddress has the client's. true by default. */
+	/** true (the default): remoteAddress is the client's; false: it stays the proxy's, and clientAddress is the client's. */
 	overrideRemote?: boolean;
 	/** true: 'proxyError' is not emitted. false by default. */
 	ignoreStrictExceptions?: boolean;
@@ -41,10 +41,10 @@ export type Endpoint =
 
 export interface Tlv {
 	type: number;
-	/** Of the specification, such as AUTHORITY; '' where the type has none. */
+	/** The specification's name, such as AUTHORITY; '' if the type has none. */
 	name: string;
 	value: Buffer;
-	/** Of SSL: the client's flags, 0 where its certificate was verified, and the TLVs inside. */
+	/** Only of SSL: the client's flags; 0 if its certificate was verified; and the TLVs inside. */
 	client?: number;
 	verify?: number;
 	tlvs?: Tlv[];
@@ -52,35 +52,35 @@ export interface Tlv {
 
 /** A connection's peer, as its header names it. */
 export interface Peer {
-	/** Who has read the header: truepeer in the kernel, or this module. */
+	/** Who read the header: truepeer in the kernel, or this module. */
 	readonly source: 'kernel' | 'header';
 	readonly version: 1 | 2;
 	readonly command: 'PROXY' | 'LOCAL';
 	readonly transport: 'unspec' | 'stream' | 'dgram';
 	readonly headerBytes: number;
-	/** The client; the proxy itself where the header names nobody. null: an AF_UNIX socket's proxy. */
+	/** The client, or the proxy if the header names nobody; null if that proxy is on an AF_UNIX socket. */
 	readonly origin: Endpoint | null;
-	/** What the client has connected to. */
+	/** The address that the client connected to. */
 	readonly destination: Endpoint | null;
 	/** The TCP peer. */
 	readonly proxy: Endpoint | null;
-	/** Of truepeer, with source "kernel". */
+	/** The name of truepeer's engine, only if source is "kernel". */
 	readonly engine?: string;
 	readonly tlvs: readonly Tlv[];
 }
 
 export interface Header {
-	/** accept-real: valid, and the connection's real endpoints stand. */
+	/** accept-real: the header is valid, and the connection keeps its real endpoints. */
 	verdict: 'accept' | 'accept-real' | 'wait' | 'reject' | 'no-header';
 	reason: Reason | '';
-	/** The header's length; 0 where it is not known. */
+	/** The header's length; 0 if it is not known. */
 	bytes: number;
 	version: 0 | 1 | 2;
 	command: 'PROXY' | 'LOCAL';
 	transport: 'unspec' | 'stream' | 'dgram';
 	origin: Endpoint | null;
 	destination: Endpoint | null;
-	/** Where the TLVs begin; 0: there are none. */
+	/** Where the TLVs begin; 0 if there are none. */
 	tlvs: number;
 }
 
@@ -97,7 +97,7 @@ export function proxy<M extends object>(module: M, options?: Options): M;
 /** Makes one server read PROXY headers, and returns it. */
 export function attach<S extends Server>(server: S, options?: Options): S;
 
-/** Judges the first bytes of a connection. Never throws. */
+/** Judges the first bytes of a connection; it never throws. */
 export function parse(bytes: Buffer): Header;
 
 declare module 'net' {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file The real client of connections that come through a load balancer. */
+/** @file Gives servers the real client of connections that come through a load balancer. */
 'use strict';
 
 const { proxy, attach } = require('./lib/servers.js');

@@ -54,10 +54,12 @@ public:
 	virtual bool runs_at_tc() const { return false; }
 	virtual TcPrograms tc_programs(const bpf_object *) const { return {}; }
 
-	/* Where `status` finds why services do without it. Empty if they never do. */
+	/*
+	 * The field in which `status` finds why services lack this engine; empty if none ever does.
+	 */
 	virtual std::span<char> why_not(tp_config_entry &) const { return {}; }
 
-	/* Whether the others rest on it: it is always loaded, and serves what they leave. */
+	/* Whether it is always loaded, and serves the connections that other engines leave. */
 	virtual bool is_basis() const { return false; }
 
 	/* Whether it serves clients from anywhere, and not only proxies on this host. */

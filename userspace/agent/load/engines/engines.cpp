@@ -88,7 +88,8 @@ bool EngineChoice::any(bool (Engine::*does)() const) const
 }
 
 /*
- * The engines behind one that takes all clients serve what that one leaves, so they are not named.
+ * Engines after the first one that takes all clients are not named, because they only serve
+ * connections that it leaves.
  */
 std::string EngineChoice::text() const
 {

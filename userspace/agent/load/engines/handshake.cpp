@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The handshake engine: the connection is born after its header (Linux 6.9). */
+/* The handshake engine: TCP's connection begins after the header (Linux 6.9). */
 #include <bpf/btf.h>
 
 #include "agent/load/engines/engine.h"

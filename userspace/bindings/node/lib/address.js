@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file Addresses from bytes to text, as the system's own inet_ntop() writes them. */
+/** @file Converts addresses from bytes to text, as the system's inet_ntop() writes them. */
 'use strict';
 
 /** @param {ArrayLike<number>} bytes @param {number} at @returns {string} */
@@ -7,7 +7,7 @@ function ipv4Text(bytes, at) {
 	return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
-/** The longest run of at least two zero groups; the first of equals (RFC 5952, section 4.2). */
+/** The longest run of at least two zero groups; the first one if several are as long (RFC 5952, section 4.2). */
 function longestGap(groups) {
 	let start = -1;
 	let length = 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file CRC32C (Castagnoli), reflected, as PP2_TYPE_CRC32C has it. */
+/** @file CRC32C (Castagnoli, reflected), the checksum of PP2_TYPE_CRC32C. */
 'use strict';
 
 const TABLE = new Uint32Array(256);
@@ -13,7 +13,7 @@ for (let i = 0; i < 256; i++) {
 }
 
 /**
- * Of bytes[0, length), in which the four at `field`, the checksum itself, count as zero.
+ * The checksum of bytes[0, length); the four bytes at `field`, the checksum itself, count as zero.
  * @param {Uint8Array} bytes @param {number} length @param {number} field
  * @returns {number}
  */

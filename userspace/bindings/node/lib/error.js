@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file Why a connection was refused. */
+/** @file The error that says why a connection was rejected. */
 'use strict';
 
-/** By the names of the kernel's outcomes, where it has them, too. */
+/** The reasons; those that the kernel has, too, have the names of its outcomes. */
 const MEANINGS = {
 	no_header: 'it does not begin with a PROXY header',
 	bad_v1: 'an invalid header of version 1',
@@ -16,8 +16,8 @@ const MEANINGS = {
 	truncated: 'it ended inside the header',
 	timeout: 'the header was not complete in time (option timeout)',
 	empty: 'it ended without sending anything (a health check of TCP does that)',
-	untrusted: 'it comes from nobody who may send a header (option trust)',
-	reset: 'it was reset before it could be asked for',
+	untrusted: 'its source may not send a header (option trust)',
+	reset: 'it was reset before truepeer could be asked about it',
 	version: 'a header of this version is not allowed (option versions)',
 	unknown_to_truepeer: 'truepeer has not handled it (option kernel)',
 	cannot_ask: 'truepeer cannot be asked whether it has handled it (option kernel)',

@@ -2,16 +2,18 @@
 /**
  * @file Asks truepeer, through libtruepeer, whether it has taken the header out of a connection.
  *
- * That answer decides whether the bytes of a connection may be read as a header. What comes
- * behind the header that truepeer has removed is the client's: read as a header it would let any client
- * claim any address. So the answer must be a proof, one way or the other:
+ * The answer decides whether the first bytes of a connection may be read as a header. After truepeer
+ * has removed the header, the bytes are the client's; if they were read as a header, any client could
+ * claim any address. The answer must therefore be certain:
  *
- * - known: truepeer has removed the header; nothing may be read as one.
- * - unhandled: truepeer does not run, or knows nothing of the connection although that is alive. It
- *   keeps a connection from before accept() until TCP_CLOSE, so that proves that it is none of its own.
- * - reset: it is not known, and has ended. Nothing is proved: such a connection is dropped.
- * - unclear: truepeer's library is here, and truepeer cannot be asked. Nothing is proved.
- * - absent: there is no library, so nobody has said that there might be a truepeer.
+ * - known: truepeer has removed the header, so nothing may be read as one.
+ * - pending: truepeer is still waiting for the header.
+ * - unhandled: truepeer does not run, or does not know the connection, which is alive. truepeer knows
+ *   its connections from before accept() until TCP_CLOSE, so this is not one of them.
+ * - reset: truepeer does not know the connection, which has ended. It may have been one of truepeer's,
+ *   so it is dropped.
+ * - unclear: truepeer's library is here, but truepeer cannot be asked. The connection is dropped.
+ * - absent: there is no library, so it is assumed that there is no truepeer.
  */
 'use strict';
 
@@ -32,7 +34,7 @@ const COMMANDS = ['LOCAL', 'PROXY'];
 const TRANSPORTS = ['unspec', 'stream', 'dgram'];
 const ENGINES = ['none', 'handshake', 'sender', 'stream'];
 
-/** A struct sockaddr_storage at `at`. */
+/** Reads the struct sockaddr_storage at `at`. */
 function endpoint(bytes, at) {
 	switch (bytes.readUInt16LE(at)) {
 	case AF_INET:
@@ -78,7 +80,7 @@ function peerOfStruct(bytes, header) {
 	}, header, header ? tlvsBegin(header) : 0);
 }
 
-/** The library's functions, or null where there is no library or nothing to call it with. */
+/** The library's functions, or null if there is no library or no koffi to call it with. */
 function load(library) {
 	try {
 		const lib = require('koffi').load(library);
@@ -90,7 +92,7 @@ function load(library) {
 			header: lib.func('int truepeer_get_header(void *handle, uint64_t cookie, void *buffer, ' +
 				'_Inout_ size_t *size)'),
 			text: lib.func('const char *truepeer_strerror(int error)'),
-			// of the C library, which libtruepeer is linked with
+			// a function of the C library, which libtruepeer is linked with
 			getsockopt: lib.func('int getsockopt(int fd, int level, int name, void *value, ' +
 				'_Inout_ uint32_t *size)'),
 		};
@@ -116,7 +118,7 @@ class Kernel {
 		if (!this.calls)
 			return { answer: 'absent' };
 		if (!handle || !(handle.fd >= 0) || typeof handle.getpeername !== 'function')
-			return { answer: 'unhandled' }; // no TCP socket
+			return { answer: 'unhandled' }; // it is no TCP socket
 		const { struct } = this;
 		const result = this.lookup(handle.fd, struct);
 
@@ -131,8 +133,8 @@ class Kernel {
 		if (result !== NOT_FOUND)
 			return { answer: 'unclear', detail: this.calls.text(result) };
 		if (this.isMultipath(handle.fd))
-			return { answer: 'unclear', detail: 'Multipath TCP has no socket that it could be asked for' };
-		// after the look-up: a socket that has its peer's name now has not ended before
+			return { answer: 'unclear', detail: 'a socket of Multipath TCP cannot be looked up' };
+		// this comes after the look-up: a socket that has a peer's name now was alive during the look-up
 		return { answer: handle.getpeername({}) === 0 ? 'unhandled' : 'reset' };
 	}
 
@@ -150,8 +152,8 @@ class Kernel {
 	}
 
 	/**
-	 * The maps of a truepeer that has ended take memory as long as they are open, and know of the
-	 * connections that it has left in the queue of accept().
+	 * Closes the maps of an agent that has ended, because they take memory while they are open. They stay
+	 * open for a while, because they have the connections that the agent left in the accept queue.
 	 */
 	closeLater() {
 		const { handle } = this;
@@ -164,13 +166,13 @@ class Kernel {
 		}, CLOSE_MS).unref();
 	}
 
-	/** The header, where it was kept because it has TLVs. */
+	/** The header, which truepeer keeps if it has TLVs; null otherwise. */
 	keptHeader(struct) {
 		if (struct[AT.version] !== 2 || struct[AT.command] !== 1)
 			return null;
 		const length = struct.readUInt16LE(AT.headerBytes);
 
-		if (length <= 28) // IPv4 and no TLVs
+		if (length <= 28) // the length of an IPv4 header without TLVs
 			return null;
 		const size = [MAX_HEADER];
 		const result = this.calls.header(this.handle, struct.readBigUInt64LE(AT.cookie), this.header, size);
@@ -191,7 +193,7 @@ class Kernel {
 	}
 }
 
-const kernels = new Map(); // by library and directory: one handle for each
+const kernels = new Map(); // one for each library and directory
 
 /** @param {{library: string, pinDir: string | null}} options */
 function kernelFor({ library, pinDir }) {

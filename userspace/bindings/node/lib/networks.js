@@ -6,7 +6,7 @@ const net = require('net');
 
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
-/** An IPv4 address that an AF_INET6 socket shows as ::ffff:a.b.c.d, or the address as it is. */
+/** The IPv4 address of a mapped one (::ffff:a.b.c.d, as AF_INET6 sockets show it); any other address unchanged. */
 function unmapped(address) {
 	const found = address.length > 7 && address[0] === ':' && MAPPED.exec(address);
 

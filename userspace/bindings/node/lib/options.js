@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file What proxy() may be told. */
+/** @file The options of proxy(), with their defaults and checks. */
 'use strict';
 
 const { Networks } = require('./networks.js');
@@ -39,14 +39,14 @@ function checkVersions(versions) {
 	return list;
 }
 
-/** A name that is not known is an error: `truts` must not mean "everybody". */
+/** An unknown name is an error, so that the typing error `truts` does not make everybody trusted. */
 function checkNames(given) {
 	for (const name of Object.keys(given))
 		if (!Object.hasOwn(DEFAULTS, name))
 			throw new TypeError(`proxy: unknown option: ${name} (there are ${Object.keys(DEFAULTS).join(', ')})`);
 }
 
-/** @param {object} [given] @returns {object} all of them, checked; trust is null or has has() */
+/** @param {object} [given] @returns {object} all options, checked; trust is null or has a method has() */
 function readOptions(given = {}) {
 	checkNames(given);
 	const options = { ...DEFAULTS };

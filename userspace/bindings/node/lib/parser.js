@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /**
- * @file The PROXY protocol parser, versions 1 and 2: the rules of bpf/parser/proxy_header.h, so that a
- * header means the same with the kernel's help and without it.
+ * @file The parser of the PROXY protocol, versions 1 and 2. It has the rules of
+ * bpf/parser/proxy_header.h, so that a header means the same with the kernel's help and without it.
  */
 'use strict';
 
@@ -59,7 +59,7 @@ function reject(header, reason) {
 	return header;
 }
 
-/** Whether the bytes that are there, of the first start.length, are those of `start`. */
+/** Whether the bytes begin with `start`, or with as much of it as they are long. */
 function beginsWith(bytes, start) {
 	const length = Math.min(bytes.length, start.length);
 
@@ -98,7 +98,7 @@ function setV2Endpoints(header, bytes, family) {
 	}
 }
 
-/** The size of the address block, 0 where its bytes are to be skipped unread. */
+/** The size of the address block; 0 if its bytes are skipped unread. */
 function addressBlock(command, family, transport) {
 	if (command === 0 || family === 0 || transport === 0)
 		return 0;

@@ -2,9 +2,9 @@
 /**
  * @file What is known of a connection, and how its sockets show it.
  *
- * A socket gets plain properties, and its name where Node itself keeps it: properties with getters, defined
- * on each socket, would make V8 treat the socket as a dictionary, which costs a tenth of a server's
- * connections per second.
+ * A socket gets plain properties, and the client's name is put where Node itself keeps the peer's name. If
+ * each socket had properties with getters instead, V8 would treat it as a dictionary, which costs a tenth of a
+ * server's connections per second.
  */
 'use strict';
 
@@ -24,8 +24,8 @@ class Peer {
 
 	/**
 	 * @param {object} fields
-	 * @param {Buffer | null} header the header, where it has TLVs
-	 * @param {number} from where they begin
+	 * @param {Buffer | null} header the header, if it has TLVs
+	 * @param {number} from where the TLVs begin
 	 */
 	constructor(fields, header, from) {
 		this.source = fields.source;
@@ -42,7 +42,7 @@ class Peer {
 		this.#from = from;
 	}
 
-	/** The TLVs of the header; none with version 1. */
+	/** The TLVs of the header; an empty list with version 1. */
 	get tlvs() {
 		if (!this.#tlvs)
 			this.#tlvs = this.#header ? decodeTlvs(this.#header, this.#from, this.#header.length) : NO_TLVS;
@@ -50,7 +50,7 @@ class Peer {
 	}
 }
 
-/** An end of a TCP connection; null of an AF_UNIX one. An IPv4 address is shown as such. */
+/** An end of a TCP connection, with a mapped IPv4 address as IPv4; null for an AF_UNIX socket. */
 function end(address, port) {
 	if (!address)
 		return null;
@@ -66,7 +66,7 @@ function end(address, port) {
  */
 function peerOfHeader(socket, header, bytes) {
 	const proxy = end(socket.remoteAddress, socket.remotePort);
-	// a copy: what came with the header must not stay in memory for its sake
+	// copy the header, so that the bytes that came with it need not stay in memory
 	const kept = header.tlvs ? Buffer.from(bytes.subarray(0, header.bytes)) : null;
 
 	return new Peer({
@@ -81,7 +81,7 @@ function peerOfHeader(socket, header, bytes) {
 	}, kept, header.tlvs);
 }
 
-/** Whether net.Socket takes its peer's name from where it keeps it, as all versions so far do. */
+/** Whether net.Socket shows the name in _peername, as all versions of Node have done so far. */
 const keepsName = (() => {
 	const socket = new net.Socket();
 
@@ -98,7 +98,7 @@ function nameSocket(socket, { address, port, family }) {
 		Object.defineProperty(socket, name, { value, writable: true, configurable: true, enumerable: false });
 }
 
-/** Gives a socket of the connection its properties; `peer` is null where there is no header. */
+/** Gives a socket of the connection its properties; `peer` is null if there is no header. */
 function show(socket, peer, options) {
 	socket[judged] = peer;
 	if (!peer)
@@ -106,8 +106,8 @@ function show(socket, peer, options) {
 	const { origin, destination, proxy } = peer;
 	const name = options.overrideRemote ? origin : proxy;
 
-	// AF_UNIX paths are no names for remoteAddress; the proxy's name is the socket's own, unless the kernel
-	// has given it the client's
+	// remoteAddress cannot be an AF_UNIX path; and the socket already has the proxy's name, unless the
+	// kernel has given it the client's
 	if (name?.address && (peer.source === 'kernel' || name !== proxy))
 		nameSocket(socket, name);
 	socket.truepeer = peer;
@@ -118,7 +118,7 @@ function show(socket, peer, options) {
 	socket.proxyPort = destination?.port;
 }
 
-/** @returns {Peer | null | undefined} null: it has no header; undefined: nobody has looked yet */
+/** @returns {Peer | null | undefined} null if it has no header; undefined if it has not been judged yet */
 function judgementOf(socket) {
 	return socket[judged];
 }

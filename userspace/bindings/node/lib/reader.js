@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /**
- * @file Reads the header at the start of a connection and puts back what lies behind it.
+ * @file Reads the header at the start of a connection and puts back the bytes after it.
  *
- * Only public streams' API is used: paused mode, read(), unshift(). What follows from that:
+ * It uses only the public API of streams: paused mode, read() and unshift(). Therefore:
  *
- * - read(n) is never asked for more than what is there or than the high-water mark, which would
- *   raise that mark, and never without n, which would emit 'end' where nothing is left.
- *   So a client that has ended behind its header looks to the server as it does without this module.
- * - The socket is handed on a tick after the listener for 'readable' is gone, when the stream
- *   has settled: it is neither flowing nor paused, and the first listener for 'data' starts it.
- * - TLS and HTTP/2, which read from the handle themselves, first take what is in the socket's buffer.
+ * - read(n) is never called for more bytes than are buffered, and never for more than the high-water
+ *   mark, because that would raise the mark. It is never called without n, because that would emit
+ *   'end' if nothing is left. A client that ends right after its header therefore looks to the server
+ *   as it does without this module.
+ * - The socket is handed on one tick after the listener for 'readable' was removed. By then the stream
+ *   is neither flowing nor paused, and the first listener for 'data' starts it.
+ * - TLS and HTTP/2 read from the handle themselves, after they have taken what is in the socket's buffer.
  */
 'use strict';
 
 const { parse } = require('./parser.js');
 
-const FIRST = 1; // bytes that are enough to judge something
+const FIRST = 1; // the number of bytes with which judging begins
 
 function ignoreError() {
 	// 'close' follows
@@ -25,9 +26,10 @@ class HeaderReader {
 	/**
 	 * @param {import('stream').Duplex} socket
 	 * @param {object} options
-	 * @param {(reason: string, header: object | null, bytes: Buffer | null) => void} done called once, when
-	 *   the socket has its state from before and everything behind the header. `reason` is '' where
-	 *   there is a header (with its `bytes`) or, where that is optional, none (null, null).
+	 * @param {(reason: string, header: object | null, bytes: Buffer | null) => void} done called once. With
+	 *   the reason '', the socket has its earlier state and all bytes after the header; `header` and
+	 *   `bytes` are null if the header is optional and there is none. Otherwise `reason` says why the
+	 *   connection is rejected.
 	 */
 	constructor(socket, options, done) {
 		this.socket = socket;
@@ -51,7 +53,7 @@ class HeaderReader {
 			this.timer = setTimeout(() => this.late(), options.timeout);
 	}
 
-	/** Ends it without a result; the socket is about to be destroyed. */
+	/** Ends the reading without a result; the caller destroys the socket. */
 	stop() {
 		clearTimeout(this.timer);
 		this.socket.removeListener('readable', this.onReadable);
@@ -62,7 +64,7 @@ class HeaderReader {
 		const { socket } = this;
 		const most = socket.readableHighWaterMark || 1;
 
-		// 'readable' with nothing to read announces the end, which comes when it is read
+		// 'readable' with nothing to read announces 'end', which comes only after a read()
 		if (socket.readableLength === 0)
 			return this.ended();
 		while (socket.readableLength > 0) {
@@ -78,7 +80,7 @@ class HeaderReader {
 		return undefined;
 	}
 
-	/** @returns {boolean} whether it is decided */
+	/** @returns {boolean} whether the connection has been judged; false if more bytes are needed */
 	judge() {
 		const { options } = this;
 		const bytes = this.pieces.length === 1 ? this.pieces[0] : Buffer.concat(this.pieces, this.length);
@@ -104,14 +106,14 @@ class HeaderReader {
 		return this.finish('', header, bytes);
 	}
 
-	/** The client has sent all that it will send, and there is no header yet. */
+	/** Called when the client has ended its side before the header was complete. */
 	ended() {
 		if (this.length > 0)
 			return this.finish('truncated', null, null);
 		return this.finish(this.options.strict ? 'empty' : '', null, null);
 	}
 
-	/** Where a header is optional, a client that says nothing may wait for the server to speak. */
+	/** Called after the time limit. If the header is optional, a silent client may wait for the server to speak. */
 	late() {
 		this.finish(this.length > 0 || this.options.strict ? 'timeout' : '', null, null);
 	}
@@ -121,7 +123,7 @@ class HeaderReader {
 
 		this.stop();
 		if (reason) {
-			done(reason, null, null); // 'error' may still come, and is nobody's
+			done(reason, null, null); // ignoreError stays, because 'error' may still come
 		} else {
 			process.nextTick(() => {
 				socket.removeListener('error', ignoreError);

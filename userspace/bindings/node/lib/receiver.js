@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/** @file What becomes of each connection of a server, before the server sees it. */
+/** @file Decides about each connection of a server before the server sees it. */
 'use strict';
 
 const { HeaderReader } = require('./reader.js');
@@ -14,8 +14,8 @@ function warnUnclear(detail) {
 	if (warned)
 		return;
 	warned = true;
-	process.emitWarning('connections are refused: truepeer cannot be asked whether it has removed their ' +
-		`header: ${detail} (add this process to the group of \`truepeer run --group\`, or, where ` +
+	process.emitWarning('connections are rejected: truepeer cannot be asked whether it has removed their ' +
+		`header: ${detail} (add this process to the group of \`truepeer run --group\`, or, if ` +
 		'truepeer does not serve this port, set the option kernel to "never")', 'TruepeerWarning');
 }
 
@@ -26,10 +26,10 @@ class Receiver {
 		this.options = options;
 		this.emit = emit;
 		this.kernel = options.kernel === 'never' ? null : kernelFor(options);
-		this.waiting = new Map(); // socket -> what ends the wait for its header
+		this.waiting = new Map(); // socket -> the function that ends the wait for its header
 	}
 
-	/** A connection that was accepted. One that a wrapped server hands to another has been judged. */
+	/** Receives an accepted connection. If another wrapped server has handed it on, it has been judged already. */
 	receive(socket) {
 		if (judgementOf(socket) !== undefined)
 			return this.emit('connection', socket);
@@ -62,7 +62,7 @@ class Receiver {
 		}
 	}
 
-	/** The header is outstanding, and truepeer removes it from the socket when it comes. */
+	/** Waits until truepeer has removed the header, which has not arrived yet. */
 	waitForKernel(socket, since) {
 		const { timeout } = this.options;
 
@@ -102,10 +102,10 @@ class Receiver {
 				this.refuse(socket, reason);
 				return;
 			}
-			if (socket.destroyed) // by closeAllConnections(), say, in the tick between
+			if (socket.destroyed) // for example by closeAllConnections(), since the header was read
 				return;
 			if (this.server.pauseOnConnect)
-				socket.pause(); // reading the header has started it
+				socket.pause(); // because reading the header has started it
 			this.accept(socket, header && peerOfHeader(socket, header, bytes));
 		});
 
@@ -121,13 +121,13 @@ class Receiver {
 	refuse(socket, reason, detail) {
 		const error = new ProxyError(reason, socket, detail);
 
-		socket.on('error', () => {}); // nobody else listens
+		socket.on('error', () => {}); // without a listener, an error would end the process
 		socket.destroy();
 		if (!this.options.ignoreStrictExceptions)
 			this.emit('proxyError', error, socket);
 	}
 
-	/** What server.closeAllConnections() cannot know of. */
+	/** Closes the waiting connections, which server.closeAllConnections() does not know. */
 	closeWaiting() {
 		for (const [socket, stop] of this.waiting) {
 			stop();
@@ -137,11 +137,11 @@ class Receiver {
 	}
 }
 
-/** Gives the sockets that TLS has made of a connection the same properties. */
+/** Gives a TLS socket the properties of the connection that it is for. */
 function showOnTls(socket, options) {
 	if (!socket || judgementOf(socket) !== undefined)
 		return;
-	const { _parent: parent } = socket; // what it was made of, or a wrapper of that
+	const { _parent: parent } = socket; // the connection's socket, or a wrapper of it
 
 	for (const inner of [parent, parent?.stream]) {
 		const peer = inner && judgementOf(inner);

@@ -8,7 +8,7 @@ const { readOptions } = require('./options.js');
 const { Receiver, showOnTls } = require('./receiver.js');
 
 const FACTORIES = ['createServer', 'createSecureServer', 'create'];
-/** Events of a TLS server that hand out its own sockets, and at which place. */
+/** The events of a TLS server that hand out TLS sockets, and the index of that argument. */
 const TLS_EVENTS = new Map([['secureConnection', 0], ['tlsClientError', 1], ['keylog', 1]]);
 const attached = new WeakSet();
 
@@ -16,7 +16,7 @@ function hide(object, name, value) {
 	Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
 }
 
-/** closeAllConnections() of HTTP servers ends connections that wait for their header, too. */
+/** Makes closeAllConnections() of HTTP servers also end connections that wait for their header. */
 function extendClosing(server, receiver) {
 	if (typeof server.closeAllConnections !== 'function')
 		return;
@@ -30,7 +30,7 @@ function attachRead(server, options) {
 	if (attached.has(server))
 		return server;
 	attached.add(server);
-	// looked up each time: a class that inherits, or a tracer, may have an emit() of its own
+	// look emit() up each time, because a derived class or a tracer may replace it
 	const emit = (...args) => Reflect.apply(Object.getPrototypeOf(server).emit, server, args);
 	const receiver = new Receiver(server, options, emit);
 
@@ -46,10 +46,10 @@ function attachRead(server, options) {
 }
 
 /**
- * Makes a server read headers. Its 'connection' event, and all that follows from it, comes after
- * the header.
+ * Makes a server read headers. Its 'connection' event, and all events that follow from it, are emitted
+ * after the header was read.
  * @template {import('net').Server} S
- * @param {S} server one that has no connection yet
+ * @param {S} server a server that has no connection yet
  * @param {object} [options]
  * @returns {S}
  */
@@ -59,12 +59,12 @@ function attach(server, options) {
 	return attachRead(server, readOptions(options));
 }
 
-/** A constructor that makes what `Original` makes, and reads headers; classes may inherit from it. */
+/** A constructor for servers of the class `Original` that read headers; classes may inherit from it. */
 function wrapConstructor(Original, options) {
 	function Server(...args) {
 		if (new.target)
 			return attachRead(Reflect.construct(Original, args, new.target), options);
-		if (this instanceof Server) { // Server.call(this) of a constructor that inherits in the old way
+		if (this instanceof Server) { // Server.call(this) in a derived class without `class`
 			Reflect.apply(Original, this, args);
 			return attachRead(this, options);
 		}
@@ -87,7 +87,7 @@ function replace(patched, name, value) {
 	Object.defineProperty(patched, name, { value, writable: true, configurable: true, enumerable: true });
 }
 
-/** A copy that has the getters of the original: http.globalAgent is one. */
+/** A copy that keeps the original's getters, such as http.globalAgent. */
 function copy(module) {
 	const descriptors = Object.getOwnPropertyDescriptors(module);
 
@@ -99,7 +99,7 @@ function copy(module) {
 	return Object.create(Object.getPrototypeOf(module), descriptors);
 }
 
-/** `import * as http` gives a namespace; what require() gives is its default. */
+/** `import * as http` gives a namespace, whose `default` is what require() gives. */
 function withoutNamespace(module) {
 	return module?.[Symbol.toStringTag] === 'Module' && module.default ? module.default : module;
 }

@@ -19,7 +19,7 @@ const NAMES = new Map([
 
 /**
  * Calls visit(type, from, to) for each TLV of bytes[from, to).
- * @returns {boolean} false: they are not whole, or `visit` has returned false
+ * @returns {boolean} false if a TLV is not whole, or if `visit` has returned false
  */
 function eachTlv(bytes, from, to, visit) {
 	while (from < to) {
@@ -36,7 +36,7 @@ function eachTlv(bytes, from, to, visit) {
 }
 
 /**
- * Checks the TLVs of a header that ends at `to`, and its checksum where it has one.
+ * Checks the TLVs of a header that ends at `to`, and its checksum if it has one.
  * @returns {'' | 'bad_tlv' | 'bad_crc'}
  */
 function walkTlvs(bytes, from, to) {

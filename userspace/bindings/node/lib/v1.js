@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /**
- * @file Version 1 of the PROXY protocol: a line of text, read a byte at a time, so that the
- * first impossible byte is the last that is looked at.
+ * @file Version 1 of the PROXY protocol, a line of text. It is read a byte at a time, and reading
+ * stops at the first byte that no header can have.
  */
 'use strict';
 
@@ -77,11 +77,11 @@ class Ipv4 {
 class Ipv6 {
 	constructor() {
 		this.groups = [];
-		this.gap = -1; // groups before "::"
-		this.digits = ''; // of the group that is being read
-		this.lone = false; // the byte before was a group's colon
-		this.leading = false; // ... or the first of all bytes
-		this.tail = null; // the dotted end
+		this.gap = -1; // the number of groups before "::"
+		this.digits = ''; // the digits of the group that is being read
+		this.lone = false; // whether the byte before was a colon after a group
+		this.leading = false; // whether the byte before was a colon and the first byte of all
+		this.tail = null; // the IPv4 address at the end, with dots
 	}
 
 	add(c) {
@@ -122,7 +122,7 @@ class Ipv6 {
 		return true;
 	}
 
-	/** The group's digits turn out to be an octet. */
+	/** Called at a dot, which means that the group's digits are an octet. */
 	beginTail() {
 		this.tail = new Ipv4();
 		for (let i = 0; i < this.digits.length; i++)
@@ -142,7 +142,7 @@ class Ipv6 {
 			if (!this.close())
 				return false;
 		} else if (this.lone || this.leading || this.gap !== groups.length) {
-			return false; // ends in a single colon, or is empty
+			return false; // the address ends in a single colon, or is empty
 		}
 		return groups.length <= 8 && (this.gap < 0) === (groups.length === 8);
 	}
@@ -160,7 +160,7 @@ class Line {
 	constructor() {
 		this.field = PROTOCOL;
 		this.name = '';
-		this.value = null; // of the field that is being read
+		this.value = null; // the value of the field that is being read
 		this.real = false;
 		this.origin = null;
 		this.destination = null;
@@ -182,7 +182,7 @@ class Line {
 		return this.mayBeName();
 	}
 
-	/** As the kernel's parser: what is too long to be UNKNOWN is refused at once, the rest at its end. */
+	/** Like the kernel's parser, rejects a name longer than UNKNOWN at once, and others at their end. */
 	mayBeName() {
 		const { name } = this;
 
@@ -190,7 +190,7 @@ class Line {
 			(name.length < 7 || (name.length === 7 && name <= 'UNKNOWN'));
 	}
 
-	/** The end of a field: a space, or (`last`) the line's CR. */
+	/** Called at the end of a field, which is a space or, with `last`, the line's CR. */
 	finish(last) {
 		if (this.field === PROTOCOL)
 			return this.finishName(last);

@@ -2,7 +2,7 @@
 """Who is the real peer of this connection?
 
 On a host where truepeer takes PROXY protocol headers out of TCP connections, getpeername() and accept() answer with
-the real client.  This module tells the rest: where the client wanted to go, the proxy, the header's TLVs, and IPv6
+the real client.  This module gives the rest: where the client wanted to go, the proxy, the header's TLVs, and IPv6
 clients of AF_INET sockets.  It asks the kernel by getsockopt(), which takes an agent that was started with
 --getsockopt, and neither privileges nor a library.
 
@@ -50,11 +50,11 @@ class Error(OSError):
 
 
 class NotRunning(Error):
-    """truepeer does not answer this socket: it does not run, or not with --getsockopt, or for another cgroup."""
+    """truepeer does not answer this socket: it does not run, or lacks --getsockopt, or answers another cgroup."""
 
 
 class NotFound(Error):
-    """Not a live connection of a truepeer service, or one that was passed on without a header."""
+    """The socket is not a live connection of a truepeer service, or was passed on without a header."""
 
 
 _ERRORS = {
@@ -65,7 +65,7 @@ _ERRORS = {
 
 
 class Address(NamedTuple):
-    """An end of a connection.  Of AF_UNIX: host is the path ("@..." for an abstract one), port 0."""
+    """An end of a connection.  For AF_UNIX, host is the path ("@..." if it is abstract), and port is 0."""
 
     family: int
     host: str
@@ -78,7 +78,7 @@ class Address(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """One connection.  Where the header names no address (LOCAL), origin and destination are proxy and local."""
+    """One connection.  If the header names no address (LOCAL), origin and destination are proxy and local."""
 
     origin: Address       # the real client
     destination: Address  # what it connected to
@@ -106,7 +106,7 @@ def _unix_path(raw):
 
 
 def _address(raw):
-    """Of a struct sockaddr_in, sockaddr_in6 or sockaddr_un."""
+    """The Address in a struct sockaddr_in, sockaddr_in6 or sockaddr_un."""
     (family,) = struct.unpack_from("=H", raw)
     if family == socket.AF_UNIX:
         return Address(family, _unix_path(raw[2:_ADDRESS_SIZE]), 0)
@@ -116,7 +116,7 @@ def _address(raw):
 
 
 def _socket_of(connection):
-    """What has getsockopt(), and whether it is to be closed afterwards."""
+    """The object that has getsockopt(), and whether the caller must close it."""
     if hasattr(connection, "get_extra_info"):  # a transport or a stream writer of asyncio
         connection = connection.get_extra_info("socket")
     if isinstance(connection, int):
@@ -151,9 +151,9 @@ def destination(connection):
 
 
 def peer(connection):
-    """All that is known of a connection but its header: a Peer.
+    """The connection's Peer: everything that is known of it except its header.
 
-    Raises NotRunning, NotFound, and OSError for what is no open socket.
+    Raises NotRunning, NotFound, and OSError if it is not an open socket.
     """
     (_, service, cookie, syn_ns, header_ns, header_bytes, version, command, transport, engine,
      *addresses) = _INFO.unpack(_ask(connection, TRUEPEER_INFO, _INFO.size))
@@ -163,9 +163,9 @@ def peer(connection):
 
 
 def header(connection) -> Optional[Header]:
-    """The connection's header as it was sent; None where it has neither TLVs nor AF_UNIX addresses.
+    """The connection's header as it was sent; None if it has neither TLVs nor AF_UNIX addresses.
 
-    Raises what peer() raises.
+    Raises the same exceptions as peer().
     """
     raw = b""
     for part in range(HEADER_PARTS):

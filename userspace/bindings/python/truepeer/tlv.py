@@ -64,12 +64,12 @@ class Ssl:
 
     @property
     def verified(self):
-        """The client has shown a certificate, and the proxy found it good."""
+        """Whether the client has shown a certificate that the proxy has verified."""
         return (self.certificate_in_connection or self.certificate_in_session) and self.verify == 0
 
 
 class Header:
-    """A header of version 2 as it was sent.  Raises ValueError for bytes that are none."""
+    """A header of version 2 as it was sent.  Raises ValueError for other bytes."""
 
     def __init__(self, raw: bytes):
         if len(raw) < _FIXED or raw[12] >> 4 != 2 or raw[13] >> 4 not in _ADDRESSES:
@@ -79,12 +79,12 @@ class Header:
         if len(raw) < _FIXED + length or length < begin - _FIXED:
             raise ValueError("the header is cut off")
         self.bytes = bytes(raw)
-        # of LOCAL, and of what names no addresses, nothing is looked at
+        # TLVs of LOCAL headers, and of headers without addresses, are not read
         unused = raw[12] & 15 == 0 or raw[13] >> 4 == 0
         self.tlvs: List[Tlv] = [] if unused else _tlvs(raw[begin:_FIXED + length])
 
     def get(self, kind: int) -> Optional[bytes]:
-        """The value of the first TLV of this type; None: there is none."""
+        """The value of the first TLV of this type, or None."""
         return _first(self.tlvs, kind)
 
     @property
@@ -109,7 +109,7 @@ class Header:
 
     @property
     def ssl(self) -> Optional[Ssl]:
-        """The client's TLS; None: nothing is said of it."""
+        """The client's TLS connection, or None if the header does not describe it."""
         raw = self.get(SSL)
         return None if raw is None else Ssl(raw)
 

@@ -16,7 +16,7 @@ from . import NotFound, NotRunning, header, peer
 
 
 def _known(connection):
-    """Peer and header of the connection; None and None where truepeer has nothing to say."""
+    """The peer and the header of the connection; None and None if truepeer does not know it."""
     if connection is None:
         return None, None
     try:
@@ -26,7 +26,7 @@ def _known(connection):
 
 
 def wsgi_socket(environ):
-    """The request's socket, where the server tells."""
+    """The request's socket, if the server gives it to the application."""
     for name in ("truepeer.socket", "werkzeug.socket", "gunicorn.socket"):
         if environ.get(name) is not None:
             return environ[name]
@@ -49,7 +49,7 @@ class Wsgi:
 
 
 class RequestHandler(wsgiref.simple_server.WSGIRequestHandler):
-    """For wsgiref: make_server(..., handler_class=RequestHandler) tells applications the socket."""
+    """For wsgiref: make_server(..., handler_class=RequestHandler) gives applications the socket."""
 
     def get_environ(self):
         environ = super().get_environ()
@@ -58,7 +58,7 @@ class RequestHandler(wsgiref.simple_server.WSGIRequestHandler):
 
 
 def asgi_socket(_scope, send):
-    """uvicorn: `send` is a method of what has the transport."""
+    """The socket in uvicorn, where `send` is a method of the object that has the transport."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     return transport.get_extra_info("socket") if transport is not None else None
 
