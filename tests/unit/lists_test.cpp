@@ -69,6 +69,43 @@ TEST(Lists, every_entry_has_a_name_and_a_number_of_its_own)
 	expect_names(passed_on, tp::passed_on_name);
 }
 
+/*
+ * The Node, Python and Go modules read the number of the engine from struct truepeer_peer without a
+ * C compiler, so each has its own list of names by number.
+ */
+TEST(Lists, each_binding_has_the_engines_by_number)
+{
+	struct {
+		const char *file, *begin;
+		char quote, end;
+	} bindings[] = {
+		{ "userspace/bindings/node/lib/kernel.js", "const ENGINES = [", '\'', ']' },
+		{ "userspace/bindings/python/truepeer/__init__.py", "_ENGINES = (", '"', ')' },
+		{ "userspace/bindings/go/truepeer.go", "names := [...]string{\"none\"", '"', '}' },
+	};
+
+	for (const auto &binding : bindings) {
+		std::ifstream file(binding.file);
+		std::string all((std::istreambuf_iterator<char>(file)), {});
+		size_t at = all.find(binding.begin);
+		std::vector<std::string> names;
+
+		ASSERT_NE(at, std::string::npos) << binding.file << ": " << binding.begin;
+		at = all.find(binding.quote, at);
+		for (size_t end = all.find(binding.end, at); at < end;) {
+			size_t close = all.find(binding.quote, at + 1);
+
+			names.push_back(all.substr(at + 1, close - at - 1));
+			at = all.find(binding.quote, close + 1);
+		}
+		for (const Entry &engine : engines) {
+			ASSERT_LT(engine.number, names.size()) << binding.file;
+			EXPECT_EQ(names[engine.number], engine.name) << binding.file;
+		}
+		EXPECT_EQ(names.size(), engines.back().number + 1) << binding.file;
+	}
+}
+
 TEST(Lists, counters_have_room_for_all)
 {
 	tp_counters_entry counters;

@@ -32,7 +32,7 @@ const UNIX_PATH = 108;
 const [SOL_SOCKET, SO_PROTOCOL, IPPROTO_MPTCP] = [1, 38, 262];
 const COMMANDS = ['LOCAL', 'PROXY'];
 const TRANSPORTS = ['unspec', 'stream', 'dgram'];
-const ENGINES = ['none', 'handshake', 'sender', 'stream'];
+const ENGINES = ['none', 'handshake', 'sender', '', 'translate'];
 
 /** Reads the struct sockaddr_storage at `at`. */
 function endpoint(bytes, at) {
@@ -76,7 +76,7 @@ function peerOfStruct(bytes, header) {
 		origin: same(origin, proxy) ? proxy : origin,
 		destination: endpoint(bytes, AT.destination),
 		proxy,
-		engine: ENGINES[bytes[AT.engine]] ?? 'unknown',
+		engine: ENGINES[bytes[AT.engine]] || 'unknown',
 	}, header, header ? tlvsBegin(header) : 0);
 }
 
