@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A real interface, and a network that does what networks do: row M35.  Header in
- * pieces, then TP_IMPAIRED_MIB in each direction at the same time, every byte of it checked.
+ * A real interface, and a network that does what networks do: row M35.  Header in pieces, then
+ * TP_IMPAIRED_MIB in each direction at the same time, every byte of it checked.  With
+ * TP_IMPAIRED_SECONDS, one such connection follows the other for so long.
  */
 
 #include <nlohmann/json.hpp>
@@ -43,6 +44,9 @@ static std::vector<Network> networks()
 		{ "loss", { .loss = 0.05, .super_packets = false }, 25 },
 		{ "reordering_and_duplicates",
 		  { .duplicates = 0.05, .reordered = 0.05, .super_packets = false },
+		  25 },
+		{ "loss_and_reordering",
+		  { .loss = 0.01, .reordered = 0.01, .super_packets = false },
 		  25 },
 		{ "everything_at_once",
 		  { .loss = 0.02,
@@ -130,6 +134,7 @@ TEST_P(Impairment, bytes_survive_a_bad_line)
 {
 	auto [c, network] = GetParam();
 	size_t size = (size_t)number_from_environment("TP_IMPAIRED_MIB", 16) << 20;
+	std::chrono::seconds time(number_from_environment("TP_IMPAIRED_SECONDS", 0));
 	std::string payload = bulk(size * network.percent / 100);
 
 	auto body = [&](Sandbox &box) {
@@ -149,14 +154,18 @@ TEST_P(Impairment, bytes_survive_a_bad_line)
 				   .trust = { wire_trusted_ipv4, wire_trusted_ipv6 },
 				   /* SYN and pieces may each be lost several times */
 				   .more = { "--header-timeout", "30" } });
-		/* header in pieces, header and payload in one segment */
-		for (uint16_t port : { 1001, 1002 }) {
+		auto start = Clock::now();
+		unsigned n = 0;
+		for (; n < 2 || (since(start) < time && !HasFailure()); n++) {
+			uint16_t port = (uint16_t)(1001 + n % 60000);
 			std::string header = make(origin, port, destination, 443), got;
+			/* header in pieces, header and payload in one segment */
+			bool together = n % 2;
 			std::vector<std::string> parts = cut(header, { 7, 20 });
 
-			if (port == 1002)
+			if (together)
 				parts = { header + payload.substr(0, 4000) };
-			const std::string rest = port == 1002 ? payload.substr(4000) : payload;
+			const std::string rest = together ? payload.substr(4000) : payload;
 			in_netns(wire.client().fd(), [&] {
 				Client client(service, "", 30s);
 
@@ -167,9 +176,8 @@ TEST_P(Impairment, bytes_survive_a_bad_line)
 				<< got.size() << " of " << payload.size() << ", "
 				<< difference(got, payload)
 				<< ", counted: " << nlohmann::json(agent.counters()).dump();
-			size_t index = port - 1001u;
-			ASSERT_TRUE(server.wait_done(index + 1));
-			Session session = server.sessions()[index];
+			ASSERT_TRUE(server.wait_done(n + 1));
+			Session session = server.sessions()[n];
 			EXPECT_EQ(session.accepted.text(), endpoint(origin, port).text());
 			EXPECT_EQ(session.peer.text(), session.accepted.text());
 			EXPECT_EQ(session.late.text(), session.accepted.text());
@@ -177,13 +185,19 @@ TEST_P(Impairment, bytes_survive_a_bad_line)
 			EXPECT_EQ(session.hash, hash_more(empty_hash, payload));
 			EXPECT_EQ(session.errors, std::vector<int>());
 		}
-		expect_impaired(network.options, wire.counts());
+		const WireCounts &counts = wire.counts();
+		expect_impaired(network.options, counts);
+		if (time.count())
+			printf("%u connections, %zu MiB in each direction; packets: %u lost, %u "
+			       "doubled, %u late\n",
+			       n, n * payload.size() >> 20, counts.lost.load(),
+			       counts.doubled.load(), counts.held.load());
 		server.stop();
-		EXPECT_TRUE(agent.total() == 2) << nlohmann::json(agent.counters()).dump();
+		EXPECT_TRUE(agent.total() == n) << nlohmann::json(agent.counters()).dump();
 		expect_clean_stop(agent);
 	};
 
-	in_sandbox(body, 90s);
+	in_sandbox(body, 90s + time);
 }
 
 /* ---- many headers on a bad line ------------------------------------------------ */
