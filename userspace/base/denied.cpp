@@ -4,11 +4,11 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
-#include <ctime>
 #include <fstream>
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/maps.h"
 
 namespace tp
@@ -72,14 +72,6 @@ static bool is_listed(int map, const tp_denied_key &key)
 	tp_denied_entry found;
 
 	return bpf_map_lookup_elem(map, &key, &found) == 0 && found.prefixlen == key.prefixlen;
-}
-
-static uint64_t realtime_ns()
-{
-	timespec now = {};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 Status add_denied(int map, const Network &network, bool from_config, const std::string &what)

@@ -4,7 +4,6 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include <fmt/core.h>
 
@@ -95,14 +94,6 @@ Result<tp_counters_entry> read_counters(int fd, uint32_t service)
 	for (const tp_counters_entry &cpu : cpus)
 		add_counters(sum, cpu);
 	return sum;
-}
-
-uint64_t boot_time_ns()
-{
-	timespec now = {};
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 } // namespace tp

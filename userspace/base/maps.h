@@ -36,9 +36,7 @@ Status check_version(const std::string &dir);
 Result<tp_counters_entry> read_counters(int fd, uint32_t service);
 void add_counters(tp_counters_entry &sum, const tp_counters_entry &more);
 
-uint64_t boot_time_ns();
-
-/* Fills a text field, which ends with a zero byte. Text that is too long is cut. */
+/* Fills a field of text, which ends with a zero byte, and cuts what is too long. */
 void copy_text(const std::string &text, std::span<char> to);
 /* Reads such a field. */
 template <size_t Size> std::string text_of(const char (&field)[Size])

@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/kept_header.h"
 #include "base/maps.h"
 #include "bpf/parser/proxy_header.h"

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/denied.h"
 #include "cli/commands.h"
 #include "cli/progress.h"

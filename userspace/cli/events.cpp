@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/event_ring.h"
 #include "base/log.h"
 #include "cli/commands.h"
@@ -21,21 +22,12 @@ using Json = nlohmann::ordered_json;
 
 static constexpr timespec pause_between = { 0, 50'000'000 };
 
-/* The difference between the clock of events and the time of day. */
-static uint64_t realtime_offset()
-{
-	timespec now = {};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - boot_time_ns();
-}
-
 /* A key that does not apply is absent. */
 static Json to_json(const tp_event &event, const std::map<uint32_t, Service> &services)
 {
 	const tp_peer &peer = event.peer;
 	bool refused = event.outcome >= TP_OUT_NO_HEADER;
-	Json out = { { "time", format_time(event.time_ns + realtime_offset()) },
+	Json out = { { "time", format_time(event.time_ns + realtime_offset_ns()) },
 		     { "outcome", outcome_name(event.outcome) },
 		     { "refused", refused },
 		     { "service", service_text(services, peer.service) } };

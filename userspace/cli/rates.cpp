@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"
+#include "base/clock.h"
 #include "base/maps.h"
 #include "base/services.h"
 #include "cli/view.h"
@@ -117,12 +118,10 @@ static Json rates_of(const tp_counters_entry &counters, uint64_t pending, double
 Json rates_between(const CountSample &before, const CountSample &after)
 {
 	double seconds = std::max((double)(after.time_ns - before.time_ns) / 1e9, 1e-9);
-	timespec now = {};
 	tp_counters_entry total = {};
 	uint64_t pending = 0;
 	Json services = Json::array();
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	for (const auto &[listen, counters] : after.services) {
 		auto old = before.services.find(listen);
 		uint64_t waiting = pending_connections(counters);
@@ -136,8 +135,7 @@ Json rates_between(const CountSample &before, const CountSample &after)
 		add_counters(total, more);
 		pending += waiting;
 	}
-	Json out = { { "time",
-		       format_time((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) },
+	Json out = { { "time", format_time(realtime_ns()) },
 		     { "seconds", std::round(seconds * 1000) / 1000 },
 		     { "agent", after.agent ? "running" : "stopped" },
 		     { "connections", after.live } };

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"
+#include "base/clock.h"
 #include "base/maps.h"
 #include "base/version.h"
 #include "cli/commands.h"
@@ -305,12 +306,11 @@ static Status check_running(const std::string &pin_dir)
 	if (!running_agent(pin_dir))
 		return Error{ ErrorCode::not_running, "status", pin_dir, "no agent is running" };
 	tp_config_entry config = TP_TRY(read_config(pin_dir));
-	uint64_t now = boot_time_ns();
 
-	if (config.alive_ns && now > config.alive_ns + TP_ALIVE_TIMEOUT_NS)
+	if (config.alive_ns && boot_time_ns() > config.alive_ns + TP_ALIVE_TIMEOUT_NS)
 		return Error{ ErrorCode::not_running, "status", pin_dir,
 			      fmt::format("the agent has shown no sign of life for {} s",
-					  (now - config.alive_ns) / 1'000'000'000) };
+					  seconds_since(config.alive_ns)) };
 	return success();
 }
 

@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/maps.h"
 #include "base/process.h"
 #include "lib/names.h"
@@ -25,7 +26,7 @@ void add_configuration(const tp_config_entry &config, Json &out)
 				 { "reloads", config.reloads } };
 	if (config.reloads)
 		out["configuration"]["last_reload"] = {
-			{ "seconds_ago", (boot_time_ns() - config.reload_ns) / 1000000000u },
+			{ "seconds_ago", seconds_since(config.reload_ns) },
 			{ "refused", config.reload_failed != 0 },
 			{ "text", text_of(config.reload_text) },
 		};
@@ -55,7 +56,7 @@ void add_left(const tp_service &service, const tp_counters_entry &counters, Json
 	if (service.passed_on)
 		out["last_left_by_handshake"] = {
 			{ "reason", passed_on_reason(service.passed_on) },
-			{ "seconds_ago", (boot_time_ns() - service.passed_on_ns) / 1000000000u },
+			{ "seconds_ago", seconds_since(service.passed_on_ns) },
 		};
 }
 
@@ -113,7 +114,7 @@ Result<Json> namespaces_json(const std::string &dir)
 				  { "state", space.state == TP_NAMESPACE_GONE   ? "gone" :
 					     space.state == TP_NAMESPACE_CLOSED ? "closed" :
 										  "entered" },
-				  { "seconds", (boot_time_ns() - space.since_ns) / 1000000000u },
+				  { "seconds", seconds_since(space.since_ns) },
 				  { "times_entered", space.entered } });
 			if (space.inode)
 				add_found(dir, space, list.back());

@@ -8,12 +8,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <memory>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/event_ring.h"
 #include "base/log.h"
 #include "base/services.h"
@@ -269,9 +269,7 @@ Status Trace::run(const ViewOptions &view, const TraceOptions &options)
 	trace.packets_ = TP_TRY(open_current(view.pin_dir, "tp_traced", Access::write));
 	trace.services_ = TP_TRY(read_services(view.pin_dir));
 	TP_TRY(trace.open_events());
-	timespec now = {};
-	clock_gettime(CLOCK_REALTIME, &now);
-	trace.offset_ = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - boot_time_ns();
+	trace.offset_ = realtime_offset_ns();
 	signal(SIGINT, note_signal);
 	signal(SIGTERM, note_signal);
 	wanted.until_ns = boot_time_ns() + options.seconds * 1000000000ull;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/view.h"
 
-#include <ctime>
-
 #include <fmt/core.h>
 
 #include "agent/load/pins.h"
@@ -35,17 +33,6 @@ Result<Fd> open_current(const std::string &pin_dir, const char *map, Access acce
 {
 	TP_TRY(check_version(pin_dir));
 	return open_map(pin_dir, map, access);
-}
-
-std::string format_time(uint64_t realtime_ns)
-{
-	time_t seconds = (time_t)(realtime_ns / 1000000000u);
-	char text[32];
-	tm parts;
-
-	gmtime_r(&seconds, &parts);
-	std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-	return fmt::format("{}.{:06}Z", text, realtime_ns % 1000000000u / 1000);
 }
 
 } // namespace tp

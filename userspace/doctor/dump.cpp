@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <string_view>
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/version.h"
 #include "doctor/doctor.h"
@@ -63,16 +63,10 @@ static Status write_file(const Fd &dir, const std::string &path, const char *nam
 
 static std::string readme(const DumpOptions &options)
 {
-	time_t now = time(nullptr);
-	char when[32];
-	tm parts;
-
-	gmtime_r(&now, &parts);
-	std::strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts);
 	std::string text = fmt::format(
 		"What truepeer {} found on this host at {}, pins in {}.\n\n"
 		"No file has payload or a header of a connection. {}\n\n",
-		version(), when, options.pin_dir,
+		version(), format_second(realtime_ns()), options.pin_dir,
 		options.with_addresses ?
 			"Addresses of clients and proxies are in it (--with-addresses)." :
 			"Addresses of clients and proxies were left out (ADDRESS), and so were the "

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "agent/load/engines/engines.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
 #include "doctor/checks.h"
@@ -74,8 +75,7 @@ static void check_passed_on(const ServedAt &service, const tp_counters_entry &co
 		fmt::format("the handshake engine has left {} to another engine, the last {} s "
 			    "ago: {}",
 			    count_text(counters.passed_on[reason], "connection"),
-			    (boot_time_ns() - service.value.passed_on_ns) / 1000000000u,
-			    passed_on_reason(reason)),
+			    seconds_since(service.value.passed_on_ns), passed_on_reason(reason)),
 		remedy);
 }
 

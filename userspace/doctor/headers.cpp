@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/event_ring.h"
 #include "base/log.h"
 #include "base/maps.h"
@@ -83,13 +84,6 @@ static const char *outcome_remedy(uint32_t outcome)
 		       "a "
 		       "header, and docs/OPERATIONS.md the outcomes";
 	}
-}
-
-static uint64_t seconds_since(uint64_t time_ns)
-{
-	uint64_t now = boot_time_ns();
-
-	return now > time_ns ? (now - time_ns) / 1000000000u : 0;
 }
 
 static uint64_t count_accepted(const tp_counters_entry &counters)

@@ -4,11 +4,11 @@
 
 #include <sys/stat.h>
 
-#include <ctime>
 #include <fstream>
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
 #include "doctor/checks.h"
@@ -117,17 +117,14 @@ void check_agent(const Context &context, Findings &findings)
 static bool is_newer(const std::string &file, const Context &context)
 {
 	struct stat about, process;
-	timespec now = {};
 
 	if (context.agent <= 0 || stat(file.c_str(), &about) ||
 	    stat(fmt::format("/proc/{}", context.agent).c_str(), &process))
 		return false;
-	clock_gettime(CLOCK_REALTIME, &now);
 	/* the times of a process's directory are those of its start */
 	double read = (double)process.st_ctim.tv_sec + (double)process.st_ctim.tv_nsec / 1e9;
 	if (context.config.reload_ns)
-		read = (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
-		       (double)(boot_time_ns() - context.config.reload_ns) / 1e9;
+		read = (double)(realtime_offset_ns() + context.config.reload_ns) / 1e9;
 	return (double)about.st_mtim.tv_sec + (double)about.st_mtim.tv_nsec / 1e9 > read + 1;
 }
 
@@ -160,7 +157,7 @@ void check_config(const Context &context, Findings &findings)
 static void check_namespace(const tp_namespace &space, Findings &findings)
 {
 	std::string name = text_of(space.name);
-	uint64_t seconds = (boot_time_ns() - space.since_ns) / 1000000000u;
+	uint64_t seconds = seconds_since(space.since_ns);
 
 	if (space.state == TP_NAMESPACE_GONE)
 		findings.add(Severity::warning, name,

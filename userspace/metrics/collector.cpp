@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "metrics/collector.h"
 
-#include <ctime>
-
 #include <fmt/format.h>
 
 #include "agent/load/pins.h"
+#include "base/clock.h"
 #include "base/version.h"
 #include "lib/names.h"
 #include "metrics/counters.h"
@@ -19,11 +18,7 @@ using prometheus::MetricType;
 /* A time of CLOCK_BOOTTIME as seconds since 1970. */
 static double to_unix_time(uint64_t boot_ns)
 {
-	timespec now = {};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
-	       ((double)boot_time_ns() - (double)boot_ns) / 1e9;
+	return (double)(realtime_offset_ns() + boot_ns) / 1e9;
 }
 
 Result<Collector::Services> Collector::read_all() const

@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace tp

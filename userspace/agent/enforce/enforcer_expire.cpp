@@ -3,6 +3,7 @@
 #include "agent/enforce/enforcer.h"
 
 #include "agent/enforce/pending.h"
+#include "base/clock.h"
 #include "base/kept_header.h"
 
 namespace tp

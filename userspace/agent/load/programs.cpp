@@ -10,6 +10,7 @@
 
 #include "agent/load/cgroup.h"
 #include "agent/load/host.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
 #include "truepeer.skel.h"

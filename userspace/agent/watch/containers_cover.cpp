@@ -10,6 +10,7 @@
 #include "agent/load/host.h"
 #include "agent/watch/container_visit.h"
 #include "agent/watch/way_back.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
 
