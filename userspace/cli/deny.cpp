@@ -59,8 +59,7 @@ Status remove_denied(const std::string &pin_dir, const DenyOptions &what)
 	Progress progress("deny remove", networks.size(), "networks");
 	for (const Network &network : networks) {
 		if (!TP_TRY(remove_denied(map.get(), network, "deny remove")))
-			missing += (missing.empty() ? "" : ", ") +
-				   format_network(network.address.bytes, network.bits);
+			missing += (missing.empty() ? "" : ", ") + format_network(network);
 		progress.step();
 	}
 	if (what.save)

@@ -231,7 +231,7 @@ Result<std::string> config_of_agent(const std::string &pin_dir)
 Status save_policy(const std::string &config, const std::string &service, const Network &network,
 		   const std::string &policy)
 {
-	std::string text = format_network(network.address.bytes, network.bits);
+	std::string text = format_network(network);
 
 	return change_file(config,
 			   [&](Saved &saved) { saved.policies[{ service, text }] = policy; });
@@ -241,7 +241,7 @@ Status save_denied(const std::string &config, const std::vector<Network> &networ
 {
 	return change_file(config, [&](Saved &saved) {
 		for (const Network &network : networks) {
-			std::string text = format_network(network.address.bytes, network.bits);
+			std::string text = format_network(network);
 
 			(denied ? saved.denied : saved.allowed).insert(text);
 			(denied ? saved.allowed : saved.denied).erase(text);

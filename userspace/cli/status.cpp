@@ -43,7 +43,7 @@ static Result<std::map<uint32_t, Json>> read_networks(const std::string &dir)
 
 	TP_TRY(for_each_entry<tp_policy_key, tp_policy_value>(
 		map.get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
-			networks[key.service][format_network(key.address, key.prefixlen - 32)] =
+			networks[key.service][format_network(network_of(key))] =
 				policy_name(v.policy);
 		}));
 	return networks;

@@ -93,7 +93,7 @@ static Status read_pinned_services(Context &context)
 		map.get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			if (key.port == value.first_port)
 				context.services.push_back(
-					{ key, value, space_of(context, key.netns) });
+					{ { key, value }, space_of(context, key.netns) });
 		}));
 	std::ranges::sort(context.services, {}, [](const ServedAt &s) { return s.value.id; });
 	return success();
@@ -122,7 +122,7 @@ static Status read_pins(Context &context)
 
 static void add_service(Context &context, const Listen &listen, uint64_t timeout_ns)
 {
-	ServedAt service = { {}, {}, 0 };
+	ServedAt service = {};
 
 	service.key.netns = context.spaces.front().cookie;
 	service.key.port = service.value.first_port = listen.port;

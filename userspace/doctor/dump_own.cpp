@@ -120,7 +120,7 @@ Result<std::string> dump_connections(const DumpJob &job)
 	std::map<uint32_t, std::string> services;
 
 	for (const ServedAt &service : job.context.services)
-		services[service.value.id] = service.text();
+		services[service.value.id] = service.listen();
 	TP_TRY(live.all(origins.get(), "tp_origins", [&](const uint64_t &, const tp_peer &peer) {
 		counts[fmt::format("{} {} {} version {}", services[peer.service],
 				   engine_name(peer.engine), peer_state_name(peer.state),

@@ -71,7 +71,7 @@ static void check_passed_on(const ServedAt &service, const tp_counters_entry &co
 	    is_learning(reason, counters.passed_on[reason]))
 		return;
 	findings.add(
-		Severity::note, service.text(),
+		Severity::note, service.listen(),
 		fmt::format("the handshake engine has left {} to another engine, the last {} s "
 			    "ago: {}",
 			    count_text(counters.passed_on[reason], "connection"),

@@ -166,7 +166,7 @@ void check_firewall(const Context &context, Findings &findings)
 		const Listings &listings = read[service.space];
 		if (!listings.any)
 			continue;
-		std::string object = service.text() + context.space_text(service.space);
+		std::string object = service.listen() + context.space_text(service.space);
 		std::vector<FirewallRule> rules = listings.nft.find(service.key.port);
 		for (const auto &[tool, text] : listings.iptables)
 			std::ranges::move(iptables_rules(text, tool, service.key.port),
@@ -201,7 +201,8 @@ void check_forwarding(const Context &context, Findings &findings)
 			return findings.skip(inside.error());
 		if (is_router())
 			findings.add(
-				Severity::note, service.text() + context.space_text(service.space),
+				Severity::note,
+				service.listen() + context.space_text(service.space),
 				"this host forwards (net.ipv4.ip_forward), and the service is on "
 				"every address: what is forwarded to containers and virtual "
 				"machines on the same port is not served, and reaches them with "

@@ -109,7 +109,7 @@ static void check_history(const ServedAt &service, const Lately &lately,
 		refused += count;
 	if (lately.accepted_ns)
 		findings.remark(fmt::format("{}: a header was last accepted {} s ago",
-					    service.text(), seconds_since(lately.accepted_ns)));
+					    service.listen(), seconds_since(lately.accepted_ns)));
 	bool never = accepted == 0;
 	bool stopped = lately.accepted_ns && refused >= many &&
 		       seconds_since(lately.accepted_ns) >= long_ago;
@@ -119,7 +119,7 @@ static void check_history(const ServedAt &service, const Lately &lately,
 				   fmt::format("the last header was accepted {} s ago",
 					       seconds_since(lately.accepted_ns));
 	findings.add(
-		Severity::warning, service.text(),
+		Severity::warning, service.listen(),
 		fmt::format("{}, and {} been refused since then, the last {} s ago, from {} "
 			    "({})",
 			    when,

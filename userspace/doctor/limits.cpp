@@ -122,7 +122,7 @@ static void check_losses(const Context &context, Findings &findings)
 
 		for (const Loss &loss : losses)
 			if (uint64_t count = counters ? loss.count(*counters) : 0)
-				findings.add(loss.severity, service.text(),
+				findings.add(loss.severity, service.listen(),
 					     fmt::format("the counter {} is {}", loss.name, count),
 					     loss.remedy);
 	}

@@ -87,7 +87,7 @@ static void report_missing(const Context &context, const ServedAt &service,
 			   const std::vector<Listener> &on_port, const Elsewhere &elsewhere,
 			   Findings &findings)
 {
-	std::string object = service.text() + context.space_text(service.space);
+	std::string object = service.listen() + context.space_text(service.space);
 
 	if (!on_port.empty())
 		return findings.add(Severity::warning, object,
@@ -123,7 +123,7 @@ static void check_place(const Context &context, const ServedAt &service, const L
 	std::optional<std::string> place = names.path(listener.cgroup);
 
 	if (above && place && !is_below(*place, *above))
-		findings.add(Severity::error, service.text(),
+		findings.add(Severity::error, service.listen(),
 			     fmt::format("the listener {} was made in the cgroup {}, and truepeer "
 					 "sees only {}",
 					 listener_text(listener), *place, *above),
@@ -148,7 +148,7 @@ static void check_families(const Context &context, const ServedAt &service,
 	if (!listener.is_any() || !listener.takes_ipv6() || !ipv4 || ipv6)
 		return;
 	findings.add(
-		Severity::warning, service.text(),
+		Severity::warning, service.listen(),
 		fmt::format("the listener {} also takes IPv6 connections, which this service "
 			    "does not cover: their headers reach the server",
 			    listener_text(listener)),
@@ -165,7 +165,7 @@ static void check_listener(const Context &context, const ServedAt &service,
 	check_families(context, service, listener, findings);
 	if (listener.multipath && service.value.engines & 1u << TP_ENGINE_HANDSHAKE)
 		findings.add(
-			Severity::note, service.text(),
+			Severity::note, service.listen(),
 			fmt::format("the listener {} speaks Multipath TCP, which the handshake "
 				    "engine cannot serve; another engine does",
 				    listener_text(listener)),
@@ -180,7 +180,7 @@ static void check_queues(const ServedAt &service, const std::vector<Listener> &t
 		/* the kernel holds one more than the backlog */
 		if (listener.backlog && listener.queued > listener.backlog)
 			findings.add(
-				Severity::warning, service.text(),
+				Severity::warning, service.listen(),
 				fmt::format(
 					"the accept queue of {} is full: {} connections wait, with "
 					"a backlog of {}",
@@ -244,7 +244,7 @@ static void check_reach(const ServedAt &service, const std::vector<Listener> &th
 	if (!there.empty() && std::ranges::all_of(there, is_loopback) &&
 	    is_wildcard(service.key.address))
 		findings.add(
-			Severity::note, service.text(),
+			Severity::note, service.listen(),
 			fmt::format("only a loopback address is listened on ({}), so proxies on "
 				    "other hosts do not reach the server",
 				    list_text(there)),

@@ -28,7 +28,7 @@ static std::vector<char> ask_for(const tp_flow &flow, uint16_t type, uint16_t fl
 				 uint32_t sequence, uint64_t cookie)
 {
 	inet_diag_req_v2 body = {};
-	Address local;
+	size_t unused = unused_bytes(flow.local);
 
 	body.sdiag_protocol = IPPROTO_TCP;
 	body.idiag_states = ~0u;
@@ -36,9 +36,7 @@ static std::vector<char> ask_for(const tp_flow &flow, uint16_t type, uint16_t fl
 	body.id.idiag_dport = htons(flow.remote_port);
 	body.id.idiag_cookie[0] = (uint32_t)cookie;
 	body.id.idiag_cookie[1] = (uint32_t)(cookie >> 32);
-	std::memcpy(local.bytes, flow.local, 16);
-	size_t unused = local.is_ipv4() ? 12 : 0;
-	body.sdiag_family = local.is_ipv4() ? AF_INET : AF_INET6;
+	body.sdiag_family = unused ? AF_INET : AF_INET6;
 	std::memcpy(body.id.idiag_src, flow.local + unused, 16 - unused);
 	std::memcpy(body.id.idiag_dst, flow.remote + unused, 16 - unused);
 	std::vector<char> request = make_request(type, flags, &body, sizeof(body));

@@ -242,9 +242,7 @@ static const Listen *shared_service(const Setup &setup, const Rival &rival,
 				/* 0 means all namespaces, but only below the cgroup */
 				bool anywhere = everywhere || !netns || !key.netns;
 
-				if (listen.port <= key.port && key.port <= listen.last &&
-				    (listen.address.covers(theirs) ||
-				     theirs.covers(listen.address)) &&
+				if (listen.meets(theirs, key.port) &&
 				    (anywhere ? share_sockets(cgroup, rival) : netns == key.netns))
 					shared = &listen;
 			}

@@ -117,8 +117,7 @@ static Status remove_policies(int policies, const std::set<uint32_t> &services)
 		int failed = bpf_map_delete_elem(policies, &key);
 
 		if (failed && failed != -ENOENT)
-			return system_error("remove policy",
-					    format_network(key.address, key.prefixlen - 32),
+			return system_error("remove policy", format_network(network_of(key)),
 					    failed);
 	}
 	return success();

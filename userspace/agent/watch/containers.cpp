@@ -234,9 +234,8 @@ void Containers::handle(const tp_listener &record)
 {
 	uint64_t cookie = record.flow.netns;
 	Hint hint = { (pid_t)record.tgid, (pid_t)record.tid };
-	Address listener;
+	Address listener = make_address(record.flow.local, sizeof(record.flow.local));
 
-	std::memcpy(listener.bytes, record.flow.local, 16);
 	if (closed_.contains(cookie))
 		return; /* retry_closed() has its time */
 	bool syn = record.type == TP_LISTENER_SYN;
