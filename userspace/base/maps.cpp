@@ -12,11 +12,9 @@ namespace tp
 
 Result<Fd> open_map(const std::string &dir, const std::string &name, Access access)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, options);
 	std::string path = dir + "/" + name;
+	int fd = open_pinned(path.c_str(), access == Access::write);
 
-	options.file_flags = access == Access::read ? BPF_F_RDONLY : 0;
-	int fd = bpf_obj_get_opts(path.c_str(), &options);
 	if (fd >= 0)
 		return Fd(fd);
 	if (fd == -ENOENT)
@@ -38,10 +36,9 @@ Result<Fd> open_map(const std::string &dir, const std::string &name, Access acce
 Result<tp_config_entry> read_config(const std::string &dir)
 {
 	Fd map = TP_TRY(open_map(dir, "tp_config", Access::read));
-	tp_config_entry config = {};
-	uint32_t zero = 0;
+	tp_config_entry config;
 
-	if (int failed = bpf_map_lookup_elem(map.get(), &zero, &config))
+	if (int failed = copy_config(map.get(), config))
 		return system_error("read map", dir + "/tp_config", failed);
 	return config;
 }

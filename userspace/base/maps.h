@@ -13,13 +13,12 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/raw_maps.h"
 #include "base/result.h"
 #include "bpf/abi.h"
 
 namespace tp
 {
-
-inline constexpr const char *default_pin_dir = "/sys/fs/bpf/truepeer";
 
 enum class Access { read, write };
 

@@ -21,6 +21,7 @@
 #include "agent/load/pins.h"
 #include "base/log.h"
 #include "base/maps.h"
+#include "base/raw_maps.h"
 
 namespace tp
 {
@@ -177,17 +178,10 @@ static std::set<uint32_t> own_links(const std::string &pin_dir)
 
 static tp_config_entry config_of(const Rival &rival)
 {
-	auto info = info_of<bpf_map_info>(rival.config.get());
-	tp_config_entry config = {};
-	uint32_t zero = 0;
+	tp_config_entry config;
 
-	if (!info)
-		return config;
-	std::vector<char> value(std::max<size_t>(info->value_size, sizeof(config)));
-	if (bpf_map_lookup_elem(rival.config.get(), &zero, value.data()))
-		return config;
-	std::memcpy(&config, value.data(), sizeof(config));
-	/* only the beginning of the struct is the same */
+	if (copy_config(rival.config.get(), config))
+		return {};
 	if (config.abi_version != TP_ABI_VERSION) {
 		config.claims = config.draining != TP_DRAINING_PASS ? TP_CLAIMS_SERVICES : 0;
 		config.pin_dir[0] = '\0';
