@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer events: what became of each connection, as it happens. */
-#include <algorithm>
 #include <cstdio>
 #include <ctime>
-#include <vector>
+#include <map>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,8 @@
 #include "base/clock.h"
 #include "base/event_ring.h"
 #include "base/log.h"
+#include "base/maps.h"
+#include "base/services.h"
 #include "cli/commands.h"
 #include "cli/view.h"
 #include "lib/names.h"
@@ -78,53 +79,6 @@ static uint32_t current_ring(const std::string &pin_dir)
 	return about ? about->id : 0;
 }
 
-/*
- * The two histories of a pin directory. Outcomes that anybody can cause have a history of their
- * own.
- */
-class History
-{
-public:
-	static Result<History> open(const std::string &pin_dir)
-	{
-		History history;
-
-		for (const char *name : { "tp_events", "tp_events_early" }) {
-			/*
-			 * the kernel maps a ring buffer into memory only for those who may write to
-			 * it
-			 */
-			Fd map = TP_TRY(open_current(pin_dir, name, Access::write));
-
-			EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
-			history.rings_.push_back(std::move(ring));
-		}
-		return history;
-	}
-
-	/*
-	 * Returns the events since the last call in the order of time, and logs how much was
-	 * missed.
-	 */
-	std::vector<tp_event> read()
-	{
-		std::vector<tp_event> events;
-		uint64_t lost = 0;
-
-		for (EventRing &ring : rings_)
-			lost += ring.read([&](const tp_event &event) { events.push_back(event); });
-		if (lost)
-			log("{} bytes of events were overwritten before they could be read", lost);
-		std::stable_sort(
-			events.begin(), events.end(),
-			[](const tp_event &a, const tp_event &b) { return a.time_ns < b.time_ns; });
-		return events;
-	}
-
-private:
-	std::vector<EventRing> rings_;
-};
-
 /* Returns how many outcomes of all services have no event, or 0 if that cannot be read any more. */
 static uint64_t count_withheld(const std::string &pin_dir,
 			       const std::map<uint32_t, Service> &services)
@@ -141,19 +95,17 @@ static uint64_t count_withheld(const std::string &pin_dir,
 	return count;
 }
 
-static void show(const std::vector<tp_event> &events, const ViewOptions &options,
-		 const EventOptions &which, const std::map<uint32_t, Service> &services)
+static void show(const tp_event &event, const ViewOptions &options, const EventOptions &which,
+		 const std::map<uint32_t, Service> &services)
 {
-	for (const tp_event &event : events) {
-		Json object = to_json(event, services);
+	Json object = to_json(event, services);
 
-		if (which.refused && !object["refused"].get<bool>())
-			continue;
-		if (options.json)
-			fmt::print("{}\n", object.dump());
-		else
-			print_line(object);
-	}
+	if (which.refused && !object["refused"].get<bool>())
+		return;
+	if (options.json)
+		fmt::print("{}\n", object.dump());
+	else
+		print_line(object);
 }
 
 /*
@@ -163,6 +115,7 @@ static void show(const std::vector<tp_event> &events, const ViewOptions &options
 static Status show_ring(const ViewOptions &options, const EventOptions &which)
 {
 	uint32_t id = current_ring(options.pin_dir);
+	TP_TRY(check_version(options.pin_dir));
 	History history = TP_TRY(History::open(options.pin_dir));
 	uint64_t withheld = 0;
 
@@ -171,7 +124,10 @@ static Status show_ring(const ViewOptions &options, const EventOptions &which)
 		bool second = round % 20 == 0;
 		bool last = !which.follow || (second && current_ring(options.pin_dir) != id);
 
-		show(history.read(), options, which, services);
+		uint64_t lost = history.read(
+			[&](const tp_event &event) { show(event, options, which, services); });
+		if (lost)
+			log("{} bytes of events were overwritten before they could be read", lost);
 		uint64_t now = second || last ? count_withheld(options.pin_dir, services) : 0;
 		if (now > withheld) {
 			log("{} of connections that were refused before a header are not shown, "

@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <optional>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -126,7 +128,6 @@ private:
 	};
 
 	Status begin(const tp_trace_filter &wanted);
-	Status open_events();
 	void show_packet(const tp_traced_entry &record);
 	void show_events();
 	Status follow(uint64_t until);
@@ -137,8 +138,7 @@ private:
 	uint64_t offset_ = 0; /* between the programs' clock and the time of day */
 	Fd filter_, packets_;
 	std::unique_ptr<ring_buffer, FreeRing> ring_;
-	std::vector<Fd> event_maps_;
-	std::vector<EventRing> events_;
+	std::optional<History> history_;
 	std::map<uint32_t, Service> services_;
 };
 
@@ -166,43 +166,28 @@ void Trace::show_packet(const tp_traced_entry &record)
 /* The outcomes of the client's connections. */
 void Trace::show_events()
 {
-	for (EventRing &ring : events_)
-		ring.read([&](const tp_event &event) {
-			const tp_endpoint &proxy = event.peer.proxy;
+	history_->read([&](const tp_event &event) {
+		const tp_endpoint &proxy = event.peer.proxy;
 
-			if (std::memcmp(proxy.address, client_.bytes, sizeof(client_.bytes)))
-				return;
-			Json line = { { "time", format_time(event.time_ns + offset_) },
-				      { "from", format_endpoint(proxy) },
-				      { "to", format_endpoint(event.peer.local) },
-				      { "outcome", outcome_name(event.outcome) },
-				      { "service", service_text(services_, event.peer.service) } };
-			if (event.peer.version)
-				line["origin"] = format_endpoint(event.peer.origin);
-			if (view_.json)
-				fmt::print("{}\n", line.dump());
-			else
-				fmt::print("{} {} > {}: {}{}\n", line["time"].get<std::string>(),
-					   line["from"].get<std::string>(),
-					   line["to"].get<std::string>(),
-					   line["outcome"].get<std::string>(),
-					   line.contains("origin") ?
-						   ", origin " + line["origin"].get<std::string>() :
-						   "");
-		});
-}
-
-Status Trace::open_events()
-{
-	for (const char *name : { "tp_events", "tp_events_early" }) {
-		Fd map = TP_TRY(open_current(view_.pin_dir, name, Access::write));
-		EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
-
-		ring.seek_end();
-		events_.push_back(std::move(ring));
-		event_maps_.push_back(std::move(map));
-	}
-	return success();
+		if (std::memcmp(proxy.address, client_.bytes, sizeof(client_.bytes)))
+			return;
+		Json line = { { "time", format_time(event.time_ns + offset_) },
+			      { "from", format_endpoint(proxy) },
+			      { "to", format_endpoint(event.peer.local) },
+			      { "outcome", outcome_name(event.outcome) },
+			      { "service", service_text(services_, event.peer.service) } };
+		if (event.peer.version)
+			line["origin"] = format_endpoint(event.peer.origin);
+		if (view_.json)
+			fmt::print("{}\n", line.dump());
+		else
+			fmt::print("{} {} > {}: {}{}\n", line["time"].get<std::string>(),
+				   line["from"].get<std::string>(), line["to"].get<std::string>(),
+				   line["outcome"].get<std::string>(),
+				   line.contains("origin") ?
+					   ", origin " + line["origin"].get<std::string>() :
+					   "");
+	});
 }
 
 /* What an earlier trace has left in the buffer is not shown. */
@@ -268,7 +253,8 @@ Status Trace::run(const ViewOptions &view, const TraceOptions &options)
 	trace.filter_ = TP_TRY(open_current(view.pin_dir, "tp_trace", Access::write));
 	trace.packets_ = TP_TRY(open_current(view.pin_dir, "tp_traced", Access::write));
 	trace.services_ = TP_TRY(read_services(view.pin_dir));
-	TP_TRY(trace.open_events());
+	trace.history_ = TP_TRY(History::open(view.pin_dir));
+	trace.history_->seek_end();
 	trace.offset_ = realtime_offset_ns();
 	signal(SIGINT, note_signal);
 	signal(SIGTERM, note_signal);

@@ -44,19 +44,10 @@ static void take_event(const tp_event &event, Lately &lately)
 
 static Result<std::map<uint32_t, Lately>> read_history(const Context &context)
 {
-	std::vector<tp_event> events;
+	History history = TP_TRY(History::open(context.pin_dir));
 	std::map<uint32_t, Lately> lately;
 
-	for (const char *name : { "tp_events", "tp_events_early" }) {
-		/* the kernel maps a ring buffer only for those who may write to it */
-		Fd map = TP_TRY(open_map(context.pin_dir, name, Access::write));
-		EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
-
-		ring.read([&](const tp_event &event) { events.push_back(event); });
-	}
-	std::ranges::stable_sort(events, {}, [](const tp_event &event) { return event.time_ns; });
-	for (const tp_event &event : events)
-		take_event(event, lately[event.peer.service]);
+	history.read([&](const tp_event &event) { take_event(event, lately[event.peer.service]); });
 	return lately;
 }
 
