@@ -64,20 +64,9 @@ Status check_version(const std::string &dir)
 	return success();
 }
 
-#define TP_ADD_COUNTER(member, ...) sum.member += more.member;
-
 void add_counters(tp_counters_entry &sum, const tp_counters_entry &more)
 {
-	for (int i = 0; i < TP_OUT_MAX; i++)
-		sum.outcome[i] += more.outcome[i];
-	for (int i = 0; i < 4; i++)
-		sum.protocol[i] += more.protocol[i];
-	TP_COUNTERS_BESIDE(TP_ADD_COUNTER)
-	for (int i = 0; i < TP_PASSED_MAX; i++)
-		sum.passed_on[i] += more.passed_on[i];
-	for (int i = 0; i < TP_WAITS; i++)
-		sum.header_wait[i] += more.header_wait[i];
-	sum.header_wait_ns += more.header_wait_ns;
+	for_each_counter(sum, more, [](auto &one, uint64_t other) { one += other; });
 }
 
 Result<tp_counters_entry> read_counters(int fd, uint32_t service)

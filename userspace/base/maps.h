@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +35,25 @@ Status check_version(const std::string &dir);
 /* One service's counters, summed over all CPUs. */
 Result<tp_counters_entry> read_counters(int fd, uint32_t service);
 void add_counters(tp_counters_entry &sum, const tp_counters_entry &more);
+
+/* Calls `each(of one, of other)` for all counters; those of `one` may be changed. */
+template <typename Each>
+void for_each_counter(tp_counters_entry &one, const tp_counters_entry &other, Each each)
+{
+	auto each_of = [&](auto &ours, const auto &theirs) {
+		for (size_t i = 0; i < std::size(ours); i++)
+			each(ours[i], theirs[i]);
+	};
+
+#define TP_EACH_COUNTER(member, ...) each(one.member, other.member);
+	each_of(one.outcome, other.outcome);
+	each_of(one.protocol, other.protocol);
+	each_of(one.passed_on, other.passed_on);
+	each_of(one.header_wait, other.header_wait);
+	each(one.header_wait_ns, other.header_wait_ns);
+	TP_COUNTERS_BESIDE(TP_EACH_COUNTER)
+#undef TP_EACH_COUNTER
+}
 
 /* Fills a field of text, which ends with a zero byte, and cuts what is too long. */
 void copy_text(const std::string &text, std::span<char> to);

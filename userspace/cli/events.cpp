@@ -11,6 +11,7 @@
 #include "base/event_ring.h"
 #include "base/log.h"
 #include "base/maps.h"
+#include "base/outcomes.h"
 #include "base/services.h"
 #include "cli/commands.h"
 #include "cli/view.h"
@@ -27,7 +28,7 @@ static constexpr timespec pause_between = { 0, 50'000'000 };
 static Json to_json(const tp_event &event, const std::map<uint32_t, Service> &services)
 {
 	const tp_peer &peer = event.peer;
-	bool refused = event.outcome >= TP_OUT_NO_HEADER;
+	bool refused = is_refused(event.outcome);
 	Json out = { { "time", format_time(event.time_ns + realtime_offset_ns()) },
 		     { "outcome", outcome_name(event.outcome) },
 		     { "refused", refused },

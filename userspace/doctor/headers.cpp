@@ -9,6 +9,7 @@
 #include "base/event_ring.h"
 #include "base/log.h"
 #include "base/maps.h"
+#include "base/outcomes.h"
 #include "doctor/checks.h"
 #include "lib/names.h"
 
@@ -24,17 +25,12 @@ struct Lately {
 	std::string last_proxy;
 };
 
-static bool is_accepted(uint32_t outcome)
-{
-	return outcome >= TP_OUT_ACCEPTED_V1_PROXY && outcome <= TP_OUT_ACCEPTED_V2_LOCAL;
-}
-
 static void take_event(const tp_event &event, Lately &lately)
 {
 	if (is_accepted(event.outcome)) {
 		lately.accepted_ns = std::max<uint64_t>(lately.accepted_ns, event.time_ns);
 		lately.refused.clear();
-	} else if (event.outcome >= TP_OUT_NO_HEADER && event.outcome != TP_OUT_EMPTY) {
+	} else if (is_refused(event.outcome) && event.outcome != TP_OUT_EMPTY) {
 		lately.refused[event.outcome]++;
 		lately.refused_ns = event.time_ns;
 		lately.last_outcome = event.outcome;
@@ -77,16 +73,7 @@ static const char *outcome_remedy(uint32_t outcome)
 	}
 }
 
-static uint64_t count_accepted(const tp_counters_entry &counters)
-{
-	uint64_t accepted = 0;
-
-	for (unsigned i = TP_OUT_ACCEPTED_V1_PROXY; i <= TP_OUT_ACCEPTED_V2_LOCAL; i++)
-		accepted += counters.outcome[i];
-	return accepted;
-}
-
-/* So many refusals in a row are not the faults of single clients. */
+/* How many refusals in a row are no longer single clients that are wrong. */
 static constexpr uint64_t many = 10;
 /* After this time without a header, refusals mean that something is wrong with the proxy. */
 static constexpr uint64_t long_ago = 60;
@@ -94,7 +81,7 @@ static constexpr uint64_t long_ago = 60;
 static void check_history(const ServedAt &service, const Lately &lately,
 			  const tp_counters_entry &counters, Findings &findings)
 {
-	uint64_t accepted = count_accepted(counters), refused = 0;
+	uint64_t accepted = count_outcomes(counters, is_accepted), refused = 0;
 
 	for (const auto &[outcome, count] : lately.refused)
 		refused += count;
