@@ -4,8 +4,11 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
+#include <vector>
 
 #include <fmt/core.h>
+
+#include "base/bpf_info.h"
 
 namespace tp
 {
@@ -80,6 +83,23 @@ Result<tp_counters_entry> read_counters(int fd, uint32_t service)
 	for (const tp_counters_entry &cpu : cpus)
 		add_counters(sum, cpu);
 	return sum;
+}
+
+Result<uint64_t> count_entries(int fd, const std::string &name)
+{
+	auto about = info_of<bpf_map_info>(fd);
+	uint64_t count = 0;
+
+	if (!about)
+		return system_error("read map", name);
+	std::vector<char> key(about->key_size);
+	int failed = bpf_map_get_next_key(fd, nullptr, key.data());
+	/* for a key that is removed meanwhile the kernel begins again: never more than there is room */
+	for (; !failed && count < about->max_entries; count++)
+		failed = bpf_map_get_next_key(fd, key.data(), key.data());
+	if (failed && failed != -ENOENT)
+		return system_error("read map", name, failed);
+	return count;
 }
 
 } // namespace tp

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,16 +62,8 @@ template <size_t Size> std::string text_of(const char (&field)[Size])
 	return std::string(field, strnlen(field, Size));
 }
 
-/* The kernel's information about a program, a map or a link; empty if it gives none. */
-template <typename Info> std::optional<Info> info_of(int fd)
-{
-	Info info = {};
-	uint32_t size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return {};
-	return info;
-}
+/* How many entries any map has, which is found by going from key to key. */
+Result<uint64_t> count_entries(int fd, const std::string &name);
 
 /* Calls `each(key, value)` for the entries of a small map. */
 template <typename Key, typename Value, typename Each>

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/bpf_info.h"
 #include "base/clock.h"
 #include "base/event_ring.h"
 #include "base/log.h"
@@ -75,9 +76,8 @@ static void print_line(const Json &event)
 static uint32_t current_ring(const std::string &pin_dir)
 {
 	Result<Fd> map = open_map(pin_dir, "tp_events", Access::read);
-	auto about = map ? info_of<bpf_map_info>(map->get()) : std::nullopt;
 
-	return about ? about->id : 0;
+	return map ? id_of<bpf_map_info>(map->get()) : 0;
 }
 
 /* Returns how many outcomes of all services have no event, or 0 if that cannot be read any more. */

@@ -13,6 +13,7 @@
 #include "agent/load/host.h"
 #include "agent/load/pins.h"
 #include "agent/setup.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
 #include "base/process.h"
 #include "cli/config_file.h"
@@ -104,8 +105,7 @@ static Status read_pins(Context &context)
 	TP_TRY(check_version(context.pin_dir));
 	context.config = TP_TRY(read_config(context.pin_dir));
 	Fd map = TP_TRY(open_map(context.pin_dir, "tp_config", Access::read));
-	if (auto info = info_of<bpf_map_info>(map.get()))
-		context.config_id = info->id;
+	context.config_id = id_of<bpf_map_info>(map.get());
 	if (context.agent > 0) {
 		/* the agent's own namespace may be another one than this process's */
 		Result<Namespace> space =

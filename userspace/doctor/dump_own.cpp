@@ -14,7 +14,9 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
+#include "cli/tlv.h"
 #include "doctor/examination.h"
 #include "doctor/command.h"
 #include "doctor/dump.h"
@@ -105,11 +107,6 @@ Result<std::string> dump_denied(const DumpJob &job)
 
 /* ---- connections ---------------------------------------------------------------------- */
 
-static const char *peer_state_name(uint8_t state)
-{
-	return state == TP_PEER_KNOWN ? "known" : state == TP_PEER_REFUSED ? "refused" : "closed";
-}
-
 Result<std::string> dump_connections(const DumpJob &job)
 {
 	Fd origins = TP_TRY(open_map(job.context.pin_dir, "tp_origins", Access::read));
@@ -146,13 +143,10 @@ Result<std::string> dump_programs(const DumpJob &job)
 
 		if (!info)
 			continue;
-		std::string tag;
-		for (uint8_t byte : info->tag)
-			tag += fmt::format("{:02x}", byte);
 		list.push_back({ { "id", id },
 				 { "name", info->name },
 				 { "type", info->type },
-				 { "tag", tag },
+				 { "tag", to_hex(info->tag) },
 				 { "own", is_own_program(job.context, id) },
 				 { "instructions", info->verified_insns },
 				 { "bytes_translated", info->xlated_prog_len },

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "agent/load/pins.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
 #include "doctor/checks.h"
 
@@ -35,20 +36,6 @@ static constexpr Limit map_limits[] = {
 	  "raise --max-pending, unless this is an attack by slow clients" },
 };
 
-/* Counts the entries of any map, up to `most`. */
-static uint64_t count_entries(int map, uint32_t key_size, uint64_t most)
-{
-	std::vector<char> key(key_size), next(key_size);
-	uint64_t count = 0;
-
-	for (void *last = nullptr;
-	     count < most && bpf_map_get_next_key(map, last, next.data()) == 0; count++) {
-		key = next;
-		last = key.data();
-	}
-	return count;
-}
-
 static void check_map(const Context &context, const Limit &limit, Findings &findings)
 {
 	Result<Fd> map = open_map(context.pin_dir, limit.map, Access::read);
@@ -56,11 +43,11 @@ static void check_map(const Context &context, const Limit &limit, Findings &find
 
 	if (!about)
 		return;
-	uint64_t count = count_entries(map->get(), about->key_size, about->max_entries);
-	if (count * 100 >= about->max_entries * nearly_full)
+	Result<uint64_t> count = count_entries(map->get(), limit.map);
+	if (count && *count * 100 >= about->max_entries * nearly_full)
 		findings.add(
 			Severity::warning, limit.map,
-			fmt::format("{} {} of at most {}", count, limit.what, about->max_entries),
+			fmt::format("{} {} of at most {}", *count, limit.what, about->max_entries),
 			limit.remedy);
 }
 

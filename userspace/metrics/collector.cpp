@@ -193,9 +193,9 @@ Status Collector::add_fill(const Services &services, Families &out)
 	TP_TRY(add_hash<tp_header_part>(pin_dir_, "tp_headers_large", fill));
 	TP_TRY(add_hash<tp_header_part>(pin_dir_, "tp_pieces", fill));
 	TP_TRY(add_hash<tp_translation>(pin_dir_, "tp_translations", fill));
-	fill.add("tp_denied", TP_TRY(tries_.count<tp_denied_key>(denied.get(), "tp_denied")),
+	fill.add("tp_denied", TP_TRY(tries_.count(denied.get(), "tp_denied")),
 		 TP_TRY(map_capacity(denied.get(), "tp_denied")));
-	fill.add("tp_policies", TP_TRY(tries_.count<tp_policy_key>(policies.get(), "tp_policies")),
+	fill.add("tp_policies", TP_TRY(tries_.count(policies.get(), "tp_policies")),
 		 TP_TRY(map_capacity(policies.get(), "tp_policies")));
 	out.gauge("truepeer_connections_live", "Connections that have a socket.", (double)live);
 	fill.add_to(out);

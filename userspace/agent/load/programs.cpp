@@ -10,6 +10,7 @@
 
 #include "agent/load/cgroup.h"
 #include "agent/load/host.h"
+#include "base/bpf_info.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
@@ -182,8 +183,7 @@ uint32_t Programs::link_id() const
 {
 	if (links_.empty())
 		return 0;
-	auto info = info_of<bpf_link_info>(links_.front().second.get());
-	return info ? info->id : 0;
+	return id_of<bpf_link_info>(links_.front().second.get());
 }
 
 Status Programs::write_config() const
@@ -349,8 +349,8 @@ int Programs::actions() const
 /* The kernel's number of a program or a map, or 0. */
 template <typename Info> static void add_id(std::vector<uint32_t> &ids, int fd)
 {
-	if (auto info = info_of<Info>(fd))
-		ids.push_back(info->id);
+	if (uint32_t id = id_of<Info>(fd))
+		ids.push_back(id);
 }
 
 Remains Programs::remains() const

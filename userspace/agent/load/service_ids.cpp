@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "agent/load/services.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
 #include "base/services.h"
 

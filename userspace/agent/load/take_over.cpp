@@ -18,6 +18,7 @@
 #include "agent/load/pins.h"
 #include "agent/load/retire.h"
 #include "agent/load/service_ids.h"
+#include "base/bpf_info.h"
 #include "base/log.h"
 #include "base/maps.h"
 
@@ -32,10 +33,9 @@ static constexpr timespec grace_period = { 0, 5'000'000 };
 /*
  * Links of one cgroup run in the order in which they were attached, so the predecessor's run first.
  */
-static bool is_attached_to(const std::string &link, int cgroup)
+static bool is_attached_to(const std::string &dir, int cgroup)
 {
-	Fd fd(bpf_obj_get(link.c_str()));
-	auto info = info_of<bpf_link_info>(fd.get());
+	auto info = pinned_link(dir, "link_sockops");
 
 	return info && info->cgroup.cgroup_id == cgroup_id(cgroup);
 }
@@ -88,7 +88,7 @@ Result<Programs> load_programs(Setup &setup, const std::string &pin_dir, int cgr
 	if (!pins_exist(pin_dir))
 		return Programs::load(setup, {});
 	TP_TRY(adopt_ids(pin_dir, setup));
-	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir + "/link_sockops", cgroup))
+	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir, cgroup))
 		return Programs::load(setup, { pin_dir, false });
 	Programs programs = TP_TRY(Programs::load(setup, { pin_dir, true }));
 	if (TP_TRY(has_same_services(pin_dir, programs, setup)))

@@ -9,7 +9,10 @@
 #include <cstdint>
 #include <string>
 
+#include <linux/bpf.h>
+
 #include "agent/watch/namespace.h"
+#include "agent/watch/rtnetlink.h"
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -18,7 +21,12 @@ namespace tp
 
 enum class TcWay { in, out };
 
-/* An engine's programs for an interface. Descriptors are borrowed, and -1 if there is none. */
+bpf_attach_type tcx_attach_type(TcWay way);
+
+/* Reads the filters of the clsact qdisc. Works in this thread's network namespace. */
+Result<bool> dump_filters(uint32_t interface, TcWay way, const Dump::Reader &reader);
+
+/* An engine's programs for it; borrowed, -1: it has none. */
 struct TcPrograms {
 	int in = -1, out = -1;
 	int in_ip = -1, out_ip = -1; /* for devices without a link header */
