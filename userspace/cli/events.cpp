@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer events: what became of each connection, as it happens. */
-#include <cstdio>
 #include <ctime>
 #include <map>
 
@@ -10,6 +9,7 @@
 #include "base/bpf_info.h"
 #include "base/clock.h"
 #include "base/event_ring.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/maps.h"
 #include "base/outcomes.h"
@@ -136,8 +136,7 @@ static Status show_ring(const ViewOptions &options, const EventOptions &which)
 			    count_text(now - withheld, "event"));
 			withheld = now;
 		}
-		if (std::fflush(stdout))
-			return system_error("write", "standard output");
+		TP_TRY(flush_output());
 		if (last)
 			return success();
 		nanosleep(&pause_between, nullptr);

@@ -6,7 +6,6 @@
 #include <signal.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -17,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/event_ring.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/services.h"
 #include "cli/commands.h"
@@ -224,8 +224,7 @@ Status Trace::follow(uint64_t until)
 		if (got < 0 && got != -EINTR)
 			return system_error("read", "ring buffer tp_traced", got);
 		show_events();
-		if (std::fflush(stdout))
-			return system_error("write", "standard output");
+		TP_TRY(flush_output());
 	}
 	return success();
 }

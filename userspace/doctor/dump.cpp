@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <string_view>
 
@@ -14,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/files.h"
 #include "base/version.h"
 #include "doctor/doctor.h"
 
@@ -51,13 +51,8 @@ static Status write_file(const Fd &dir, const std::string &path, const char *nam
 
 	if (!fd)
 		return system_error("make file", path + "/" + name);
-	while (!content.empty()) {
-		ssize_t written = write(fd.get(), content.data(), content.size());
-
-		if (written < 0)
-			return system_error("write", path + "/" + name);
-		content.remove_prefix((size_t)written);
-	}
+	if (!write_all(fd.get(), content))
+		return system_error("write", path + "/" + name);
 	return success();
 }
 
@@ -96,9 +91,7 @@ Status write_dump(const DumpOptions &options)
 	}
 	fmt::print("wrote {} files to {}; README names them\n", std::size(dump_files) + 1,
 		   options.dir);
-	if (std::fflush(stdout))
-		return system_error("write", "standard output");
-	return success();
+	return flush_output();
 }
 
 } // namespace tp

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
@@ -14,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/address.h"
+#include "base/files.h"
 #include "base/version.h"
 #include "doctor/examination.h"
 #include "doctor/command.h"
@@ -26,20 +26,13 @@ namespace tp
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-static std::string slurp(const fs::path &path)
-{
-	std::ifstream file(path);
-
-	return { std::istreambuf_iterator<char>(file), {} };
-}
-
 Result<std::string> dump_host(const DumpJob &)
 {
 	std::string text = fmt::format("truepeer {}\n", version());
 
 	for (const char *path : { "/proc/version", "/proc/cmdline", "/etc/os-release",
 				  "/proc/uptime", "/proc/loadavg", "/proc/meminfo" })
-		text += fmt::format("\n== {}\n{}", path, slurp(path));
+		text += fmt::format("\n== {}\n{}", path, read_file(path).value_or(""));
 	return text + fmt::format("\n== processors\n{}\n", sysconf(_SC_NPROCESSORS_CONF));
 }
 
@@ -50,12 +43,13 @@ Result<std::string> dump_agent(const DumpJob &job)
 					   "no agent runs, or it is not visible here; "
 					   "its programs are at work\n" :
 					   "no agent runs\n");
-	fs::path process = fmt::format("/proc/{}", job.context.agent);
-	std::string line = slurp(process / "cmdline");
+	std::string process = fmt::format("/proc/{}", job.context.agent);
+	std::string line = read_file(process + "/cmdline").value_or("");
 	std::replace(line.begin(), line.end(), '\0', ' ');
 	std::string text = fmt::format("== command line\n{}\n", line);
 	for (const char *file : { "status", "limits", "cgroup" })
-		text += fmt::format("\n== {}\n{}", file, slurp(process / file));
+		text += fmt::format("\n== {}\n{}", file,
+				    read_file(process + "/" + file).value_or(""));
 	return text;
 }
 

@@ -4,9 +4,6 @@
 #include <sys/stat.h>
 
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -15,6 +12,7 @@
 
 #include "agent/load/pins.h"
 #include "base/bpf_info.h"
+#include "base/files.h"
 #include "base/maps.h"
 #include "cli/tlv.h"
 #include "doctor/examination.h"
@@ -27,7 +25,6 @@
 namespace tp
 {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 /* ---- what other commands say ---------------------------------------------------------- */
@@ -61,9 +58,8 @@ Result<std::string> dump_config(const DumpJob &job)
 		return std::string("# there is no configuration file\n");
 	if (!job.with_addresses)
 		return std::string("# left out, because --with-addresses was not given\n");
-	std::ifstream file(job.context.config_file);
-	std::string text{ std::istreambuf_iterator<char>(file), {} };
-	return "# " + job.context.config_file + "\n" + text;
+	return "# " + job.context.config_file + "\n" +
+	       read_file(job.context.config_file).value_or("");
 }
 
 Result<std::string> dump_doctor(const DumpJob &job)
@@ -172,10 +168,7 @@ template <typename Each> static void for_each_pin(const DumpJob &job, Each each)
 
 static bool is_kind(int fd, const char *kind)
 {
-	std::error_code failed;
-
-	return fs::read_symlink(fmt::format("/proc/self/fd/{}", fd), failed).string().find(kind) !=
-	       std::string::npos;
+	return path_of(fd).value_or("").find(kind) != std::string::npos;
 }
 
 Result<std::string> dump_maps(const DumpJob &job)
@@ -250,8 +243,6 @@ Result<std::string> dump_links(const DumpJob &job)
 
 static void list_pins(const std::string &dir, std::string &text)
 {
-	std::error_code failed;
-
 	text += dir + "\n";
 	for (const std::string &name : link_names(dir, "")) {
 		struct stat about;

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 
 #include <fmt/core.h>
 
 #include "agent/load/cgroup.h"
 #include "base/bpf_info.h"
+#include "base/files.h"
 
 namespace tp
 {
@@ -43,15 +43,8 @@ Fd CgroupNames::open(uint64_t id) const
 std::optional<std::string> CgroupNames::path(uint64_t id) const
 {
 	Fd fd = open(id);
-	std::error_code failed;
 
-	if (!fd)
-		return {};
-	std::string path =
-		std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd.get()), failed);
-	if (failed)
-		return {};
-	return path;
+	return fd ? path_of(fd.get()) : std::nullopt;
 }
 
 uint64_t attached_cgroup(const std::string &pin_dir)

@@ -10,13 +10,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <vector>
 
 #include <fmt/core.h>
 
 #include "agent/load/mounts.h"
 #include "base/bpf_info.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/maps.h"
 
@@ -158,18 +158,14 @@ CgroupPlace locate_cgroup(int cgroup)
 
 /* ---- which programs are attached ------------------------------------------------------ */
 
-static std::string path_of(int fd)
+static std::string cgroup_text(int cgroup)
 {
-	std::error_code failed;
-	std::filesystem::path path =
-		std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), failed);
-
-	return failed ? "the cgroup" : path.string();
+	return path_of(cgroup).value_or("the cgroup");
 }
 
 Error attach_error(const std::string &program, int cgroup, bpf_attach_type type, int failed)
 {
-	std::string object = program + " to " + path_of(cgroup);
+	std::string object = program + " to " + cgroup_text(cgroup);
 	Fd above;
 
 	if (failed == -E2BIG)
@@ -177,7 +173,7 @@ Error attach_error(const std::string &program, int cgroup, bpf_attach_type type,
 			 "attach",
 			 object,
 			 "as many programs are attached there as the kernel allows",
-			 "bpftool cgroup show " + path_of(cgroup) + " lists them",
+			 "bpftool cgroup show " + cgroup_text(cgroup) + " lists them",
 			 E2BIG };
 	/*
 	 * the nearest cgroup that has programs decides: hierarchy_allows_attach() in
@@ -195,12 +191,12 @@ Error attach_error(const std::string &program, int cgroup, bpf_attach_type type,
 				 object,
 				 fmt::format("{} is attached to {} as {}, and shares that place "
 					     "with nobody",
-					     program_text(there.front()), path_of(at),
+					     program_text(there.front()), cgroup_text(at),
 					     libbpf_bpf_attach_type_str(type)),
 				 fmt::format(
 					 "see bpftool cgroup show {}; its tool has to attach it "
 					 "with BPF_F_ALLOW_MULTI or to take it away",
-					 path_of(at)),
+					 cgroup_text(at)),
 				 EPERM };
 		if (!there.empty() && at != cgroup)
 			break;
