@@ -215,7 +215,7 @@ Result<std::string> dump_listeners(const DumpJob &job)
 	for (const Namespace &space : job.context.spaces) {
 		Result<Inside> inside = Inside::enter(space);
 		Result<std::vector<Listener>> all =
-			inside ? find_listeners() : Result<std::vector<Listener>>(inside.error());
+			inside ? read_listeners() : Result<std::vector<Listener>>(inside.error());
 		Json object = { { "namespace", space.name.empty() ? "own" : space.name },
 				{ "cookie", space.cookie } };
 

@@ -65,7 +65,7 @@ static Elsewhere find_elsewhere(const Context &context)
 		Result<Inside> inside = Inside::enter(*space);
 		if (!inside)
 			continue;
-		Result<std::vector<Listener>> there = find_listeners();
+		Result<std::vector<Listener>> there = read_listeners();
 		if (there)
 			found[pid] = std::move(*there);
 	}
@@ -205,7 +205,7 @@ static Tables read_tables(const Context &context, Findings &findings)
 			findings.skip(inside.error());
 			continue;
 		}
-		Result<std::vector<Listener>> all = find_listeners();
+		Result<std::vector<Listener>> all = read_listeners();
 		if (all)
 			tables.emplace(service.space, std::move(*all));
 		else

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/netlink.h"
+#include "agent/tcp_sockets.h"
 #include "base/address.h"
 
 namespace tp
@@ -69,12 +70,9 @@ static Result<std::optional<size_t>> read_answer(int fd, uint32_t sequence, void
 		});
 		if (!reply)
 			continue; /* an answer to an earlier request that has timed out */
-		if (reply->nlmsg_type == NLMSG_ERROR) {
-			const nlmsgerr *error = header_of<nlmsgerr>(reply);
-
-			if (!error || error->error)
-				return system_error("ask", "sock_diag",
-						    error ? error->error : EBADMSG);
+		if (std::optional<int> failed = reported_error(reply)) {
+			if (*failed)
+				return system_error("ask", "sock_diag", *failed);
 			return std::optional<size_t>(0);
 		}
 		size_t length = mnl_nlmsg_get_payload_len(reply);
@@ -115,8 +113,7 @@ Result<std::optional<uint64_t>> SockDiag::find(const tp_flow &flow)
 	/* without a connection, the look-up finds the listener */
 	if (*got < sizeof(answer) || answer.idiag_state == TCP_LISTEN)
 		return std::optional<uint64_t>();
-	return std::optional<uint64_t>((uint64_t)answer.id.idiag_cookie[1] << 32 |
-				       answer.id.idiag_cookie[0]);
+	return std::optional<uint64_t>(cookie_of(answer));
 }
 
 Status SockDiag::destroy(const tp_flow &flow, uint64_t cookie)

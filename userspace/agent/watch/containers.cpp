@@ -109,7 +109,7 @@ Status Containers::cover_listeners(const WayIn &way, const std::set<uint64_t> &c
 	{
 		Inside inside = TP_TRY(Inside::enter(space));
 
-		for (const Listening &one : TP_TRY(read_listening()))
+		for (const Listener &one : TP_TRY(read_listeners()))
 			if (is_wanted(one.address, one.port) &&
 			    (parts_.cgroup.empty() || !one.cgroup || cgroups.contains(one.cgroup)))
 				ports.insert(one.port);
