@@ -4,11 +4,12 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
 #include <fmt/core.h>
+
+#include "base/number.h"
 
 namespace tp
 {
@@ -146,13 +147,9 @@ static bool parse_address(std::string_view text, int family, Address &out)
 
 static std::optional<unsigned> parse_number(std::string_view text, unsigned limit)
 {
-	unsigned value = 0;
-	auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+	std::optional<unsigned> value = to_number<unsigned>(text);
 
-	if (text.empty() || failed != std::errc() || end != text.data() + text.size() ||
-	    value > limit)
-		return std::nullopt;
-	return value;
+	return value && *value <= limit ? value : std::nullopt;
 }
 
 Result<Listen> parse_listen(std::string_view text, std::string what)

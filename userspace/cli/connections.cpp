@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer connections, truepeer lookup. */
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <set>
 #include <span>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/kept_header.h"
 #include "base/maps.h"
+#include "base/number.h"
 #include "bpf/parser/proxy_header.h"
 #include "cli/commands.h"
 #include "cli/connection_filter.h"
@@ -192,18 +192,16 @@ Status add_processes(int pid, std::vector<Connection> &connections)
 Result<uint64_t> parse_cookie(const std::string &text)
 {
 	std::string_view digits = text;
-	uint64_t cookie = 0;
 
 	if (digits.starts_with("sk:"))
 		digits.remove_prefix(3);
 	else if (digits.starts_with("0x"))
 		digits.remove_prefix(2);
-	auto [end, failed] =
-		std::from_chars(digits.data(), digits.data() + digits.size(), cookie, 16);
-	if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size())
+	std::optional<uint64_t> cookie = to_number<uint64_t>(digits, 16);
+	if (!cookie)
 		return Error{ ErrorCode::usage, "lookup", text, "not a socket cookie",
 			      "as ss -e prints it: sk:1a2b" };
-	return cookie;
+	return *cookie;
 }
 
 } // namespace

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/owners.h"
 
-#include <fcntl.h>
-#include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/stat.h>
 
-#include <charconv>
-#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -19,6 +12,7 @@
 
 #include "agent/load/host.h"
 #include "agent/tcp_sockets.h"
+#include "agent/watch/way_in.h"
 #include "base/fd.h"
 
 namespace tp
@@ -48,33 +42,17 @@ Status dump_here(const Processes &processes, ConnectionOwners &owners)
 	return success();
 }
 
-/* The namespaces, except this process's own, of the processes that this one may inspect. */
-std::vector<Fd> other_namespaces()
-{
-	std::error_code ignored;
-	std::set<std::pair<dev_t, ino_t>> seen;
-	std::vector<Fd> list;
-	struct stat about;
-
-	if (!stat("/proc/self/ns/net", &about))
-		seen.emplace(about.st_dev, about.st_ino);
-	for (const auto &entry : std::filesystem::directory_iterator("/proc", ignored)) {
-		std::string path = entry.path().string() + "/ns/net";
-
-		if (!stat(path.c_str(), &about) && seen.emplace(about.st_dev, about.st_ino).second)
-			list.emplace_back(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-	}
-	return list;
-}
-
-/* Enters the namespace in a thread of its own, so that this thread stays in its namespace. */
+/* In a thread of its own, so that this one stays where it is. */
 void dump_others(std::set<uint64_t> wanted, const Processes &processes, ConnectionOwners &owners)
 {
 	std::jthread([&] {
-		for (const Fd &space : other_namespaces()) {
+		uint32_t own = own_netns_inode();
+
+		for (const WayIn &way : all_ways_in()) {
 			if (wanted.empty())
 				return;
-			if (space && !setns(space.get(), CLONE_NEWNET) &&
+			Result<Fd> space = way.inode == own ? Fd() : open_way_in(way);
+			if (space && *space && !setns(space->get(), CLONE_NEWNET) &&
 			    wanted.erase(own_netns_cookie()))
 				(void)bool(dump_here(processes, owners));
 		}

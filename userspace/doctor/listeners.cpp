@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Checks of the servers' listening sockets. */
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -13,14 +11,13 @@
 
 #include <fmt/core.h>
 
+#include "agent/watch/way_in.h"
 #include "doctor/checks.h"
 #include "doctor/programs.h"
 #include "doctor/sockets.h"
 
 namespace tp
 {
-
-namespace fs = std::filesystem;
 
 static std::string listener_text(const Listener &listener)
 {
@@ -46,18 +43,9 @@ using Elsewhere = std::map<pid_t, std::vector<Listener>>;
 static Elsewhere find_elsewhere(const Context &context)
 {
 	Elsewhere found;
-	std::set<ino_t> seen;
-	std::error_code failed;
 
-	for (fs::directory_iterator at("/proc", failed), end; !failed && at != end;
-	     at.increment(failed)) {
-		pid_t pid = std::atoi(at->path().filename().c_str());
-		struct stat about;
-
-		if (pid <= 0 || stat((at->path() / "ns/net").c_str(), &about) ||
-		    !seen.insert(about.st_ino).second)
-			continue;
-		Result<Namespace> space = open_namespace(at->path() / "ns/net");
+	for (const WayIn &way : all_ways_in()) {
+		Result<Namespace> space = open_namespace(way.path);
 		if (!space || std::ranges::any_of(context.spaces, [&](const Namespace &known) {
 			    return known.cookie == space->cookie;
 		    }))
@@ -67,7 +55,7 @@ static Elsewhere find_elsewhere(const Context &context)
 			continue;
 		Result<std::vector<Listener>> there = read_listeners();
 		if (there)
-			found[pid] = std::move(*there);
+			found[way.pid] = std::move(*there);
 	}
 	return found;
 }

@@ -22,6 +22,7 @@
 #include "base/bpf_info.h"
 #include "base/log.h"
 #include "base/maps.h"
+#include "base/process.h"
 #include "base/raw_maps.h"
 
 namespace tp
@@ -253,19 +254,17 @@ static bool has_map(const fs::path &process, const std::string &wanted)
 static pid_t find_process(const Rival &rival)
 {
 	auto info = info_of<bpf_map_info>(rival.config.get());
-	std::error_code failed;
+	pid_t found = 0;
 
 	if (!info)
 		return 0;
 	std::string wanted = fmt::format("map_id:\t{}", info->id);
-	for (fs::directory_iterator at("/proc", failed), end; !failed && at != end;
-	     at.increment(failed)) {
-		pid_t pid = std::atoi(at->path().filename().c_str());
-
-		if (pid > 0 && pid != getpid() && has_map(at->path(), wanted))
-			return pid;
-	}
-	return 0;
+	for_each_number("/proc", [&](pid_t pid, const fs::path &process) {
+		if (pid != getpid() && has_map(process, wanted))
+			found = pid;
+		return found != 0;
+	});
+	return found;
 }
 
 static Error rival_error(const Rival &rival, const tp_config_entry &config, const Listen &service)
