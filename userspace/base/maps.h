@@ -57,9 +57,9 @@ void for_each_counter(tp_counters_entry &one, const tp_counters_entry &other, Ea
 /* Fills a field of text, which ends with a zero byte, and cuts what is too long. */
 void copy_text(const std::string &text, std::span<char> to);
 /* Reads such a field. */
-template <size_t Size> std::string text_of(const char (&field)[Size])
+inline std::string text_of(std::span<const char> field)
 {
-	return std::string(field, strnlen(field, Size));
+	return std::string(field.data(), strnlen(field.data(), field.size()));
 }
 
 /* How many entries any map has, which is found by going from key to key. */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/maps.h"
 #include "base/process.h"
+#include "base/services.h"
 #include "lib/names.h"
 
 namespace tp
@@ -100,25 +101,19 @@ static void add_found(const std::string &dir, const tp_namespace &space, Json &o
 
 Result<Json> namespaces_json(const std::string &dir)
 {
-	Fd map = TP_TRY(open_map(dir, "tp_namespaces", Access::read));
 	Json list = Json::array();
 
-	TP_TRY(for_each_entry<uint32_t, tp_namespace>(
-		map.get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
-			if (!space.cookie) /* a free entry */
-				return;
-			list.push_back(
-				{ { "name", std::string(space.name,
-							strnlen(space.name, sizeof(space.name))) },
-				  { "cookie", space.cookie },
-				  { "state", space.state == TP_NAMESPACE_GONE   ? "gone" :
-					     space.state == TP_NAMESPACE_CLOSED ? "closed" :
-										  "entered" },
-				  { "seconds", seconds_since(space.since_ns) },
-				  { "times_entered", space.entered } });
-			if (space.inode)
-				add_found(dir, space, list.back());
-		}));
+	for (const tp_namespace &space : TP_TRY(read_namespaces(dir))) {
+		list.push_back({ { "name", text_of(space.name) },
+				 { "cookie", space.cookie },
+				 { "state", space.state == TP_NAMESPACE_GONE   ? "gone" :
+					    space.state == TP_NAMESPACE_CLOSED ? "closed" :
+										 "entered" },
+				 { "seconds", seconds_since(space.since_ns) },
+				 { "times_entered", space.entered } });
+		if (space.inode)
+			add_found(dir, space, list.back());
+	}
 	return list;
 }
 

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <memory>
 #include <optional>
 
 #include <fmt/core.h>
@@ -18,6 +17,7 @@
 #include "base/event_ring.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/ring_buffer.h"
 #include "base/services.h"
 #include "cli/commands.h"
 #include "cli/view.h"
@@ -123,10 +123,6 @@ public:
 	static Status run(const ViewOptions &view, const TraceOptions &options);
 
 private:
-	struct FreeRing {
-		void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
-	};
-
 	Status begin(const tp_trace_filter &wanted);
 	void show_packet(const tp_traced_entry &record);
 	void show_events();
@@ -137,7 +133,7 @@ private:
 	Address client_;
 	uint64_t offset_ = 0; /* between the programs' clock and the time of day */
 	Fd filter_, packets_;
-	std::unique_ptr<ring_buffer, FreeRing> ring_;
+	RingBuffer ring_;
 	std::optional<History> history_;
 	std::map<uint32_t, Service> services_;
 };

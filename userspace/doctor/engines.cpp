@@ -2,8 +2,6 @@
 /* Checks which engine serves, and why it is not a better one. */
 #include <bpf/bpf.h>
 
-#include <cstring>
-
 #include <fmt/core.h>
 
 #include "agent/load/engines/engines.h"
@@ -90,8 +88,7 @@ static void check_choice(const Context &context, Findings &findings)
 	tp_config_entry config = context.config;
 
 	for (const Engine *engine : all_engines()) {
-		std::span<char> text = engine->why_not(config);
-		std::string why(text.data(), strnlen(text.data(), text.size()));
+		std::string why = text_of(engine->why_not(config));
 
 		if (why.empty())
 			continue;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
+#include "base/services.h"
 #include "doctor/checks.h"
 
 namespace tp
@@ -177,17 +178,12 @@ static void check_namespace(const tp_namespace &space, Findings &findings)
 
 void check_namespaces(const Context &context, Findings &findings)
 {
-	Result<Fd> map = open_map(context.pin_dir, "tp_namespaces", Access::read);
+	Result<std::vector<tp_namespace>> all = read_namespaces(context.pin_dir);
 
-	if (!map)
-		return findings.skip(map.error());
-	Status read = for_each_entry<uint32_t, tp_namespace>(
-		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
-			if (space.cookie) /* otherwise the entry is free */
-				check_namespace(space, findings);
-		});
-	if (!read)
-		findings.skip(read.error());
+	if (!all)
+		return findings.skip(all.error());
+	for (const tp_namespace &space : *all)
+		check_namespace(space, findings);
 }
 
 } // namespace tp

@@ -114,16 +114,14 @@ Status Collector::add_state(const tp_config_entry &config, const Services &servi
 
 Status Collector::add_namespaces(Families &out) const
 {
-	Fd map = TP_TRY(open_map(pin_dir_, "tp_namespaces", Access::read));
 	Family family(MetricType::Gauge, "truepeer_namespaces",
 		      "Network namespaces of the services, by whether they exist.");
 	uint64_t there = 0, gone = 0, entered = 0;
 
-	TP_TRY(for_each_entry<uint32_t, tp_namespace>(
-		map.get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
-			(space.state == TP_NAMESPACE_GONE ? gone : there)++;
-			entered += space.entered;
-		}));
+	for (const tp_namespace &space : TP_TRY(read_namespaces(pin_dir_))) {
+		(space.state == TP_NAMESPACE_GONE ? gone : there)++;
+		entered += space.entered;
+	}
 	family.add((double)there, { { "state", "entered" } });
 	family.add((double)gone, { { "state", "gone" } });
 	out.add(std::move(family));

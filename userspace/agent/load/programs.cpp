@@ -133,7 +133,7 @@ Status Programs::fill_namespaces(const Setup &setup)
 		about.cookie = i < setup.namespaces.size() ? setup.namespaces[i] : 0;
 		about.since_ns = boot_time_ns();
 		about.entered = 1;
-		setup.names[i].copy(about.name, sizeof(about.name) - 1);
+		copy_text(setup.names[i], about.name);
 		TP_TRY(update(skeleton_->maps.tp_namespaces, &i, &about));
 	}
 	return success();

@@ -18,6 +18,7 @@
 #include "agent/load/pins.h"
 #include "agent/load/retire.h"
 #include "agent/load/service_ids.h"
+#include "agent/load/services.h"
 #include "base/bpf_info.h"
 #include "base/log.h"
 #include "base/maps.h"
@@ -57,15 +58,13 @@ static Result<ServiceTable> read_services(int fd, const Setup &setup)
 {
 	ServiceTable table;
 	TP_TRY(for_each_entry<tp_service_key, tp_service>(
-		fd, "tp_services", [&](const tp_service_key &key, tp_service service) {
+		fd, "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			std::string address((const char *)key.address, sizeof(key.address));
 
 			if (std::ranges::find(setup.namespaces, key.netns) ==
 			    setup.namespaces.end())
 				return;
-			service.passed_on = 0; /* the programs fill in these fields themselves */
-			service.passed_on_ns = 0;
-			service.served_since = 0;
+			tp_service service = without_notes(value);
 			table[{ key.netns, address, key.port }] =
 				std::string((const char *)&service, sizeof(service));
 		}));

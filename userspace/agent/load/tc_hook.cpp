@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -231,13 +230,8 @@ TcHook::~TcHook()
 Status TcHook::pin(const std::string &dir, const std::string &name)
 {
 	std::string file = (filter_.empty() ? "link_" : filter_) + name;
-	std::string path = dir + "/" + file;
-	int failed = bpf_obj_pin(filter_.empty() ? link_.get() : program_, path.c_str());
 
-	if (failed)
-		return system_error("pin", path, failed);
-	if (chmod(path.c_str(), 0600))
-		return system_error("set the mode of", path);
+	TP_TRY(pin_object(filter_.empty() ? link_.get() : program_, dir + "/" + file, 0600));
 	name_ = file;
 	return success();
 }
