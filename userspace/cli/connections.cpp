@@ -15,6 +15,7 @@
 #include "bpf/parser/proxy_header.h"
 #include "cli/commands.h"
 #include "cli/connection_filter.h"
+#include "cli/json.h"
 #include "cli/owners.h"
 #include "cli/table.h"
 #include "cli/tlv.h"
@@ -35,12 +36,7 @@ struct Connection {
 	std::optional<Process> process; /* the process that has it, if asked for and visible */
 };
 
-std::string cookie_text(uint64_t cookie)
-{
-	return fmt::format("sk:{:x}", cookie);
-}
-
-/* Adds what only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
+/* What only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
 void put_header(Json &out, const std::vector<uint8_t> &bytes)
 {
 	tp_parser parser;
@@ -48,14 +44,9 @@ void put_header(Json &out, const std::vector<uint8_t> &bytes)
 	tp_parse(&parser, bytes.data(), (uint32_t)bytes.size());
 	if (parser.header.verdict != TP_ACCEPT)
 		return;
-	if (parser.header.origin.family == TP_FAMILY_UNIX) {
-		out["origin"] = unix_origin(bytes);
-		out["destination"] = unix_destination(bytes);
-	}
-	if (parser.header.address_end)
-		out["tlvs"] = explain_tlvs(
-			Bytes(bytes).subspan(parser.header.address_end,
-					     parser.header.bytes - parser.header.address_end));
+	if (parser.header.origin.family == TP_FAMILY_UNIX)
+		put_unix_paths(out, bytes);
+	put_tlvs(out, parser.header, bytes);
 }
 
 /* A key that does not apply is absent, such as the origin while the header is outstanding. */
@@ -96,7 +87,7 @@ std::string cell(const Json &object, const char *key)
 
 	if (found == object.end())
 		return "-";
-	return found->is_string() ? found->get<std::string>() : found->dump();
+	return plain(*found);
 }
 
 void print(const std::vector<Connection> &connections, bool processes)

@@ -15,6 +15,7 @@
 #include "base/outcomes.h"
 #include "base/services.h"
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/view.h"
 #include "lib/names.h"
 
@@ -38,7 +39,7 @@ static Json to_json(const tp_event &event, const std::map<uint32_t, Service> &se
 	if (peer.engine)
 		out["engine"] = engine_name(peer.engine);
 	if (event.cookie)
-		out["cookie"] = fmt::format("sk:{:x}", event.cookie);
+		out["cookie"] = cookie_text(event.cookie);
 	if (peer.version) {
 		out["version"] = peer.version;
 		out["command"] = command_name(peer.command);
@@ -66,9 +67,7 @@ static void print_line(const Json &event)
 	for (const char *key :
 	     { "service", "engine", "origin", "proxy", "looks_like", "header_age_us", "cookie" })
 		if (event.contains(key))
-			line += fmt::format(" {}={}", key,
-					    event[key].is_string() ? event[key].get<std::string>() :
-								     event[key].dump());
+			line += fmt::format(" {}={}", key, plain(event[key]));
 	fmt::print("{}\n", line);
 }
 

@@ -29,6 +29,11 @@ std::string service_text(const std::map<uint32_t, Service> &services, uint32_t i
 	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
 }
 
+std::string cookie_text(uint64_t cookie)
+{
+	return fmt::format("sk:{:x}", cookie);
+}
+
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access)
 {
 	TP_TRY(check_version(pin_dir));

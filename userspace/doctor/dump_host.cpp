@@ -18,6 +18,7 @@
 #include "doctor/examination.h"
 #include "doctor/command.h"
 #include "doctor/dump.h"
+#include "doctor/ruleset.h"
 #include "doctor/sockets.h"
 
 namespace tp
@@ -108,7 +109,7 @@ static void mask_rules(Json &value)
 
 Result<std::string> dump_firewall(const DumpJob &job)
 {
-	std::string listed = TP_TRY(run_program({ "nft", "-j", "list", "ruleset" }));
+	std::string listed = TP_TRY(list_nft_ruleset());
 
 	if (job.with_addresses)
 		return listed;
@@ -126,8 +127,7 @@ Result<std::string> dump_iptables(const DumpJob &job)
 	static const std::regex source(R"( -s \S+)");
 	std::string text;
 
-	for (const char *tool : { "iptables-save", "ip6tables-save", "iptables-legacy-save",
-				  "ip6tables-legacy-save" }) {
+	for (const char *tool : iptables_tools) {
 		Result<std::string> listed = run_program({ tool });
 
 		text += fmt::format("== {}\n", tool);

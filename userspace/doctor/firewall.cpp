@@ -34,15 +34,14 @@ struct Listings {
 static Listings read_listings(Findings &findings)
 {
 	Listings listings;
-	Result<std::string> nft = run_program({ "nft", "-j", "list", "ruleset" });
+	Result<std::string> nft = list_nft_ruleset();
 
 	listings.any = nft.has_value();
 	if (nft)
 		listings.nft = NftRuleset(*nft);
 	else
 		findings.remark(nft.error().text());
-	for (const char *tool : { "iptables-save", "ip6tables-save", "iptables-legacy-save",
-				  "ip6tables-legacy-save" }) {
+	for (const char *tool : iptables_tools) {
 		if (find_program(tool).empty())
 			continue;
 		Result<std::string> text = run_program({ tool });
