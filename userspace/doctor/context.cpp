@@ -191,4 +191,19 @@ Result<Context> gather(const DoctorOptions &options)
 	return context;
 }
 
+void for_each_counted(const Context &context, Findings &findings,
+		      const std::function<void(const ServedAt &, const tp_counters_entry &)> &each)
+{
+	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
+
+	if (!map)
+		return findings.skip(map.error());
+	for (const ServedAt &service : context.distinct_services()) {
+		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
+
+		if (counters)
+			each(service, *counters);
+	}
+}
+
 } // namespace tp

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -92,6 +93,10 @@ struct Context {
 };
 
 Result<Context> gather(const DoctorOptions &options);
+
+/* Calls `each` for the services, each once, whose counters can be read; skips the check if none can. */
+void for_each_counted(const Context &context, Findings &findings,
+		      const std::function<void(const ServedAt &, const tp_counters_entry &)> &each);
 
 } // namespace tp
 

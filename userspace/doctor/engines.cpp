@@ -105,17 +105,11 @@ static void check_choice(const Context &context, Findings &findings)
 
 void check_engines(const Context &context, Findings &findings)
 {
-	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
-
 	check_choice(context, findings);
-	if (!map)
-		return findings.skip(map.error());
-	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
-
-		if (counters)
-			check_passed_on(service, *counters, findings);
-	}
+	for_each_counted(context, findings,
+			 [&](const ServedAt &service, const tp_counters_entry &counters) {
+				 check_passed_on(service, counters, findings);
+			 });
 }
 
 } // namespace tp

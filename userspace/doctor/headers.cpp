@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/event_ring.h"
 #include "base/log.h"
-#include "base/maps.h"
 #include "base/outcomes.h"
 #include "doctor/checks.h"
 #include "lib/names.h"
@@ -112,16 +111,13 @@ static void check_history(const ServedAt &service, const Lately &lately,
 void check_headers(const Context &context, Findings &findings)
 {
 	Result<std::map<uint32_t, Lately>> history = read_history(context);
-	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
 
-	if (!history || !map)
-		return findings.skip(history ? map.error() : history.error());
-	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
-
-		if (counters)
-			check_history(service, (*history)[service.value.id], *counters, findings);
-	}
+	if (!history)
+		return findings.skip(history.error());
+	for_each_counted(
+		context, findings, [&](const ServedAt &service, const tp_counters_entry &counters) {
+			check_history(service, (*history)[service.value.id], counters, findings);
+		});
 }
 
 } // namespace tp

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Checks of maps that are nearly full, and of what was lost because one was. */
-#include <bpf/bpf.h>
 
 #include <fmt/core.h>
 
@@ -98,21 +97,14 @@ static constexpr Loss losses[] = {
 };
 #undef TP_LOSS
 
-static void check_losses(const Context &context, Findings &findings)
+static void check_losses(const ServedAt &service, const tp_counters_entry &counters,
+			 Findings &findings)
 {
-	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
-
-	if (!map)
-		return findings.skip(map.error());
-	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
-
-		for (const Loss &loss : losses)
-			if (uint64_t count = counters ? loss.count(*counters) : 0)
-				findings.add(loss.severity, service.listen(),
-					     fmt::format("the counter {} is {}", loss.name, count),
-					     loss.remedy);
-	}
+	for (const Loss &loss : losses)
+		if (uint64_t count = loss.count(counters))
+			findings.add(loss.severity, service.listen(),
+				     fmt::format("the counter {} is {}", loss.name, count),
+				     loss.remedy);
 }
 
 void check_limits(const Context &context, Findings &findings)
@@ -120,7 +112,10 @@ void check_limits(const Context &context, Findings &findings)
 	for (const Limit &limit : map_limits)
 		check_map(context, limit, findings);
 	check_live(context, findings);
-	check_losses(context, findings);
+	for_each_counted(context, findings,
+			 [&](const ServedAt &service, const tp_counters_entry &counters) {
+				 check_losses(service, counters, findings);
+			 });
 }
 
 } // namespace tp
