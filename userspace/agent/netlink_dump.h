@@ -36,10 +36,10 @@ public:
 	 */
 	static Result<Dump> start(int bus, uint16_t type, const void *body, size_t size);
 
-	/* Reads on until the end (true) or until `deadline`. */
+	/* Reads on until the end, which returns true, or until `deadline`. */
 	Result<bool> read(const Reader &reader, Clock::time_point deadline);
 
-	/* At the end: the table was changing all the time, and what was read may be wrong. */
+	/* After the end: whether the table kept changing, so that the result may be wrong. */
 	bool uncertain() const { return spoilt_; }
 
 private:

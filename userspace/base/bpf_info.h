@@ -14,7 +14,7 @@
 namespace tp
 {
 
-/* Of a descriptor (bpf_prog_info, bpf_map_info, bpf_link_info); nothing where the kernel does not tell. */
+/* The kernel's information about a program, a map or a link; empty if it gives none. */
 template <typename Info> std::optional<Info> info_of(int fd)
 {
 	Info info = {};

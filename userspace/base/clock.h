@@ -21,7 +21,7 @@ uint64_t realtime_offset_ns();
 /* Whole seconds since that time of boot_time_ns(), or 0 if it is still to come. */
 uint64_t seconds_since(uint64_t boot_ns);
 
-/* A time of realtime_ns() in UTC, as in 2026-04-27T08:15:30.123456Z. */
+/* The time in UTC, as in 2026-04-27T08:15:30.123456Z. */
 std::string format_time(uint64_t time_ns);
 
 /* The same without the fraction, as in 2026-04-27T08:15:30Z. */

@@ -54,7 +54,7 @@ void for_each_counter(tp_counters_entry &one, const tp_counters_entry &other, Ea
 #undef TP_EACH_COUNTER
 }
 
-/* Fills a field of text, which ends with a zero byte, and cuts what is too long. */
+/* Fills a text field, which ends with a zero byte. Text that is too long is cut. */
 void copy_text(const std::string &text, std::span<char> to);
 /* Reads such a field. */
 inline std::string text_of(std::span<const char> field)

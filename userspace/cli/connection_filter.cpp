@@ -48,7 +48,7 @@ bool ConnectionFilter::wants(const tp_peer &peer, const std::optional<Listen> &s
 {
 	uint64_t began = peer.syn_ns ? peer.syn_ns : peer.established_ns;
 
-	/* of a service with many ports one port may be asked for */
+	/* the filter may name a single port of a service with many ports */
 	if (service_ &&
 	    (!service || !service->overlaps(*service_) || !service_->has_port(peer.local.port)))
 		return false;

@@ -36,7 +36,7 @@ struct Connection {
 	std::optional<Process> process; /* the process that has it, if asked for and visible */
 };
 
-/* What only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
+/* Adds what only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
 void put_header(Json &out, const std::vector<uint8_t> &bytes)
 {
 	tp_parser parser;

@@ -42,7 +42,7 @@ Status dump_here(const Processes &processes, ConnectionOwners &owners)
 	return success();
 }
 
-/* In a thread of its own, so that this one stays where it is. */
+/* Enters the namespaces in a thread of its own, so that this thread stays in its namespace. */
 void dump_others(std::set<uint64_t> wanted, const Processes &processes, ConnectionOwners &owners)
 {
 	std::jthread([&] {

@@ -72,7 +72,7 @@ static const char *outcome_remedy(uint32_t outcome)
 	}
 }
 
-/* How many refusals in a row are no longer single clients that are wrong. */
+/* So many refusals in a row are not the faults of single clients. */
 static constexpr uint64_t many = 10;
 /* After this time without a header, refusals mean that something is wrong with the proxy. */
 static constexpr uint64_t long_ago = 60;

@@ -37,7 +37,7 @@ Status Programs::pin(const std::string &dir, std::optional<uint32_t> group)
 	bpf_object__for_each_map(
 		map, skeleton_->obj) if (!bpf_map__is_internal(map)) /* .rodata: programs hold it */
 		TP_TRY(pin_map(map, dir, group));
-	/* of the programs' own data, this is what a command writes */
+	/* this is the only part of the programs' own data that a command writes */
 	TP_TRY(pin_object(bpf_map__fd(skeleton_->maps.data_tp_trace), dir + "/tp_trace",
 			  pin_mode(Pinned::for_root), {}));
 	for (const auto &[name, fd] : links_)

@@ -26,7 +26,7 @@ bpf_attach_type tcx_attach_type(TcWay way);
 /* Reads the filters of the clsact qdisc. Works in this thread's network namespace. */
 Result<bool> dump_filters(uint32_t interface, TcWay way, const Dump::Reader &reader);
 
-/* An engine's programs for it; borrowed, -1: it has none. */
+/* An engine's programs for an interface. Descriptors are borrowed, and -1 if there is none. */
 struct TcPrograms {
 	int in = -1, out = -1;
 	int in_ip = -1, out_ip = -1; /* for devices without a link header */
