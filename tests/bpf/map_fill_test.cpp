@@ -64,7 +64,7 @@ TEST(MapFill, LongTriesAreCountedAnewOnceInAWhile)
 			EXPECT_EQ(bpf_map_update_elem(map.get(), &key, &value, BPF_ANY), 0);
 		}
 	};
-	auto count = [&] { return *tries.count<tp_denied_key>(map.get(), "fill_test"); };
+	auto count = [&] { return *tries.count(map.get(), "fill_test"); };
 
 	ASSERT_TRUE(map);
 	EXPECT_EQ(count(), 0u);

@@ -18,6 +18,7 @@
 #include "bpf/abi.h"
 #include "support/container.h"
 #include "support/live.h"
+#include "support/metrics.h"
 
 namespace live
 {
@@ -160,6 +161,8 @@ TEST_P(Containers, server_that_listened_before_the_agent_is_named_in_status)
 				    box.cgroup().substr(box.cgroup().rfind('/') + 1)),
 			  std::string::npos)
 			<< text;
+		Samples samples = parse_samples(agent.command({ "metrics" }).out);
+		EXPECT_EQ(samples.at("truepeer_namespaces{state=\"entered\"}"), 3);
 		for (bool ipv6 : { false, true })
 			EXPECT_EQ(ask_container(first, ipv6), seen);
 		EXPECT_EQ(agent.counters()["syns_held"], 0u);

@@ -21,11 +21,6 @@ static constexpr long tick_ns = 200'000'000;
 /* During a flood of records, the clock and the signals have their turn after this many. */
 static constexpr unsigned most_in_a_row = 256;
 
-void Loop::FreeRing::operator()(ring_buffer *ring) const
-{
-	ring_buffer__free(ring);
-}
-
 /* Stops consuming for now by a negative result. The record at hand is done with. */
 int Loop::take(void *context, void *data, size_t size)
 {

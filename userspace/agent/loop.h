@@ -11,8 +11,7 @@
 #include "agent/enforce/enforcer.h"
 #include "base/fd.h"
 #include "base/result.h"
-
-struct ring_buffer;
+#include "base/ring_buffer.h"
 
 namespace tp
 {
@@ -45,9 +44,6 @@ public:
 	Status run(const std::function<void()> &tick);
 
 private:
-	struct FreeRing {
-		void operator()(ring_buffer *ring) const;
-	};
 	struct Intake {
 		Enforcer &enforcer;
 		unsigned records = 0; /* records handled in a row */
@@ -61,7 +57,7 @@ private:
 	std::function<void()> hangup_;
 	std::map<int, std::function<void()>> watched_;
 	std::unique_ptr<Intake> intake_;
-	std::unique_ptr<ring_buffer, FreeRing> ring_;
+	RingBuffer ring_;
 };
 
 } // namespace tp

@@ -5,8 +5,10 @@
 
 #include <libmnl/libmnl.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/fd.h"
@@ -48,6 +50,16 @@ template <typename Header> const Header *header_of(const nlmsghdr *message)
 	return mnl_nlmsg_get_payload_len(message) < sizeof(Header) ?
 		       nullptr :
 		       (const Header *)mnl_nlmsg_get_payload(message);
+}
+
+/* The error that a message reports: 0 for an acknowledgement, nothing for a message of another kind. */
+inline std::optional<int> reported_error(const nlmsghdr *message)
+{
+	const nlmsgerr *error = header_of<nlmsgerr>(message);
+
+	if (message->nlmsg_type != NLMSG_ERROR)
+		return {};
+	return error ? error->error : -EBADMSG;
 }
 
 /* Calls `each(attribute)` for the attributes behind a header of that type. */

@@ -4,23 +4,24 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
 #include <fmt/core.h>
 
+#include "base/number.h"
+
 namespace tp
 {
 
-static constexpr uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+/* Its first bytes are those of every IPv4-mapped address. */
+static constexpr Address any_ipv4 = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } };
+static constexpr uint32_t mapped_size = 12;
 
 bool Address::is_ipv4() const
 {
-	return std::memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+	return std::memcmp(bytes, any_ipv4.bytes, mapped_size) == 0;
 }
-
-static constexpr Address any_ipv4 = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } };
 
 int Address::exactness() const
 {
@@ -39,19 +40,32 @@ bool Address::covers(const Address &other) const
 
 Address make_address(const void *bytes, size_t size)
 {
-	Address address;
+	Address address = size == 4 ? any_ipv4 : Address{};
 
-	if (size == 4)
-		std::memcpy(address.bytes, mapped_prefix, sizeof(mapped_prefix));
 	std::memcpy(address.bytes + sizeof(address.bytes) - size, bytes, size);
 	return address;
 }
 
+size_t unused_bytes(const uint8_t *address)
+{
+	return make_address(address, sizeof(Address)).is_ipv4() ? mapped_size : 0;
+}
+
 uint32_t family_of(const Network &network)
 {
-	bool ipv4 = network.bits >= 8 * sizeof(mapped_prefix) && network.address.is_ipv4();
+	bool ipv4 = network.bits >= 8 * mapped_size && network.address.is_ipv4();
 
 	return ipv4 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
+}
+
+bool is_within(const Network &network, const tp_endpoint &endpoint)
+{
+	uint32_t whole = network.bits / 8, rest = network.bits % 8;
+	const uint8_t *own = network.address.bytes;
+
+	if (endpoint.family != family_of(network) || std::memcmp(endpoint.address, own, whole) != 0)
+		return false;
+	return rest == 0 || (endpoint.address[whole] ^ own[whole]) >> (8 - rest) == 0;
 }
 
 std::string format_ipv4(const uint8_t *bytes)
@@ -111,8 +125,7 @@ std::string format_service(const uint8_t *address, uint16_t port, uint16_t last)
 
 	std::memcpy(endpoint.address, address, 16);
 	endpoint.port = port;
-	endpoint.family =
-		std::memcmp(address, mapped_prefix, 12) == 0 ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
+	endpoint.family = make_address(address, 16).is_ipv4() ? TP_FAMILY_IPV4 : TP_FAMILY_IPV6;
 	return format_endpoint(endpoint) + (last > port ? fmt::format("-{}", last) : "");
 }
 
@@ -126,21 +139,17 @@ static bool parse_address(std::string_view text, int family, Address &out)
 	std::string copy(text);
 
 	if (family == AF_INET) {
-		std::memcpy(out.bytes, mapped_prefix, sizeof(mapped_prefix));
-		return inet_pton(AF_INET, copy.c_str(), out.bytes + 12) == 1;
+		out = any_ipv4;
+		return inet_pton(AF_INET, copy.c_str(), out.bytes + mapped_size) == 1;
 	}
 	return inet_pton(AF_INET6, copy.c_str(), out.bytes) == 1;
 }
 
 static std::optional<unsigned> parse_number(std::string_view text, unsigned limit)
 {
-	unsigned value = 0;
-	auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+	std::optional<unsigned> value = to_number<unsigned>(text);
 
-	if (text.empty() || failed != std::errc() || end != text.data() + text.size() ||
-	    value > limit)
-		return std::nullopt;
-	return value;
+	return value && *value <= limit ? value : std::nullopt;
 }
 
 Result<Listen> parse_listen(std::string_view text, std::string what)
@@ -211,11 +220,14 @@ Result<Network> parse_network(std::string_view text, std::string what)
 	return network;
 }
 
-std::string format_network(const uint8_t *address, uint32_t bits)
+std::string format_network(const Network &network)
 {
-	if (bits >= 96 && std::memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0)
-		return fmt::format("{}/{}", format_ipv4(address + 12), bits - 96);
-	return fmt::format("{}/{}", format_ipv6(address), bits);
+	const uint8_t *bytes = network.address.bytes;
+
+	if (family_of(network) == TP_FAMILY_IPV4)
+		return fmt::format("{}/{}", format_ipv4(bytes + mapped_size),
+				   network.bits - 8 * mapped_size);
+	return fmt::format("{}/{}", format_ipv6(bytes), network.bits);
 }
 
 } // namespace tp

@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,9 @@ struct Address {
 /* Makes an address from 4 or 16 bytes, as netlink gives them. */
 Address make_address(const void *bytes, size_t size);
 
+/* How many of the 16 bytes come before the address itself: 12 of an IPv4-mapped one, or none. */
+size_t unused_bytes(const uint8_t *address);
+
 struct Network {
 	Address address; /* the bits behind the prefix are zero */
 	uint32_t bits;   /* prefix length over the 16 bytes, so IPv4 /8 is 104 */
@@ -47,6 +51,29 @@ struct Network {
  */
 uint32_t family_of(const Network &network);
 
+/* An IPv6 network has no IPv4 addresses in it, nor the reverse; neither has AF_UNIX addresses. */
+bool is_within(const Network &network, const tp_endpoint &endpoint);
+
+/* How many bits of a key of tp_denied or tp_policies come before the address. */
+inline constexpr uint32_t network_key_bits = 32;
+
+/* The part of a key of tp_denied or tp_policies that says which network it is for. */
+template <typename Key> Key network_key(const Network &network)
+{
+	Key key = {};
+
+	key.prefixlen = network_key_bits + network.bits;
+	key.family = (decltype(key.family))family_of(network);
+	std::memcpy(key.address, network.address.bytes, sizeof(key.address));
+	return key;
+}
+
+/* The network that such a key is for. */
+template <typename Key> Network network_of(const Key &key)
+{
+	return { make_address(key.address, sizeof(key.address)), key.prefixlen - network_key_bits };
+}
+
 /* What a service listens on: an address with a port, or with all ports of a range. */
 struct Listen {
 	Address address;
@@ -55,6 +82,12 @@ struct Listen {
 
 	auto operator<=>(const Listen &) const = default;
 	uint32_t ports() const { return last - port + 1u; }
+	bool has_port(uint16_t one) const { return port <= one && one <= last; }
+	/* Whether a connection to the other address and port may be for both. */
+	bool meets(const Address &other, uint16_t other_port) const
+	{
+		return has_port(other_port) && (address.covers(other) || other.covers(address));
+	}
 	bool overlaps(const Listen &other) const
 	{
 		return address == other.address && port <= other.last && other.port <= last;
@@ -83,8 +116,8 @@ Result<Listen> parse_listen(std::string_view text, std::string what = "--listen"
 /* `what` is the option or command to be named in the error if the text is wrong. */
 Result<Network> parse_network(std::string_view text, std::string what = "--trust");
 
-/* Reads 192.0.2.0/24 or 2001:db8::/32. `bits` is as in Network. */
-std::string format_network(const uint8_t *address, uint32_t bits);
+/* Writes 192.0.2.0/24 or 2001:db8::/32. */
+std::string format_network(const Network &network);
 
 } // namespace tp
 

@@ -4,11 +4,11 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
-#include <ctime>
 #include <fstream>
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/maps.h"
 
 namespace tp
@@ -47,19 +47,9 @@ Status read_networks(const std::string &file, const std::string &what,
 	return read_networks(input, file, what, networks);
 }
 
-static tp_denied_key key_of(const Network &network)
-{
-	tp_denied_key key = {};
-
-	key.prefixlen = 32 + network.bits;
-	key.family = family_of(network);
-	std::copy(std::begin(network.address.bytes), std::end(network.address.bytes), key.address);
-	return key;
-}
-
 std::string format_denied(const tp_denied_key &key)
 {
-	return format_network(key.address, key.prefixlen - 32);
+	return format_network(network_of(key));
 }
 
 /*
@@ -74,17 +64,9 @@ static bool is_listed(int map, const tp_denied_key &key)
 	return bpf_map_lookup_elem(map, &key, &found) == 0 && found.prefixlen == key.prefixlen;
 }
 
-static uint64_t realtime_ns()
-{
-	timespec now = {};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 Status add_denied(int map, const Network &network, bool from_config, const std::string &what)
 {
-	tp_denied_key key = key_of(network);
+	tp_denied_key key = network_key<tp_denied_key>(network);
 	tp_denied_entry value = { realtime_ns(), 0, key.prefixlen, from_config };
 
 	if (is_listed(map, key))
@@ -97,7 +79,7 @@ Status add_denied(int map, const Network &network, bool from_config, const std::
 
 Result<bool> remove_denied(int map, const Network &network, const std::string &what)
 {
-	tp_denied_key key = key_of(network);
+	tp_denied_key key = network_key<tp_denied_key>(network);
 	int failed = bpf_map_delete_elem(map, &key);
 
 	if (failed && failed != -ENOENT)
@@ -112,8 +94,7 @@ Result<std::vector<Network>> configured_denied(int map)
 	TP_TRY(for_each_entry<tp_denied_key, tp_denied_entry>(
 		map, "tp_denied", [&](const tp_denied_key &key, const tp_denied_entry &value) {
 			if (value.from_config)
-				networks.push_back({ make_address(key.address, sizeof(key.address)),
-						     key.prefixlen - 32 });
+				networks.push_back(network_of(key));
 		}));
 	std::ranges::sort(networks);
 	return networks;

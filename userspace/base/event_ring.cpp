@@ -121,4 +121,35 @@ void EventRing::trim()
 	__atomic_store_n((uint64_t *)consumer_, from, __ATOMIC_RELEASE);
 }
 
+Result<History> History::open(const std::string &dir)
+{
+	History history;
+
+	for (const char *name : { "tp_events", "tp_events_early" }) {
+		Fd map = TP_TRY(open_map(dir, name, Access::write));
+		EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
+		history.rings_.push_back(std::move(ring));
+	}
+	return history;
+}
+
+uint64_t History::read(const std::function<void(const tp_event &)> &each)
+{
+	std::vector<tp_event> events;
+	uint64_t lost = 0;
+
+	for (EventRing &ring : rings_)
+		lost += ring.read([&](const tp_event &event) { events.push_back(event); });
+	std::ranges::stable_sort(events, {}, [](const tp_event &event) { return event.time_ns; });
+	for (const tp_event &event : events)
+		each(event);
+	return lost;
+}
+
+void History::seek_end()
+{
+	for (EventRing &ring : rings_)
+		ring.seek_end();
+}
+
 } // namespace tp

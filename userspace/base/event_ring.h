@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "base/maps.h"
 #include "base/result.h"
@@ -49,6 +51,25 @@ private:
 	void *consumer_ = nullptr; /* the consumer's page */
 	void *producer_ = nullptr; /* the producer's page and the data */
 	uint64_t position_ = 0;
+};
+
+/*
+ * Both rings of a pin directory, for reading. Outcomes that anybody can cause have a ring of their
+ * own. The kernel maps a ring into memory only for those who may write to it.
+ */
+class History
+{
+public:
+	static Result<History> open(const std::string &dir);
+
+	/* As EventRing::read(), in the order of time. */
+	uint64_t read(const std::function<void(const tp_event &)> &each);
+
+	/* Skips the events that are there. */
+	void seek_end();
+
+private:
+	std::vector<EventRing> rings_;
 };
 
 } // namespace tp

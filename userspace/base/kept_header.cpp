@@ -2,28 +2,31 @@
 #include "base/kept_header.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
+
+#include "base/raw_maps.h"
 
 namespace tp
 {
 
-Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size,
+/* What is missing is an empty header, not an error. */
+static Result<std::vector<uint8_t>> result_of(int failed, const char *name,
+					      std::vector<uint8_t> bytes)
+{
+	if (failed == -ENOENT)
+		return std::vector<uint8_t>();
+	if (failed)
+		return system_error("read map", name, failed);
+	return bytes;
+}
+
+Result<std::vector<uint8_t>> read_parts(int map, const char *name, const tp_flow &flow, size_t size,
 					uint64_t kept_ns)
 {
-	std::vector<uint8_t> bytes;
-	tp_header_part part;
+	std::vector<uint8_t> bytes(size);
+	int failed = copy_header_parts(map, flow, kept_ns, bytes.data(), size);
 
-	for (flow.part = 0; flow.part < TP_MAX_PARTS && bytes.size() < size; flow.part++) {
-		int failed = bpf_map_lookup_elem(map, &flow, &part);
-
-		if (failed == -ENOENT || (!failed && kept_ns && part.kept_ns != kept_ns))
-			return std::vector<uint8_t>();
-		if (failed)
-			return system_error("read map", name, failed);
-		bytes.insert(bytes.end(), std::begin(part.header), std::end(part.header));
-	}
-	bytes.resize(std::min(bytes.size(), size));
-	return bytes;
+	return result_of(failed, name, std::move(bytes));
 }
 
 void remove_parts(int map, tp_flow flow)
@@ -35,16 +38,12 @@ void remove_parts(int map, tp_flow flow)
 
 static Result<std::vector<uint8_t>> read_small(int map, const tp_peer &peer)
 {
-	tp_flow flow = flow_of(peer);
-	tp_small_header value;
-	int failed = bpf_map_lookup_elem(map, &flow, &value);
+	std::vector<uint8_t> bytes(
+		std::min<size_t>(peer.header_bytes, sizeof(tp_small_header::header)));
+	int failed = copy_small_header(map, flow_of(peer), peer.established_ns, bytes.data(),
+				       bytes.size());
 
-	if (failed == -ENOENT || (!failed && value.kept_ns != peer.established_ns))
-		return std::vector<uint8_t>();
-	if (failed)
-		return system_error("read map", "tp_headers", failed);
-	return std::vector<uint8_t>(value.header, value.header + std::min((size_t)peer.header_bytes,
-									  sizeof(value.header)));
+	return result_of(failed, "tp_headers", std::move(bytes));
 }
 
 Result<std::vector<uint8_t>> read_header(const std::string &dir, const tp_peer &peer)

@@ -20,7 +20,7 @@ namespace tp
  * the map does not have them, or if they were kept at another time than `kept_ns` (0 means any
  * time).
  */
-Result<std::vector<uint8_t>> read_parts(int map, const char *name, tp_flow flow, size_t size,
+Result<std::vector<uint8_t>> read_parts(int map, const char *name, const tp_flow &flow, size_t size,
 					uint64_t kept_ns = 0);
 /* Removes all parts of the flow. */
 void remove_parts(int map, tp_flow flow);

@@ -4,20 +4,20 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
-#include <ctime>
+#include <vector>
 
 #include <fmt/core.h>
+
+#include "base/bpf_info.h"
 
 namespace tp
 {
 
 Result<Fd> open_map(const std::string &dir, const std::string &name, Access access)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, options);
 	std::string path = dir + "/" + name;
+	int fd = open_pinned(path.c_str(), access == Access::write);
 
-	options.file_flags = access == Access::read ? BPF_F_RDONLY : 0;
-	int fd = bpf_obj_get_opts(path.c_str(), &options);
 	if (fd >= 0)
 		return Fd(fd);
 	if (fd == -ENOENT)
@@ -39,10 +39,9 @@ Result<Fd> open_map(const std::string &dir, const std::string &name, Access acce
 Result<tp_config_entry> read_config(const std::string &dir)
 {
 	Fd map = TP_TRY(open_map(dir, "tp_config", Access::read));
-	tp_config_entry config = {};
-	uint32_t zero = 0;
+	tp_config_entry config;
 
-	if (int failed = bpf_map_lookup_elem(map.get(), &zero, &config))
+	if (int failed = copy_config(map.get(), config))
 		return system_error("read map", dir + "/tp_config", failed);
 	return config;
 }
@@ -68,20 +67,9 @@ Status check_version(const std::string &dir)
 	return success();
 }
 
-#define TP_ADD_COUNTER(member, ...) sum.member += more.member;
-
 void add_counters(tp_counters_entry &sum, const tp_counters_entry &more)
 {
-	for (int i = 0; i < TP_OUT_MAX; i++)
-		sum.outcome[i] += more.outcome[i];
-	for (int i = 0; i < 4; i++)
-		sum.protocol[i] += more.protocol[i];
-	TP_COUNTERS_BESIDE(TP_ADD_COUNTER)
-	for (int i = 0; i < TP_PASSED_MAX; i++)
-		sum.passed_on[i] += more.passed_on[i];
-	for (int i = 0; i < TP_WAITS; i++)
-		sum.header_wait[i] += more.header_wait[i];
-	sum.header_wait_ns += more.header_wait_ns;
+	for_each_counter(sum, more, [](auto &one, uint64_t other) { one += other; });
 }
 
 Result<tp_counters_entry> read_counters(int fd, uint32_t service)
@@ -97,12 +85,21 @@ Result<tp_counters_entry> read_counters(int fd, uint32_t service)
 	return sum;
 }
 
-uint64_t boot_time_ns()
+Result<uint64_t> count_entries(int fd, const std::string &name)
 {
-	timespec now = {};
+	auto about = info_of<bpf_map_info>(fd);
+	uint64_t count = 0;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	if (!about)
+		return system_error("read map", name);
+	std::vector<char> key(about->key_size);
+	int failed = bpf_map_get_next_key(fd, nullptr, key.data());
+	/* for a key that is removed meanwhile the kernel begins again: never more than there is room */
+	for (; !failed && count < about->max_entries; count++)
+		failed = bpf_map_get_next_key(fd, key.data(), key.data());
+	if (failed && failed != -ENOENT)
+		return system_error("read map", name, failed);
+	return count;
 }
 
 } // namespace tp

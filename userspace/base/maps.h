@@ -7,19 +7,18 @@
 
 #include <cstdint>
 #include <cstring>
-#include <optional>
+#include <iterator>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
+#include "base/raw_maps.h"
 #include "base/result.h"
 #include "bpf/abi.h"
 
 namespace tp
 {
-
-inline constexpr const char *default_pin_dir = "/sys/fs/bpf/truepeer";
 
 enum class Access { read, write };
 
@@ -36,26 +35,35 @@ Status check_version(const std::string &dir);
 Result<tp_counters_entry> read_counters(int fd, uint32_t service);
 void add_counters(tp_counters_entry &sum, const tp_counters_entry &more);
 
-uint64_t boot_time_ns();
+/* Calls `each(of one, of other)` for all counters; those of `one` may be changed. */
+template <typename Each>
+void for_each_counter(tp_counters_entry &one, const tp_counters_entry &other, Each each)
+{
+	auto each_of = [&](auto &ours, const auto &theirs) {
+		for (size_t i = 0; i < std::size(ours); i++)
+			each(ours[i], theirs[i]);
+	};
+
+#define TP_EACH_COUNTER(member, ...) each(one.member, other.member);
+	each_of(one.outcome, other.outcome);
+	each_of(one.protocol, other.protocol);
+	each_of(one.passed_on, other.passed_on);
+	each_of(one.header_wait, other.header_wait);
+	each(one.header_wait_ns, other.header_wait_ns);
+	TP_COUNTERS_BESIDE(TP_EACH_COUNTER)
+#undef TP_EACH_COUNTER
+}
 
 /* Fills a text field, which ends with a zero byte. Text that is too long is cut. */
 void copy_text(const std::string &text, std::span<char> to);
 /* Reads such a field. */
-template <size_t Size> std::string text_of(const char (&field)[Size])
+inline std::string text_of(std::span<const char> field)
 {
-	return std::string(field, strnlen(field, Size));
+	return std::string(field.data(), strnlen(field.data(), field.size()));
 }
 
-/* The kernel's information about a program, a map or a link; empty if it gives none. */
-template <typename Info> std::optional<Info> info_of(int fd)
-{
-	Info info = {};
-	uint32_t size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return {};
-	return info;
-}
+/* How many entries any map has, which is found by going from key to key. */
+Result<uint64_t> count_entries(int fd, const std::string &name);
 
 /* Calls `each(key, value)` for the entries of a small map. */
 template <typename Key, typename Value, typename Each>

@@ -3,7 +3,6 @@
 
 #include <bpf/bpf.h>
 
-#include <cstring>
 #include <string>
 
 #include "lib/names.h"
@@ -40,12 +39,9 @@ Result<PolicyRule> parse_policy_rule(std::string_view text, const std::string &w
 
 static tp_policy_key key_of(uint32_t service, const Network &network)
 {
-	tp_policy_key key = {};
+	auto key = network_key<tp_policy_key>(network);
 
-	key.prefixlen = 32 + network.bits;
 	key.service = (uint16_t)service;
-	key.family = (uint16_t)family_of(network);
-	std::memcpy(key.address, network.address.bytes, 16);
 	return key;
 }
 
@@ -56,7 +52,7 @@ Status set_policy(int map, uint32_t service, const Network &network, uint32_t po
 	int failed = bpf_map_update_elem(map, &key, &value, BPF_ANY);
 
 	if (failed)
-		return system_error("set policy", format_network(key.address, network.bits), failed,
+		return system_error("set policy", format_network(network), failed,
 				    failed == -ENOSPC ? "tp_policies is full" : "");
 	return success();
 }
@@ -67,8 +63,7 @@ Result<bool> remove_policy(int map, uint32_t service, const Network &network)
 	int failed = bpf_map_delete_elem(map, &key);
 
 	if (failed && failed != -ENOENT)
-		return system_error("remove policy", format_network(key.address, network.bits),
-				    failed);
+		return system_error("remove policy", format_network(network), failed);
 	return failed == 0;
 }
 

@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,13 @@ std::string printable(std::string_view text);
  * The name in /proc/PID/comm, printable; empty if there is no such process, or it is not visible.
  */
 std::string process_name(pid_t pid);
+
+/*
+ * Calls `each(number, path)` for the entries of a folder whose names are numbers, until it returns
+ * true: those of /proc are the processes.
+ */
+void for_each_number(const std::filesystem::path &folder,
+		     const std::function<bool(pid_t, const std::filesystem::path &)> &each);
 
 } // namespace tp
 

@@ -26,4 +26,17 @@ Result<std::map<uint32_t, Service>> read_services(const std::string &dir)
 	return services;
 }
 
+Result<std::vector<tp_namespace>> read_namespaces(const std::string &dir)
+{
+	std::vector<tp_namespace> spaces;
+	Fd map = TP_TRY(open_map(dir, "tp_namespaces", Access::read));
+
+	TP_TRY(for_each_entry<uint32_t, tp_namespace>(
+		map.get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
+			if (space.cookie) /* otherwise the entry is free */
+				spaces.push_back(space);
+		}));
+	return spaces;
+}
+
 } // namespace tp

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The services, as the programs have them (tp_services). */
+/* The services and their network namespaces, as the programs have them (tp_services, tp_namespaces). */
 #ifndef TP_BASE_SERVICES_H
 #define TP_BASE_SERVICES_H
 
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/address.h"
 #include "base/result.h"
@@ -31,6 +32,9 @@ struct Service {
 
 /* Returns the services pinned in `dir`, by id. */
 Result<std::map<uint32_t, Service>> read_services(const std::string &dir);
+
+/* Returns the network namespaces that the agent with these pins serves or cannot enter. */
+Result<std::vector<tp_namespace>> read_namespaces(const std::string &dir);
 
 } // namespace tp
 

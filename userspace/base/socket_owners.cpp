@@ -68,16 +68,12 @@ void add_process(pid_t pid, Owners &owners)
 
 Owners read_socket_owners()
 {
-	Directory directory(opendir("/proc"));
 	Owners owners;
 
-	while (const dirent *entry = directory ? readdir(directory.get()) : nullptr) {
-		const char *end = entry->d_name + std::strlen(entry->d_name);
-		pid_t pid = 0;
-
-		if (std::from_chars(entry->d_name, end, pid).ptr == end && pid > 0)
-			add_process(pid, owners);
-	}
+	for_each_number("/proc", [&](pid_t pid, const std::filesystem::path &) {
+		add_process(pid, owners);
+		return false;
+	});
 	return owners;
 }
 

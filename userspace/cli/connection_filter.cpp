@@ -2,7 +2,6 @@
 #include "cli/connection_filter.h"
 
 #include <charconv>
-#include <cstring>
 
 namespace tp
 {
@@ -22,16 +21,6 @@ Result<uint64_t> parse_duration(const std::string &text, const char *what)
 			if (*unit == letter && number <= most_seconds / seconds)
 				return number * seconds * 1'000'000'000u;
 	return Error{ ErrorCode::usage, what, text, "not a time", "as in 30s, 5m, 2h or 1d" };
-}
-
-bool is_within(const Network &network, const tp_endpoint &endpoint)
-{
-	uint32_t whole = network.bits / 8, rest = network.bits % 8;
-	const uint8_t *own = network.address.bytes;
-
-	if (endpoint.family != family_of(network) || std::memcmp(endpoint.address, own, whole) != 0)
-		return false;
-	return rest == 0 || (endpoint.address[whole] ^ own[whole]) >> (8 - rest) == 0;
 }
 
 Result<ConnectionFilter> ConnectionFilter::read(const ConnectionOptions &options)
@@ -60,8 +49,8 @@ bool ConnectionFilter::wants(const tp_peer &peer, const std::optional<Listen> &s
 	uint64_t began = peer.syn_ns ? peer.syn_ns : peer.established_ns;
 
 	/* the filter may name a single port of a service with many ports */
-	if (service_ && (!service || !service->overlaps(*service_) ||
-			 peer.local.port < service_->port || peer.local.port > service_->last))
+	if (service_ &&
+	    (!service || !service->overlaps(*service_) || !service_->has_port(peer.local.port)))
 		return false;
 	if (origin_ && (peer.state != TP_PEER_KNOWN || !is_within(*origin_, peer.origin)))
 		return false;

@@ -43,9 +43,6 @@ private:
 /* Reads a number and its unit: s, m, h or d. `what` is the option to be named in the error. */
 Result<uint64_t> parse_duration(const std::string &text, const char *what);
 
-/* An IPv6 network has no IPv4 addresses in it, nor the reverse; neither has AF_UNIX addresses. */
-bool is_within(const Network &network, const tp_endpoint &endpoint);
-
 } // namespace tp
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer connections, truepeer lookup. */
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <set>
 #include <span>
@@ -9,11 +8,14 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/kept_header.h"
 #include "base/maps.h"
+#include "base/number.h"
 #include "bpf/parser/proxy_header.h"
 #include "cli/commands.h"
 #include "cli/connection_filter.h"
+#include "cli/json.h"
 #include "cli/owners.h"
 #include "cli/table.h"
 #include "cli/tlv.h"
@@ -34,11 +36,6 @@ struct Connection {
 	std::optional<Process> process; /* the process that has it, if asked for and visible */
 };
 
-std::string cookie_text(uint64_t cookie)
-{
-	return fmt::format("sk:{:x}", cookie);
-}
-
 /* Adds what only the header itself has: its TLVs, and the paths of AF_UNIX addresses. */
 void put_header(Json &out, const std::vector<uint8_t> &bytes)
 {
@@ -47,14 +44,9 @@ void put_header(Json &out, const std::vector<uint8_t> &bytes)
 	tp_parse(&parser, bytes.data(), (uint32_t)bytes.size());
 	if (parser.header.verdict != TP_ACCEPT)
 		return;
-	if (parser.header.origin.family == TP_FAMILY_UNIX) {
-		out["origin"] = unix_origin(bytes);
-		out["destination"] = unix_destination(bytes);
-	}
-	if (parser.header.address_end)
-		out["tlvs"] = explain_tlvs(
-			Bytes(bytes).subspan(parser.header.address_end,
-					     parser.header.bytes - parser.header.address_end));
+	if (parser.header.origin.family == TP_FAMILY_UNIX)
+		put_unix_paths(out, bytes);
+	put_tlvs(out, parser.header, bytes);
 }
 
 /* A key that does not apply is absent, such as the origin while the header is outstanding. */
@@ -95,7 +87,7 @@ std::string cell(const Json &object, const char *key)
 
 	if (found == object.end())
 		return "-";
-	return found->is_string() ? found->get<std::string>() : found->dump();
+	return plain(*found);
 }
 
 void print(const std::vector<Connection> &connections, bool processes)
@@ -191,18 +183,16 @@ Status add_processes(int pid, std::vector<Connection> &connections)
 Result<uint64_t> parse_cookie(const std::string &text)
 {
 	std::string_view digits = text;
-	uint64_t cookie = 0;
 
 	if (digits.starts_with("sk:"))
 		digits.remove_prefix(3);
 	else if (digits.starts_with("0x"))
 		digits.remove_prefix(2);
-	auto [end, failed] =
-		std::from_chars(digits.data(), digits.data() + digits.size(), cookie, 16);
-	if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size())
+	std::optional<uint64_t> cookie = to_number<uint64_t>(digits, 16);
+	if (!cookie)
 		return Error{ ErrorCode::usage, "lookup", text, "not a socket cookie",
 			      "as ss -e prints it: sk:1a2b" };
-	return cookie;
+	return *cookie;
 }
 
 } // namespace

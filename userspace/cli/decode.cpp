@@ -77,8 +77,7 @@ static unsigned stated_family(const tp_header &header, Bytes bytes)
 static void put_endpoints(Json &out, const tp_header &header, Bytes bytes)
 {
 	if (header.origin.family == TP_FAMILY_UNIX) {
-		out["origin"] = unix_origin(bytes);
-		out["destination"] = unix_destination(bytes);
+		put_unix_paths(out, bytes);
 	} else {
 		out["origin"] = format_endpoint(header.origin);
 		out["destination"] = format_endpoint(header.destination);
@@ -107,9 +106,8 @@ static Json explain(const tp_header &header, Bytes bytes)
 	if (header.bytes &&
 	    (accepted || header.verdict == TP_WAIT || header.reason == TP_OUT_TOO_LONG))
 		out["header_bytes"] = header.bytes;
-	if (header.verdict == TP_ACCEPT && header.address_end)
-		out["tlvs"] = explain_tlvs(
-			bytes.subspan(header.address_end, header.bytes - header.address_end));
+	if (header.verdict == TP_ACCEPT)
+		put_tlvs(out, header, bytes);
 	return out;
 }
 

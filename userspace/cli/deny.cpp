@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/denied.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -58,8 +59,7 @@ Status remove_denied(const std::string &pin_dir, const DenyOptions &what)
 	Progress progress("deny remove", networks.size(), "networks");
 	for (const Network &network : networks) {
 		if (!TP_TRY(remove_denied(map.get(), network, "deny remove")))
-			missing += (missing.empty() ? "" : ", ") +
-				   format_network(network.address.bytes, network.bits);
+			missing += (missing.empty() ? "" : ", ") + format_network(network);
 		progress.step();
 	}
 	if (what.save)

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer events: what became of each connection, as it happens. */
-#include <algorithm>
-#include <cstdio>
 #include <ctime>
-#include <vector>
+#include <map>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/bpf_info.h"
+#include "base/clock.h"
 #include "base/event_ring.h"
+#include "base/files.h"
 #include "base/log.h"
+#include "base/maps.h"
+#include "base/outcomes.h"
+#include "base/services.h"
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/view.h"
 #include "lib/names.h"
 
@@ -21,21 +26,12 @@ using Json = nlohmann::ordered_json;
 
 static constexpr timespec pause_between = { 0, 50'000'000 };
 
-/* The difference between the clock of events and the time of day. */
-static uint64_t realtime_offset()
-{
-	timespec now = {};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - boot_time_ns();
-}
-
 /* A key that does not apply is absent. */
 static Json to_json(const tp_event &event, const std::map<uint32_t, Service> &services)
 {
 	const tp_peer &peer = event.peer;
-	bool refused = event.outcome >= TP_OUT_NO_HEADER;
-	Json out = { { "time", format_time(event.time_ns + realtime_offset()) },
+	bool refused = is_refused(event.outcome);
+	Json out = { { "time", format_time(event.time_ns + realtime_offset_ns()) },
 		     { "outcome", outcome_name(event.outcome) },
 		     { "refused", refused },
 		     { "service", service_text(services, peer.service) } };
@@ -43,7 +39,7 @@ static Json to_json(const tp_event &event, const std::map<uint32_t, Service> &se
 	if (peer.engine)
 		out["engine"] = engine_name(peer.engine);
 	if (event.cookie)
-		out["cookie"] = fmt::format("sk:{:x}", event.cookie);
+		out["cookie"] = cookie_text(event.cookie);
 	if (peer.version) {
 		out["version"] = peer.version;
 		out["command"] = command_name(peer.command);
@@ -71,9 +67,7 @@ static void print_line(const Json &event)
 	for (const char *key :
 	     { "service", "engine", "origin", "proxy", "looks_like", "header_age_us", "cookie" })
 		if (event.contains(key))
-			line += fmt::format(" {}={}", key,
-					    event[key].is_string() ? event[key].get<std::string>() :
-								     event[key].dump());
+			line += fmt::format(" {}={}", key, plain(event[key]));
 	fmt::print("{}\n", line);
 }
 
@@ -81,57 +75,9 @@ static void print_line(const Json &event)
 static uint32_t current_ring(const std::string &pin_dir)
 {
 	Result<Fd> map = open_map(pin_dir, "tp_events", Access::read);
-	auto about = map ? info_of<bpf_map_info>(map->get()) : std::nullopt;
 
-	return about ? about->id : 0;
+	return map ? id_of<bpf_map_info>(map->get()) : 0;
 }
-
-/*
- * The two histories of a pin directory. Outcomes that anybody can cause have a history of their
- * own.
- */
-class History
-{
-public:
-	static Result<History> open(const std::string &pin_dir)
-	{
-		History history;
-
-		for (const char *name : { "tp_events", "tp_events_early" }) {
-			/*
-			 * the kernel maps a ring buffer into memory only for those who may write to
-			 * it
-			 */
-			Fd map = TP_TRY(open_current(pin_dir, name, Access::write));
-
-			EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
-			history.rings_.push_back(std::move(ring));
-		}
-		return history;
-	}
-
-	/*
-	 * Returns the events since the last call in the order of time, and logs how much was
-	 * missed.
-	 */
-	std::vector<tp_event> read()
-	{
-		std::vector<tp_event> events;
-		uint64_t lost = 0;
-
-		for (EventRing &ring : rings_)
-			lost += ring.read([&](const tp_event &event) { events.push_back(event); });
-		if (lost)
-			log("{} bytes of events were overwritten before they could be read", lost);
-		std::stable_sort(
-			events.begin(), events.end(),
-			[](const tp_event &a, const tp_event &b) { return a.time_ns < b.time_ns; });
-		return events;
-	}
-
-private:
-	std::vector<EventRing> rings_;
-};
 
 /* Returns how many outcomes of all services have no event, or 0 if that cannot be read any more. */
 static uint64_t count_withheld(const std::string &pin_dir,
@@ -149,19 +95,17 @@ static uint64_t count_withheld(const std::string &pin_dir,
 	return count;
 }
 
-static void show(const std::vector<tp_event> &events, const ViewOptions &options,
-		 const EventOptions &which, const std::map<uint32_t, Service> &services)
+static void show(const tp_event &event, const ViewOptions &options, const EventOptions &which,
+		 const std::map<uint32_t, Service> &services)
 {
-	for (const tp_event &event : events) {
-		Json object = to_json(event, services);
+	Json object = to_json(event, services);
 
-		if (which.refused && !object["refused"].get<bool>())
-			continue;
-		if (options.json)
-			fmt::print("{}\n", object.dump());
-		else
-			print_line(object);
-	}
+	if (which.refused && !object["refused"].get<bool>())
+		return;
+	if (options.json)
+		fmt::print("{}\n", object.dump());
+	else
+		print_line(object);
 }
 
 /*
@@ -171,6 +115,7 @@ static void show(const std::vector<tp_event> &events, const ViewOptions &options
 static Status show_ring(const ViewOptions &options, const EventOptions &which)
 {
 	uint32_t id = current_ring(options.pin_dir);
+	TP_TRY(check_version(options.pin_dir));
 	History history = TP_TRY(History::open(options.pin_dir));
 	uint64_t withheld = 0;
 
@@ -179,7 +124,10 @@ static Status show_ring(const ViewOptions &options, const EventOptions &which)
 		bool second = round % 20 == 0;
 		bool last = !which.follow || (second && current_ring(options.pin_dir) != id);
 
-		show(history.read(), options, which, services);
+		uint64_t lost = history.read(
+			[&](const tp_event &event) { show(event, options, which, services); });
+		if (lost)
+			log("{} bytes of events were overwritten before they could be read", lost);
 		uint64_t now = second || last ? count_withheld(options.pin_dir, services) : 0;
 		if (now > withheld) {
 			log("{} of connections that were refused before a header are not shown, "
@@ -187,8 +135,7 @@ static Status show_ring(const ViewOptions &options, const EventOptions &which)
 			    count_text(now - withheld, "event"));
 			withheld = now;
 		}
-		if (std::fflush(stdout))
-			return system_error("write", "standard output");
+		TP_TRY(flush_output());
 		if (last)
 			return success();
 		nanosleep(&pause_between, nullptr);

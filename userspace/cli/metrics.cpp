@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* truepeer metrics. */
-#include <cstdio>
 
 #include <fmt/core.h>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "metrics/collector.h"
 
@@ -16,9 +16,7 @@ Status show_metrics(const std::string &pin_dir)
 
 	fmt::print("{}", to_text(families));
 	/* a file that was cut short must not take the place of the last one */
-	if (std::fflush(stdout))
-		return system_error("write", "standard output");
-	return success();
+	return flush_output();
 }
 
 } // namespace tp

@@ -31,8 +31,7 @@ static Result<Json> read_policies(const std::string &pin_dir)
 
 			if (service != services.end())
 				list.push_back({ { "service", service->second.listen() },
-						 { "network", format_network(key.address,
-									     key.prefixlen - 32) },
+						 { "network", format_network(network_of(key)) },
 						 { "policy", policy_name(value.policy) } });
 		}));
 	return list;
@@ -121,8 +120,7 @@ Status drop_policy(const std::string &pin_dir, const std::string &service,
 		any |= removed;
 	}
 	if (!any && !save)
-		return Error{ ErrorCode::not_found, "policy remove",
-			      format_network(where.address.bytes, where.bits),
+		return Error{ ErrorCode::not_found, "policy remove", format_network(where),
 			      "there is no rule for this network", "truepeer policy list" };
 	return success();
 }

@@ -8,7 +8,7 @@
 
 #include <fmt/core.h>
 
-#include "base/maps.h"
+#include "base/clock.h"
 
 namespace tp
 {

@@ -2,13 +2,14 @@
 #include "cli/rates.h"
 
 #include <cmath>
-#include <numeric>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"
+#include "base/clock.h"
 #include "base/maps.h"
+#include "base/outcomes.h"
 #include "base/services.h"
 #include "cli/view.h"
 #include "lib/names.h"
@@ -42,21 +43,11 @@ static uint64_t grown(uint64_t before, uint64_t after)
 	return after >= before ? after - before : after;
 }
 
-#define TP_GROWN(member, ...) out.member = grown(before.member, after.member);
-
 static tp_counters_entry difference(const tp_counters_entry &before, const tp_counters_entry &after)
 {
-	tp_counters_entry out = {};
+	tp_counters_entry out = after;
 
-	for (unsigned i = 0; i < TP_OUT_MAX; i++)
-		out.outcome[i] = grown(before.outcome[i], after.outcome[i]);
-	for (unsigned i = 0; i < std::size(out.protocol); i++)
-		out.protocol[i] = grown(before.protocol[i], after.protocol[i]);
-	for (unsigned i = 0; i < TP_PASSED_MAX; i++)
-		out.passed_on[i] = grown(before.passed_on[i], after.passed_on[i]);
-	for (unsigned i = 0; i < TP_WAITS; i++)
-		out.header_wait[i] = grown(before.header_wait[i], after.header_wait[i]);
-	TP_COUNTERS_BESIDE(TP_GROWN)
+	for_each_counter(out, before, [](auto &now, uint64_t then) { now = grown(then, now); });
 	return out;
 }
 
@@ -78,11 +69,6 @@ static Json named_rates(const __u64 *counts, unsigned first, unsigned end,
 	return out;
 }
 
-static uint64_t sum(const tp_counters_entry &counters, unsigned first, unsigned end)
-{
-	return std::accumulate(counters.outcome + first, counters.outcome + end, (uint64_t)0);
-}
-
 #define TP_BESIDE_RATE(member, name, ...)                                                          \
 	if (counters.member && &counters.member != &counters.connections)                          \
 		beside[name] = per_second(counters.member, seconds);
@@ -98,11 +84,9 @@ static Json rates_of(const tp_counters_entry &counters, uint64_t pending, double
 	TP_COUNTERS_BESIDE(TP_BESIDE_RATE)
 	return { { "pending", pending },
 		 { "begun", per_second(counters.connections, seconds) },
-		 { "accepted",
-		   per_second(sum(counters, TP_OUT_NONE + 1, TP_OUT_PASSED_USE), seconds) },
-		 { "passed",
-		   per_second(sum(counters, TP_OUT_PASSED_USE, TP_OUT_NO_HEADER), seconds) },
-		 { "refused", per_second(sum(counters, TP_OUT_NO_HEADER, TP_OUT_MAX), seconds) },
+		 { "accepted", per_second(count_outcomes(counters, is_accepted), seconds) },
+		 { "passed", per_second(count_outcomes(counters, is_passed), seconds) },
+		 { "refused", per_second(count_outcomes(counters, is_refused), seconds) },
 		 { "outcomes", named_rates(counters.outcome, TP_OUT_NONE + 1, TP_OUT_MAX,
 					   outcome_name, seconds) },
 		 { "no_header",
@@ -117,12 +101,10 @@ static Json rates_of(const tp_counters_entry &counters, uint64_t pending, double
 Json rates_between(const CountSample &before, const CountSample &after)
 {
 	double seconds = std::max((double)(after.time_ns - before.time_ns) / 1e9, 1e-9);
-	timespec now = {};
 	tp_counters_entry total = {};
 	uint64_t pending = 0;
 	Json services = Json::array();
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	for (const auto &[listen, counters] : after.services) {
 		auto old = before.services.find(listen);
 		uint64_t waiting = pending_connections(counters);
@@ -136,8 +118,7 @@ Json rates_between(const CountSample &before, const CountSample &after)
 		add_counters(total, more);
 		pending += waiting;
 	}
-	Json out = { { "time",
-		       format_time((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) },
+	Json out = { { "time", format_time(realtime_ns()) },
 		     { "seconds", std::round(seconds * 1000) / 1000 },
 		     { "agent", after.agent ? "running" : "stopped" },
 		     { "connections", after.live } };

@@ -17,6 +17,7 @@
 
 #include "agent/setup.h"
 #include "base/fd.h"
+#include "base/files.h"
 #include "base/maps.h"
 #include "base/policy.h"
 #include "cli/config_file.h"
@@ -54,7 +55,7 @@ Status read_list(const toml::table &document, const char *name, const std::strin
 	return success();
 }
 
-Result<Saved> read_file(const std::string &file)
+Result<Saved> read_saved_file(const std::string &file)
 {
 	toml::table document;
 	Saved saved;
@@ -121,16 +122,10 @@ Status write_file(const std::string &file, const std::string &text)
 
 	if (!fd)
 		return system_error("save", fresh);
-	for (size_t done = 0; done < text.size();) {
-		ssize_t count = write(fd.get(), text.data() + done, text.size() - done);
-
-		if (count < 0) {
-			Error error = system_error("save", fresh);
-
-			unlink(fresh.c_str());
-			return error;
-		}
-		done += (size_t)count;
+	if (!write_all(fd.get(), text)) {
+		Error error = system_error("save", fresh);
+		unlink(fresh.c_str());
+		return error;
 	}
 	if (fsync(fd.get()) || rename(fresh.c_str(), file.c_str())) {
 		Error error = system_error("save", file);
@@ -164,7 +159,7 @@ template <typename Change> Status change_file(const std::string &config, Change 
 	if (!lock || flock(lock.get(), LOCK_EX))
 		return system_error("save", config);
 	std::string file = saved_file(config);
-	Saved saved = TP_TRY(read_file(file)), before = saved;
+	Saved saved = TP_TRY(read_saved_file(file)), before = saved;
 	bool was_right = bool(check_whole(config));
 
 	change(saved);
@@ -206,7 +201,7 @@ std::string saved_file(const std::string &config)
 
 Status read_saved(const std::string &config, RunOptions &run)
 {
-	Saved saved = TP_TRY(read_file(saved_file(config)));
+	Saved saved = TP_TRY(read_saved_file(saved_file(config)));
 
 	add_policies(saved, run);
 	for (ServiceOptions &service : run.services)
@@ -231,7 +226,7 @@ Result<std::string> config_of_agent(const std::string &pin_dir)
 Status save_policy(const std::string &config, const std::string &service, const Network &network,
 		   const std::string &policy)
 {
-	std::string text = format_network(network.address.bytes, network.bits);
+	std::string text = format_network(network);
 
 	return change_file(config,
 			   [&](Saved &saved) { saved.policies[{ service, text }] = policy; });
@@ -241,7 +236,7 @@ Status save_denied(const std::string &config, const std::vector<Network> &networ
 {
 	return change_file(config, [&](Saved &saved) {
 		for (const Network &network : networks) {
-			std::string text = format_network(network.address.bytes, network.bits);
+			std::string text = format_network(network);
 
 			(denied ? saved.denied : saved.allowed).insert(text);
 			(denied ? saved.allowed : saved.denied).erase(text);

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"
+#include "base/bpf_info.h"
+#include "base/clock.h"
 #include "base/maps.h"
 #include "base/version.h"
 #include "cli/commands.h"
@@ -42,7 +44,7 @@ static Result<std::map<uint32_t, Json>> read_networks(const std::string &dir)
 
 	TP_TRY(for_each_entry<tp_policy_key, tp_policy_value>(
 		map.get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
-			networks[key.service][format_network(key.address, key.prefixlen - 32)] =
+			networks[key.service][format_network(network_of(key))] =
 				policy_name(v.policy);
 		}));
 	return networks;
@@ -110,22 +112,17 @@ static Json service_json(const Service &service, const tp_counters_entry &counte
 }
 
 /* Returns the program behind a pinned link. Only root may open links. */
-static Json link_json(const std::string &dir, const char *name)
+static Json link_json(const std::string &dir, const std::string &name)
 {
 	Json out = { { "link", name } };
-	Fd link(bpf_obj_get((dir + "/" + name).c_str()));
+	auto about = pinned_link(dir, name);
 
-	if (!link) {
+	if (!about) {
 		out["attached"] = errno == ENOENT ? Json(false) : Json();
 		return out;
 	}
-	auto about = info_of<bpf_link_info>(link.get());
-	if (!about)
-		return out;
-	if (std::string_view(name).starts_with("link_tcx_") ||
-	    std::string_view(name).starts_with("link_translate_")) {
-		/* the first word of bpf_link_info's tcx, which libbpf 1.1's headers do not have */
-		uint32_t interface = (uint32_t)about->cgroup.cgroup_id;
+	if (is_tc_link(name)) {
+		uint32_t interface = tc_interface(*about);
 
 		out["attached"] = interface != 0; /* 0: the interface has gone */
 		out["interface"] = interface;
@@ -146,11 +143,11 @@ static Json programs_json(const std::string &dir)
 {
 	Json list = Json::array();
 
-	for (const char *name : { "link_gate", "link_sockops", "link_peername4", "link_peername6" })
-		list.push_back(link_json(dir, name));
+	for (const char *name : cgroup_links)
+		list.push_back(link_json(dir, fmt::format("link_{}", name)));
 	for (const char *prefix : { "link_getsockopt", "link_tcx_", "link_translate_" })
 		for (const std::string &name : link_names(dir, prefix))
-			list.push_back(link_json(dir, name.c_str()));
+			list.push_back(link_json(dir, name));
 	return list;
 }
 
@@ -305,12 +302,11 @@ static Status check_running(const std::string &pin_dir)
 	if (!running_agent(pin_dir))
 		return Error{ ErrorCode::not_running, "status", pin_dir, "no agent is running" };
 	tp_config_entry config = TP_TRY(read_config(pin_dir));
-	uint64_t now = boot_time_ns();
 
-	if (config.alive_ns && now > config.alive_ns + TP_ALIVE_TIMEOUT_NS)
+	if (config.alive_ns && boot_time_ns() > config.alive_ns + TP_ALIVE_TIMEOUT_NS)
 		return Error{ ErrorCode::not_running, "status", pin_dir,
 			      fmt::format("the agent has shown no sign of life for {} s",
-					  (now - config.alive_ns) / 1'000'000'000) };
+					  seconds_since(config.alive_ns)) };
 	return success();
 }
 

@@ -8,8 +8,10 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/maps.h"
 #include "base/process.h"
+#include "base/services.h"
 #include "lib/names.h"
 
 namespace tp
@@ -25,7 +27,7 @@ void add_configuration(const tp_config_entry &config, Json &out)
 				 { "reloads", config.reloads } };
 	if (config.reloads)
 		out["configuration"]["last_reload"] = {
-			{ "seconds_ago", (boot_time_ns() - config.reload_ns) / 1000000000u },
+			{ "seconds_ago", seconds_since(config.reload_ns) },
 			{ "refused", config.reload_failed != 0 },
 			{ "text", text_of(config.reload_text) },
 		};
@@ -55,7 +57,7 @@ void add_left(const tp_service &service, const tp_counters_entry &counters, Json
 	if (service.passed_on)
 		out["last_left_by_handshake"] = {
 			{ "reason", passed_on_reason(service.passed_on) },
-			{ "seconds_ago", (boot_time_ns() - service.passed_on_ns) / 1000000000u },
+			{ "seconds_ago", seconds_since(service.passed_on_ns) },
 		};
 }
 
@@ -99,25 +101,19 @@ static void add_found(const std::string &dir, const tp_namespace &space, Json &o
 
 Result<Json> namespaces_json(const std::string &dir)
 {
-	Fd map = TP_TRY(open_map(dir, "tp_namespaces", Access::read));
 	Json list = Json::array();
 
-	TP_TRY(for_each_entry<uint32_t, tp_namespace>(
-		map.get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
-			if (!space.cookie) /* a free entry */
-				return;
-			list.push_back(
-				{ { "name", std::string(space.name,
-							strnlen(space.name, sizeof(space.name))) },
-				  { "cookie", space.cookie },
-				  { "state", space.state == TP_NAMESPACE_GONE   ? "gone" :
-					     space.state == TP_NAMESPACE_CLOSED ? "closed" :
-										  "entered" },
-				  { "seconds", (boot_time_ns() - space.since_ns) / 1000000000u },
-				  { "times_entered", space.entered } });
-			if (space.inode)
-				add_found(dir, space, list.back());
-		}));
+	for (const tp_namespace &space : TP_TRY(read_namespaces(dir))) {
+		list.push_back({ { "name", text_of(space.name) },
+				 { "cookie", space.cookie },
+				 { "state", space.state == TP_NAMESPACE_GONE   ? "gone" :
+					    space.state == TP_NAMESPACE_CLOSED ? "closed" :
+										 "entered" },
+				 { "seconds", seconds_since(space.since_ns) },
+				 { "times_entered", space.entered } });
+		if (space.inode)
+			add_found(dir, space, list.back());
+	}
 	return list;
 }
 

@@ -14,6 +14,8 @@
 
 #include <fmt/core.h>
 
+#include "base/files.h"
+
 namespace tp
 {
 
@@ -36,19 +38,6 @@ bool wants_colours()
 	const char *no_color = std::getenv("NO_COLOR");
 
 	return isatty(STDOUT_FILENO) && (!no_color || !*no_color);
-}
-
-/* All of it; false if nobody reads any more. */
-static bool put(const std::string &text)
-{
-	for (size_t done = 0; done < text.size();) {
-		ssize_t written = write(STDOUT_FILENO, text.data() + done, text.size() - done);
-
-		if (written < 0 && errno != EINTR && errno != EAGAIN)
-			return false;
-		done += written > 0 ? (size_t)written : 0;
-	}
-	return true;
 }
 
 Result<Terminal> Terminal::open(bool draw)
@@ -90,7 +79,7 @@ void Terminal::enter()
 	mode.c_cc[VTIME] = 0;
 	if (keys_)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &mode);
-	put(enter_sequence);
+	write_all(STDOUT_FILENO, enter_sequence);
 	entered_ = true;
 }
 
@@ -98,7 +87,7 @@ void Terminal::leave()
 {
 	if (!std::exchange(entered_, false))
 		return;
-	put(leave_sequence);
+	write_all(STDOUT_FILENO, leave_sequence);
 	if (keys_)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
 }
@@ -141,13 +130,13 @@ Status Terminal::show(const std::string &text)
 	size_t rows = 0;
 
 	if (!screen_) {
-		if (!put(text))
+		if (!write_all(STDOUT_FILENO, text))
 			return system_error("write", "standard output");
 		return success();
 	}
 	for (std::string line; rows < room.rows && std::getline(lines, line); rows++)
 		out += fmt::format("{}{}\x1b[K", rows ? "\r\n" : "", cut_line(line, room.columns));
-	if (!put(out + "\x1b[J"))
+	if (!write_all(STDOUT_FILENO, out + "\x1b[J"))
 		return system_error("write", "standard output");
 	return success();
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "cli/json.h"
 #include "lib/tlv_types.h"
 
 namespace tp
@@ -90,18 +91,12 @@ std::string format_unix_path(Bytes block)
 	return text;
 }
 
-/* The size of the address block, which is 2 x 108 bytes behind the first 16. */
-static constexpr size_t unix_start = 16;
-static constexpr size_t unix_path = 108;
-
-std::string unix_origin(Bytes header)
+void put_unix_paths(Json &out, Bytes header)
 {
-	return "unix:" + format_unix_path(header.subspan(unix_start, unix_path));
-}
+	Bytes paths = header.subspan(paths_start, 2 * path_size);
 
-std::string unix_destination(Bytes header)
-{
-	return "unix:" + format_unix_path(header.subspan(unix_start + unix_path, unix_path));
+	out["origin"] = "unix:" + format_unix_path(paths.first(path_size));
+	out["destination"] = "unix:" + format_unix_path(paths.last(path_size));
 }
 
 static void put_bytes(Json &out, Bytes value)
@@ -205,6 +200,14 @@ Json explain_tlvs(Bytes bytes)
 	return explain(bytes, false);
 }
 
+void put_tlvs(Json &out, const tp_header &header, Bytes bytes)
+{
+	size_t from = header.address_end;
+
+	if (from)
+		out["tlvs"] = explain_tlvs(bytes.subspan(from, header.bytes - from));
+}
+
 std::vector<std::string> tlv_lines(const Json &tlvs, const std::string &prefix)
 {
 	std::vector<std::string> lines;
@@ -215,8 +218,7 @@ std::vector<std::string> tlv_lines(const Json &tlvs, const std::string &prefix)
 			(tlv.contains("name") ? tlv["name"] : tlv["type"]).get<std::string>();
 		const Json &value = tlv["value"];
 
-		lines.push_back(name + ": " +
-				(value.is_string() ? value.get<std::string>() : value.dump()));
+		lines.push_back(name + ": " + plain(value));
 		if (tlv.contains("tlvs"))
 			for (std::string &line : tlv_lines(tlv["tlvs"], name + "."))
 				lines.push_back(std::move(line));

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/rates.h"
 #include "cli/table.h"
@@ -150,9 +151,7 @@ Status show_once(const ViewOptions &options, std::chrono::duration<double> inter
 	Json out = rates_between(before, after);
 	std::string text = options.json ? out.dump() + "\n" : to_text(out, false, 0);
 	fmt::print("{}", wants_colours() && !options.json ? colour(text) : text);
-	if (std::fflush(stdout))
-		return system_error("write", "standard output");
-	return success();
+	return flush_output();
 }
 
 /* Goes on while there is no agent, and when the next one starts. */

@@ -6,16 +6,18 @@
 #include <signal.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
-#include <memory>
+#include <map>
+#include <optional>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/event_ring.h"
+#include "base/files.h"
 #include "base/log.h"
+#include "base/ring_buffer.h"
 #include "base/services.h"
 #include "cli/commands.h"
 #include "cli/view.h"
@@ -121,12 +123,7 @@ public:
 	static Status run(const ViewOptions &view, const TraceOptions &options);
 
 private:
-	struct FreeRing {
-		void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
-	};
-
 	Status begin(const tp_trace_filter &wanted);
-	Status open_events();
 	void show_packet(const tp_traced_entry &record);
 	void show_events();
 	Status follow(uint64_t until);
@@ -136,9 +133,8 @@ private:
 	Address client_;
 	uint64_t offset_ = 0; /* between the programs' clock and the time of day */
 	Fd filter_, packets_;
-	std::unique_ptr<ring_buffer, FreeRing> ring_;
-	std::vector<Fd> event_maps_;
-	std::vector<EventRing> events_;
+	RingBuffer ring_;
+	std::optional<History> history_;
 	std::map<uint32_t, Service> services_;
 };
 
@@ -166,43 +162,28 @@ void Trace::show_packet(const tp_traced_entry &record)
 /* The outcomes of the client's connections. */
 void Trace::show_events()
 {
-	for (EventRing &ring : events_)
-		ring.read([&](const tp_event &event) {
-			const tp_endpoint &proxy = event.peer.proxy;
+	history_->read([&](const tp_event &event) {
+		const tp_endpoint &proxy = event.peer.proxy;
 
-			if (std::memcmp(proxy.address, client_.bytes, sizeof(client_.bytes)))
-				return;
-			Json line = { { "time", format_time(event.time_ns + offset_) },
-				      { "from", format_endpoint(proxy) },
-				      { "to", format_endpoint(event.peer.local) },
-				      { "outcome", outcome_name(event.outcome) },
-				      { "service", service_text(services_, event.peer.service) } };
-			if (event.peer.version)
-				line["origin"] = format_endpoint(event.peer.origin);
-			if (view_.json)
-				fmt::print("{}\n", line.dump());
-			else
-				fmt::print("{} {} > {}: {}{}\n", line["time"].get<std::string>(),
-					   line["from"].get<std::string>(),
-					   line["to"].get<std::string>(),
-					   line["outcome"].get<std::string>(),
-					   line.contains("origin") ?
-						   ", origin " + line["origin"].get<std::string>() :
-						   "");
-		});
-}
-
-Status Trace::open_events()
-{
-	for (const char *name : { "tp_events", "tp_events_early" }) {
-		Fd map = TP_TRY(open_current(view_.pin_dir, name, Access::write));
-		EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
-
-		ring.seek_end();
-		events_.push_back(std::move(ring));
-		event_maps_.push_back(std::move(map));
-	}
-	return success();
+		if (std::memcmp(proxy.address, client_.bytes, sizeof(client_.bytes)))
+			return;
+		Json line = { { "time", format_time(event.time_ns + offset_) },
+			      { "from", format_endpoint(proxy) },
+			      { "to", format_endpoint(event.peer.local) },
+			      { "outcome", outcome_name(event.outcome) },
+			      { "service", service_text(services_, event.peer.service) } };
+		if (event.peer.version)
+			line["origin"] = format_endpoint(event.peer.origin);
+		if (view_.json)
+			fmt::print("{}\n", line.dump());
+		else
+			fmt::print("{} {} > {}: {}{}\n", line["time"].get<std::string>(),
+				   line["from"].get<std::string>(), line["to"].get<std::string>(),
+				   line["outcome"].get<std::string>(),
+				   line.contains("origin") ?
+					   ", origin " + line["origin"].get<std::string>() :
+					   "");
+	});
 }
 
 /* What an earlier trace has left in the buffer is not shown. */
@@ -239,8 +220,7 @@ Status Trace::follow(uint64_t until)
 		if (got < 0 && got != -EINTR)
 			return system_error("read", "ring buffer tp_traced", got);
 		show_events();
-		if (std::fflush(stdout))
-			return system_error("write", "standard output");
+		TP_TRY(flush_output());
 	}
 	return success();
 }
@@ -268,10 +248,9 @@ Status Trace::run(const ViewOptions &view, const TraceOptions &options)
 	trace.filter_ = TP_TRY(open_current(view.pin_dir, "tp_trace", Access::write));
 	trace.packets_ = TP_TRY(open_current(view.pin_dir, "tp_traced", Access::write));
 	trace.services_ = TP_TRY(read_services(view.pin_dir));
-	TP_TRY(trace.open_events());
-	timespec now = {};
-	clock_gettime(CLOCK_REALTIME, &now);
-	trace.offset_ = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - boot_time_ns();
+	trace.history_ = TP_TRY(History::open(view.pin_dir));
+	trace.history_->seek_end();
+	trace.offset_ = realtime_offset_ns();
 	signal(SIGINT, note_signal);
 	signal(SIGTERM, note_signal);
 	wanted.until_ns = boot_time_ns() + options.seconds * 1000000000ull;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/view.h"
 
-#include <ctime>
-
 #include <fmt/core.h>
 
 #include "agent/load/pins.h"
@@ -31,21 +29,15 @@ std::string service_text(const std::map<uint32_t, Service> &services, uint32_t i
 	return found == services.end() ? fmt::format("#{}", id) : found->second.listen();
 }
 
+std::string cookie_text(uint64_t cookie)
+{
+	return fmt::format("sk:{:x}", cookie);
+}
+
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access)
 {
 	TP_TRY(check_version(pin_dir));
 	return open_map(pin_dir, map, access);
-}
-
-std::string format_time(uint64_t realtime_ns)
-{
-	time_t seconds = (time_t)(realtime_ns / 1000000000u);
-	char text[32];
-	tm parts;
-
-	gmtime_r(&seconds, &parts);
-	std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-	return fmt::format("{}.{:06}Z", text, realtime_ns % 1000000000u / 1000);
 }
 
 } // namespace tp

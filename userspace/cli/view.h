@@ -23,11 +23,11 @@ Result<std::vector<std::string>> find_dirs(const std::string &pin_dir);
 /* What a service listens on, or #ID for a service that is gone. */
 std::string service_text(const std::map<uint32_t, Service> &services, uint32_t id);
 
+/* As ss -e prints it. */
+std::string cookie_text(uint64_t cookie);
+
 /* Returns the pin directory in use, for commands that change something there. */
 Result<Fd> open_current(const std::string &pin_dir, const char *map, Access access);
-
-/* The time in UTC, as in 2026-04-27T08:15:30.123456Z. */
-std::string format_time(uint64_t realtime_ns);
 
 } // namespace tp
 

@@ -13,6 +13,7 @@
 #include "agent/load/host.h"
 #include "agent/load/pins.h"
 #include "agent/setup.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
 #include "base/process.h"
 #include "cli/config_file.h"
@@ -93,7 +94,7 @@ static Status read_pinned_services(Context &context)
 		map.get(), "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			if (key.port == value.first_port)
 				context.services.push_back(
-					{ key, value, space_of(context, key.netns) });
+					{ { key, value }, space_of(context, key.netns) });
 		}));
 	std::ranges::sort(context.services, {}, [](const ServedAt &s) { return s.value.id; });
 	return success();
@@ -104,8 +105,7 @@ static Status read_pins(Context &context)
 	TP_TRY(check_version(context.pin_dir));
 	context.config = TP_TRY(read_config(context.pin_dir));
 	Fd map = TP_TRY(open_map(context.pin_dir, "tp_config", Access::read));
-	if (auto info = info_of<bpf_map_info>(map.get()))
-		context.config_id = info->id;
+	context.config_id = id_of<bpf_map_info>(map.get());
 	if (context.agent > 0) {
 		/* the agent's own namespace may be another one than this process's */
 		Result<Namespace> space =
@@ -122,7 +122,7 @@ static Status read_pins(Context &context)
 
 static void add_service(Context &context, const Listen &listen, uint64_t timeout_ns)
 {
-	ServedAt service = { {}, {}, 0 };
+	ServedAt service = {};
 
 	service.key.netns = context.spaces.front().cookie;
 	service.key.port = service.value.first_port = listen.port;
@@ -189,6 +189,21 @@ Result<Context> gather(const DoctorOptions &options)
 	}
 	read_configuration(context);
 	return context;
+}
+
+void for_each_counted(const Context &context, Findings &findings,
+		      const std::function<void(const ServedAt &, const tp_counters_entry &)> &each)
+{
+	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
+
+	if (!map)
+		return findings.skip(map.error());
+	for (const ServedAt &service : context.distinct_services()) {
+		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
+
+		if (counters)
+			each(service, *counters);
+	}
 }
 
 } // namespace tp

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "agent/watch/namespace.h"
 #include "base/address.h"
 #include "base/result.h"
+#include "base/services.h"
 #include "bpf/abi.h"
 #include "doctor/doctor.h"
 
@@ -58,20 +60,11 @@ private:
 };
 
 /* A service in one network namespace. */
-struct ServedAt {
-	tp_service_key key; /* with its first port */
-	tp_service value;
-	size_t space; /* index into Context::spaces, or no_space */
+struct ServedAt : Service { /* the key has its first port */
+	size_t space;       /* index into Context::spaces, or no_space */
 
-	std::string text() const
-	{
-		return format_service(key.address, value.first_port, value.last_port);
-	}
 	bool is_range() const { return value.first_port != value.last_port; }
-	bool has_port(uint16_t port) const
-	{
-		return port >= value.first_port && port <= value.last_port;
-	}
+	bool has_port(uint16_t port) const { return address().has_port(port); }
 };
 inline constexpr size_t no_space = SIZE_MAX;
 
@@ -100,6 +93,10 @@ struct Context {
 };
 
 Result<Context> gather(const DoctorOptions &options);
+
+/* Calls `each` for the services, each once, whose counters can be read; skips the check if none can. */
+void for_each_counted(const Context &context, Findings &findings,
+		      const std::function<void(const ServedAt &, const tp_counters_entry &)> &each);
 
 } // namespace tp
 

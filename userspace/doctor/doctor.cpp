@@ -2,11 +2,10 @@
 /* truepeer doctor. */
 #include "doctor/doctor.h"
 
-#include <cstdio>
-
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "base/version.h"
 #include "doctor/checks.h"
 #include "doctor/examination.h"
@@ -138,8 +137,7 @@ Result<int> run_doctor(const DoctorOptions &options)
 	if (options.verbose && !options.json)
 		for (const Json &check : done.json["checks"])
 			print_check(check);
-	if (std::fflush(stdout))
-		return system_error("write", "standard output");
+	TP_TRY(flush_output());
 	return done.is_healthy ? 0 : 1;
 }
 

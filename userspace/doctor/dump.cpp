@@ -6,14 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <string_view>
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/files.h"
 #include "base/version.h"
 #include "doctor/doctor.h"
 
@@ -51,28 +51,17 @@ static Status write_file(const Fd &dir, const std::string &path, const char *nam
 
 	if (!fd)
 		return system_error("make file", path + "/" + name);
-	while (!content.empty()) {
-		ssize_t written = write(fd.get(), content.data(), content.size());
-
-		if (written < 0)
-			return system_error("write", path + "/" + name);
-		content.remove_prefix((size_t)written);
-	}
+	if (!write_all(fd.get(), content))
+		return system_error("write", path + "/" + name);
 	return success();
 }
 
 static std::string readme(const DumpOptions &options)
 {
-	time_t now = time(nullptr);
-	char when[32];
-	tm parts;
-
-	gmtime_r(&now, &parts);
-	std::strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts);
 	std::string text = fmt::format(
 		"What truepeer {} found on this host at {}, pins in {}.\n\n"
 		"No file has payload or a header of a connection. {}\n\n",
-		version(), when, options.pin_dir,
+		version(), format_second(realtime_ns()), options.pin_dir,
 		options.with_addresses ?
 			"Addresses of clients and proxies are in it (--with-addresses)." :
 			"Addresses of clients and proxies were left out (ADDRESS), and so were the "
@@ -102,9 +91,7 @@ Status write_dump(const DumpOptions &options)
 	}
 	fmt::print("wrote {} files to {}; README names them\n", std::size(dump_files) + 1,
 		   options.dir);
-	if (std::fflush(stdout))
-		return system_error("write", "standard output");
-	return success();
+	return flush_output();
 }
 
 } // namespace tp

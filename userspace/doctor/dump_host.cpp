@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
@@ -14,10 +13,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/address.h"
+#include "base/files.h"
 #include "base/version.h"
 #include "doctor/examination.h"
 #include "doctor/command.h"
 #include "doctor/dump.h"
+#include "doctor/ruleset.h"
 #include "doctor/sockets.h"
 
 namespace tp
@@ -26,20 +27,13 @@ namespace tp
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-static std::string slurp(const fs::path &path)
-{
-	std::ifstream file(path);
-
-	return { std::istreambuf_iterator<char>(file), {} };
-}
-
 Result<std::string> dump_host(const DumpJob &)
 {
 	std::string text = fmt::format("truepeer {}\n", version());
 
 	for (const char *path : { "/proc/version", "/proc/cmdline", "/etc/os-release",
 				  "/proc/uptime", "/proc/loadavg", "/proc/meminfo" })
-		text += fmt::format("\n== {}\n{}", path, slurp(path));
+		text += fmt::format("\n== {}\n{}", path, read_file(path).value_or(""));
 	return text + fmt::format("\n== processors\n{}\n", sysconf(_SC_NPROCESSORS_CONF));
 }
 
@@ -50,12 +44,13 @@ Result<std::string> dump_agent(const DumpJob &job)
 					   "no agent runs, or it is not visible here; "
 					   "its programs are at work\n" :
 					   "no agent runs\n");
-	fs::path process = fmt::format("/proc/{}", job.context.agent);
-	std::string line = slurp(process / "cmdline");
+	std::string process = fmt::format("/proc/{}", job.context.agent);
+	std::string line = read_file(process + "/cmdline").value_or("");
 	std::replace(line.begin(), line.end(), '\0', ' ');
 	std::string text = fmt::format("== command line\n{}\n", line);
 	for (const char *file : { "status", "limits", "cgroup" })
-		text += fmt::format("\n== {}\n{}", file, slurp(process / file));
+		text += fmt::format("\n== {}\n{}", file,
+				    read_file(process + "/" + file).value_or(""));
 	return text;
 }
 
@@ -114,7 +109,7 @@ static void mask_rules(Json &value)
 
 Result<std::string> dump_firewall(const DumpJob &job)
 {
-	std::string listed = TP_TRY(run_program({ "nft", "-j", "list", "ruleset" }));
+	std::string listed = TP_TRY(list_nft_ruleset());
 
 	if (job.with_addresses)
 		return listed;
@@ -132,8 +127,7 @@ Result<std::string> dump_iptables(const DumpJob &job)
 	static const std::regex source(R"( -s \S+)");
 	std::string text;
 
-	for (const char *tool : { "iptables-save", "ip6tables-save", "iptables-legacy-save",
-				  "ip6tables-legacy-save" }) {
+	for (const char *tool : iptables_tools) {
 		Result<std::string> listed = run_program({ tool });
 
 		text += fmt::format("== {}\n", tool);
@@ -221,7 +215,7 @@ Result<std::string> dump_listeners(const DumpJob &job)
 	for (const Namespace &space : job.context.spaces) {
 		Result<Inside> inside = Inside::enter(space);
 		Result<std::vector<Listener>> all =
-			inside ? find_listeners() : Result<std::vector<Listener>>(inside.error());
+			inside ? read_listeners() : Result<std::vector<Listener>>(inside.error());
 		Json object = { { "namespace", space.name.empty() ? "own" : space.name },
 				{ "cookie", space.cookie } };
 

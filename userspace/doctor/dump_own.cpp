@@ -4,9 +4,6 @@
 #include <sys/stat.h>
 
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -14,7 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/load/pins.h"
+#include "base/bpf_info.h"
+#include "base/files.h"
 #include "base/maps.h"
+#include "cli/tlv.h"
 #include "doctor/examination.h"
 #include "doctor/command.h"
 #include "doctor/dump.h"
@@ -25,7 +25,6 @@
 namespace tp
 {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 /* ---- what other commands say ---------------------------------------------------------- */
@@ -59,9 +58,8 @@ Result<std::string> dump_config(const DumpJob &job)
 		return std::string("# there is no configuration file\n");
 	if (!job.with_addresses)
 		return std::string("# left out, because --with-addresses was not given\n");
-	std::ifstream file(job.context.config_file);
-	std::string text{ std::istreambuf_iterator<char>(file), {} };
-	return "# " + job.context.config_file + "\n" + text;
+	return "# " + job.context.config_file + "\n" +
+	       read_file(job.context.config_file).value_or("");
 }
 
 Result<std::string> dump_doctor(const DumpJob &job)
@@ -105,11 +103,6 @@ Result<std::string> dump_denied(const DumpJob &job)
 
 /* ---- connections ---------------------------------------------------------------------- */
 
-static const char *peer_state_name(uint8_t state)
-{
-	return state == TP_PEER_KNOWN ? "known" : state == TP_PEER_REFUSED ? "refused" : "closed";
-}
-
 Result<std::string> dump_connections(const DumpJob &job)
 {
 	Fd origins = TP_TRY(open_map(job.context.pin_dir, "tp_origins", Access::read));
@@ -120,7 +113,7 @@ Result<std::string> dump_connections(const DumpJob &job)
 	std::map<uint32_t, std::string> services;
 
 	for (const ServedAt &service : job.context.services)
-		services[service.value.id] = service.text();
+		services[service.value.id] = service.listen();
 	TP_TRY(live.all(origins.get(), "tp_origins", [&](const uint64_t &, const tp_peer &peer) {
 		counts[fmt::format("{} {} {} version {}", services[peer.service],
 				   engine_name(peer.engine), peer_state_name(peer.state),
@@ -146,13 +139,10 @@ Result<std::string> dump_programs(const DumpJob &job)
 
 		if (!info)
 			continue;
-		std::string tag;
-		for (uint8_t byte : info->tag)
-			tag += fmt::format("{:02x}", byte);
 		list.push_back({ { "id", id },
 				 { "name", info->name },
 				 { "type", info->type },
-				 { "tag", tag },
+				 { "tag", to_hex(info->tag) },
 				 { "own", is_own_program(job.context, id) },
 				 { "instructions", info->verified_insns },
 				 { "bytes_translated", info->xlated_prog_len },
@@ -178,10 +168,7 @@ template <typename Each> static void for_each_pin(const DumpJob &job, Each each)
 
 static bool is_kind(int fd, const char *kind)
 {
-	std::error_code failed;
-
-	return fs::read_symlink(fmt::format("/proc/self/fd/{}", fd), failed).string().find(kind) !=
-	       std::string::npos;
+	return path_of(fd).value_or("").find(kind) != std::string::npos;
 }
 
 Result<std::string> dump_maps(const DumpJob &job)
@@ -256,8 +243,6 @@ Result<std::string> dump_links(const DumpJob &job)
 
 static void list_pins(const std::string &dir, std::string &text)
 {
-	std::error_code failed;
-
 	text += dir + "\n";
 	for (const std::string &name : link_names(dir, "")) {
 		struct stat about;

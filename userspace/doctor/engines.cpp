@@ -2,11 +2,10 @@
 /* Checks which engine serves, and why it is not a better one. */
 #include <bpf/bpf.h>
 
-#include <cstring>
-
 #include <fmt/core.h>
 
 #include "agent/load/engines/engines.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
 #include "doctor/checks.h"
@@ -70,12 +69,11 @@ static void check_passed_on(const ServedAt &service, const tp_counters_entry &co
 	    is_learning(reason, counters.passed_on[reason]))
 		return;
 	findings.add(
-		Severity::note, service.text(),
+		Severity::note, service.listen(),
 		fmt::format("the handshake engine has left {} to another engine, the last {} s "
 			    "ago: {}",
 			    count_text(counters.passed_on[reason], "connection"),
-			    (boot_time_ns() - service.value.passed_on_ns) / 1000000000u,
-			    passed_on_reason(reason)),
+			    seconds_since(service.value.passed_on_ns), passed_on_reason(reason)),
 		remedy);
 }
 
@@ -90,8 +88,7 @@ static void check_choice(const Context &context, Findings &findings)
 	tp_config_entry config = context.config;
 
 	for (const Engine *engine : all_engines()) {
-		std::span<char> text = engine->why_not(config);
-		std::string why(text.data(), strnlen(text.data(), text.size()));
+		std::string why = text_of(engine->why_not(config));
 
 		if (why.empty())
 			continue;
@@ -108,17 +105,11 @@ static void check_choice(const Context &context, Findings &findings)
 
 void check_engines(const Context &context, Findings &findings)
 {
-	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
-
 	check_choice(context, findings);
-	if (!map)
-		return findings.skip(map.error());
-	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
-
-		if (counters)
-			check_passed_on(service, *counters, findings);
-	}
+	for_each_counted(context, findings,
+			 [&](const ServedAt &service, const tp_counters_entry &counters) {
+				 check_passed_on(service, counters, findings);
+			 });
 }
 
 } // namespace tp

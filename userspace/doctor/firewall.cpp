@@ -34,15 +34,14 @@ struct Listings {
 static Listings read_listings(Findings &findings)
 {
 	Listings listings;
-	Result<std::string> nft = run_program({ "nft", "-j", "list", "ruleset" });
+	Result<std::string> nft = list_nft_ruleset();
 
 	listings.any = nft.has_value();
 	if (nft)
 		listings.nft = NftRuleset(*nft);
 	else
 		findings.remark(nft.error().text());
-	for (const char *tool : { "iptables-save", "ip6tables-save", "iptables-legacy-save",
-				  "ip6tables-legacy-save" }) {
+	for (const char *tool : iptables_tools) {
 		if (find_program(tool).empty())
 			continue;
 		Result<std::string> text = run_program({ tool });
@@ -166,7 +165,7 @@ void check_firewall(const Context &context, Findings &findings)
 		const Listings &listings = read[service.space];
 		if (!listings.any)
 			continue;
-		std::string object = service.text() + context.space_text(service.space);
+		std::string object = service.listen() + context.space_text(service.space);
 		std::vector<FirewallRule> rules = listings.nft.find(service.key.port);
 		for (const auto &[tool, text] : listings.iptables)
 			std::ranges::move(iptables_rules(text, tool, service.key.port),
@@ -201,7 +200,8 @@ void check_forwarding(const Context &context, Findings &findings)
 			return findings.skip(inside.error());
 		if (is_router())
 			findings.add(
-				Severity::note, service.text() + context.space_text(service.space),
+				Severity::note,
+				service.listen() + context.space_text(service.space),
 				"this host forwards (net.ipv4.ip_forward), and the service is on "
 				"every address: what is forwarded to containers and virtual "
 				"machines on the same port is not served, and reaches them with "

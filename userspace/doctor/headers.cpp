@@ -5,9 +5,10 @@
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/event_ring.h"
 #include "base/log.h"
-#include "base/maps.h"
+#include "base/outcomes.h"
 #include "doctor/checks.h"
 #include "lib/names.h"
 
@@ -23,17 +24,12 @@ struct Lately {
 	std::string last_proxy;
 };
 
-static bool is_accepted(uint32_t outcome)
-{
-	return outcome >= TP_OUT_ACCEPTED_V1_PROXY && outcome <= TP_OUT_ACCEPTED_V2_LOCAL;
-}
-
 static void take_event(const tp_event &event, Lately &lately)
 {
 	if (is_accepted(event.outcome)) {
 		lately.accepted_ns = std::max<uint64_t>(lately.accepted_ns, event.time_ns);
 		lately.refused.clear();
-	} else if (event.outcome >= TP_OUT_NO_HEADER && event.outcome != TP_OUT_EMPTY) {
+	} else if (is_refused(event.outcome) && event.outcome != TP_OUT_EMPTY) {
 		lately.refused[event.outcome]++;
 		lately.refused_ns = event.time_ns;
 		lately.last_outcome = event.outcome;
@@ -43,19 +39,10 @@ static void take_event(const tp_event &event, Lately &lately)
 
 static Result<std::map<uint32_t, Lately>> read_history(const Context &context)
 {
-	std::vector<tp_event> events;
+	History history = TP_TRY(History::open(context.pin_dir));
 	std::map<uint32_t, Lately> lately;
 
-	for (const char *name : { "tp_events", "tp_events_early" }) {
-		/* the kernel maps a ring buffer only for those who may write to it */
-		Fd map = TP_TRY(open_map(context.pin_dir, name, Access::write));
-		EventRing ring = TP_TRY(EventRing::open(map.get(), Access::read));
-
-		ring.read([&](const tp_event &event) { events.push_back(event); });
-	}
-	std::ranges::stable_sort(events, {}, [](const tp_event &event) { return event.time_ns; });
-	for (const tp_event &event : events)
-		take_event(event, lately[event.peer.service]);
+	history.read([&](const tp_event &event) { take_event(event, lately[event.peer.service]); });
 	return lately;
 }
 
@@ -85,22 +72,6 @@ static const char *outcome_remedy(uint32_t outcome)
 	}
 }
 
-static uint64_t seconds_since(uint64_t time_ns)
-{
-	uint64_t now = boot_time_ns();
-
-	return now > time_ns ? (now - time_ns) / 1000000000u : 0;
-}
-
-static uint64_t count_accepted(const tp_counters_entry &counters)
-{
-	uint64_t accepted = 0;
-
-	for (unsigned i = TP_OUT_ACCEPTED_V1_PROXY; i <= TP_OUT_ACCEPTED_V2_LOCAL; i++)
-		accepted += counters.outcome[i];
-	return accepted;
-}
-
 /* So many refusals in a row are not the faults of single clients. */
 static constexpr uint64_t many = 10;
 /* After this time without a header, refusals mean that something is wrong with the proxy. */
@@ -109,13 +80,13 @@ static constexpr uint64_t long_ago = 60;
 static void check_history(const ServedAt &service, const Lately &lately,
 			  const tp_counters_entry &counters, Findings &findings)
 {
-	uint64_t accepted = count_accepted(counters), refused = 0;
+	uint64_t accepted = count_outcomes(counters, is_accepted), refused = 0;
 
 	for (const auto &[outcome, count] : lately.refused)
 		refused += count;
 	if (lately.accepted_ns)
 		findings.remark(fmt::format("{}: a header was last accepted {} s ago",
-					    service.text(), seconds_since(lately.accepted_ns)));
+					    service.listen(), seconds_since(lately.accepted_ns)));
 	bool never = accepted == 0;
 	bool stopped = lately.accepted_ns && refused >= many &&
 		       seconds_since(lately.accepted_ns) >= long_ago;
@@ -125,7 +96,7 @@ static void check_history(const ServedAt &service, const Lately &lately,
 				   fmt::format("the last header was accepted {} s ago",
 					       seconds_since(lately.accepted_ns));
 	findings.add(
-		Severity::warning, service.text(),
+		Severity::warning, service.listen(),
 		fmt::format("{}, and {} been refused since then, the last {} s ago, from {} "
 			    "({})",
 			    when,
@@ -140,16 +111,13 @@ static void check_history(const ServedAt &service, const Lately &lately,
 void check_headers(const Context &context, Findings &findings)
 {
 	Result<std::map<uint32_t, Lately>> history = read_history(context);
-	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
 
-	if (!history || !map)
-		return findings.skip(history ? map.error() : history.error());
-	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
-
-		if (counters)
-			check_history(service, (*history)[service.value.id], *counters, findings);
-	}
+	if (!history)
+		return findings.skip(history.error());
+	for_each_counted(
+		context, findings, [&](const ServedAt &service, const tp_counters_entry &counters) {
+			check_history(service, (*history)[service.value.id], counters, findings);
+		});
 }
 
 } // namespace tp

@@ -3,10 +3,10 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include <fmt/core.h>
 
+#include "base/bpf_info.h"
 #include "doctor/checks.h"
 #include "doctor/links.h"
 #include "doctor/programs.h"
@@ -141,19 +141,15 @@ static void check_cgroup_hooks(const Context &context, Findings &findings)
 	if (!cgroup)
 		return findings.skip("the servers' cgroup cannot be opened");
 	for (const CgroupHook &hook : cgroup_hooks) {
-		uint32_t ids[64], count = std::size(ids);
-
-		if (bpf_prog_query(cgroup.get(), hook.type, BPF_F_QUERY_EFFECTIVE, nullptr, ids,
-				   &count))
-			continue;
-		for (uint32_t i = 0; i < count; i++)
-			if (!is_own_program(context, ids[i]))
+		for (uint32_t other :
+		     attached_programs(cgroup.get(), hook.type, BPF_F_QUERY_EFFECTIVE))
+			if (!is_own_program(context, other))
 				findings.add(hook.severity, fmt::format("{} {}", where, hook.name),
 					     fmt::format("{} is on this hook, too; {}",
-							 program_text(ids[i]), hook.harm),
+							 program_text(other), hook.harm),
 					     "look whose it is: bpftool cgroup tree, bpftool prog "
 					     "show id " +
-						     std::to_string(ids[i]));
+						     std::to_string(other));
 	}
 }
 

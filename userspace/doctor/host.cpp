@@ -8,16 +8,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <iterator>
-
 #include <fmt/core.h>
+
+#include <optional>
 
 #include "agent/load/cgroup.h"
 #include "agent/load/engines/engines.h"
 #include "agent/load/mounts.h"
 #include "agent/load/programs.h"
 #include "agent/setup.h"
+#include "base/files.h"
 #include "doctor/checks.h"
 
 namespace tp
@@ -40,12 +40,11 @@ void check_privileges(const Context &, Findings &findings)
 void check_lockdown(const Context &, Findings &findings)
 {
 	static constexpr const char *path = "/sys/kernel/security/lockdown";
-	std::ifstream file(path);
-	std::string modes{ std::istreambuf_iterator<char>(file), {} };
+	std::optional<std::string> modes = read_file(path);
 
-	if (!file)
+	if (!modes)
 		findings.skip(fmt::format("{} cannot be read", path));
-	else if (modes.find("[confidentiality]") != std::string::npos)
+	else if (modes->find("[confidentiality]") != std::string::npos)
 		findings.add(Severity::error, path,
 			     "the kernel is locked down (confidentiality), and lets no program "
 			     "read its structures",

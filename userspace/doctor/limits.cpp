@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Checks of maps that are nearly full, and of what was lost because one was. */
-#include <bpf/bpf.h>
 
 #include <fmt/core.h>
 
 #include "agent/load/pins.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
 #include "doctor/checks.h"
 
@@ -35,20 +35,6 @@ static constexpr Limit map_limits[] = {
 	  "raise --max-pending, unless this is an attack by slow clients" },
 };
 
-/* Counts the entries of any map, up to `most`. */
-static uint64_t count_entries(int map, uint32_t key_size, uint64_t most)
-{
-	std::vector<char> key(key_size), next(key_size);
-	uint64_t count = 0;
-
-	for (void *last = nullptr;
-	     count < most && bpf_map_get_next_key(map, last, next.data()) == 0; count++) {
-		key = next;
-		last = key.data();
-	}
-	return count;
-}
-
 static void check_map(const Context &context, const Limit &limit, Findings &findings)
 {
 	Result<Fd> map = open_map(context.pin_dir, limit.map, Access::read);
@@ -56,11 +42,11 @@ static void check_map(const Context &context, const Limit &limit, Findings &find
 
 	if (!about)
 		return;
-	uint64_t count = count_entries(map->get(), about->key_size, about->max_entries);
-	if (count * 100 >= about->max_entries * nearly_full)
+	Result<uint64_t> count = count_entries(map->get(), limit.map);
+	if (count && *count * 100 >= about->max_entries * nearly_full)
 		findings.add(
 			Severity::warning, limit.map,
-			fmt::format("{} {} of at most {}", count, limit.what, about->max_entries),
+			fmt::format("{} {} of at most {}", *count, limit.what, about->max_entries),
 			limit.remedy);
 }
 
@@ -111,21 +97,14 @@ static constexpr Loss losses[] = {
 };
 #undef TP_LOSS
 
-static void check_losses(const Context &context, Findings &findings)
+static void check_losses(const ServedAt &service, const tp_counters_entry &counters,
+			 Findings &findings)
 {
-	Result<Fd> map = open_map(context.pin_dir, "tp_counters", Access::read);
-
-	if (!map)
-		return findings.skip(map.error());
-	for (const ServedAt &service : context.distinct_services()) {
-		Result<tp_counters_entry> counters = read_counters(map->get(), service.value.id);
-
-		for (const Loss &loss : losses)
-			if (uint64_t count = counters ? loss.count(*counters) : 0)
-				findings.add(loss.severity, service.text(),
-					     fmt::format("the counter {} is {}", loss.name, count),
-					     loss.remedy);
-	}
+	for (const Loss &loss : losses)
+		if (uint64_t count = loss.count(counters))
+			findings.add(loss.severity, service.listen(),
+				     fmt::format("the counter {} is {}", loss.name, count),
+				     loss.remedy);
 }
 
 void check_limits(const Context &context, Findings &findings)
@@ -133,7 +112,10 @@ void check_limits(const Context &context, Findings &findings)
 	for (const Limit &limit : map_limits)
 		check_map(context, limit, findings);
 	check_live(context, findings);
-	check_losses(context, findings);
+	for_each_counted(context, findings,
+			 [&](const ServedAt &service, const tp_counters_entry &counters) {
+				 check_losses(service, counters, findings);
+			 });
 }
 
 } // namespace tp

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "agent/watch/rtnetlink.h"
+#include "base/bpf_info.h"
 
 namespace tp
 {
@@ -74,28 +75,17 @@ Result<std::vector<NetworkLink>> network_links()
 	return links;
 }
 
-/* BPF_TCX_INGRESS and BPF_TCX_EGRESS of Linux 6.6. */
 static void add_tcx(uint32_t interface, TcWay way, std::vector<TcUser> &users)
 {
-	auto type = (bpf_attach_type)(way == TcWay::in ? 46 : 47);
-	uint32_t ids[64], count = std::size(ids);
-
-	if (bpf_prog_query((int)interface, type, 0, nullptr, ids, &count))
-		return;
-	for (uint32_t i = 0; i < count; i++)
-		users.push_back({ ids[i], "tcx" });
+	for (uint32_t id : attached_programs((int)interface, tcx_attach_type(way)))
+		users.push_back({ id, "tcx" });
 }
 
 static void add_filters(uint32_t interface, TcWay way, std::vector<TcUser> &users)
 {
 	std::vector<std::pair<uint32_t, TcUser>> filters;
-	tcmsg request = {};
-
-	request.tcm_ifindex = (int)interface;
-	request.tcm_parent =
-		TC_H_MAKE(TC_H_CLSACT, way == TcWay::in ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
-	Result<bool> read = dump(
-		RTM_GETTFILTER, &request, sizeof(request),
+	Result<bool> read = dump_filters(
+		interface, way,
 		{ [&] { filters.clear(); },
 		  [&](const nlmsghdr *m) {
 			  const tcmsg *header = header_of<tcmsg>(m);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Checks of the servers' listening sockets. */
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -13,14 +11,13 @@
 
 #include <fmt/core.h>
 
+#include "agent/watch/way_in.h"
 #include "doctor/checks.h"
 #include "doctor/programs.h"
 #include "doctor/sockets.h"
 
 namespace tp
 {
-
-namespace fs = std::filesystem;
 
 static std::string listener_text(const Listener &listener)
 {
@@ -46,18 +43,9 @@ using Elsewhere = std::map<pid_t, std::vector<Listener>>;
 static Elsewhere find_elsewhere(const Context &context)
 {
 	Elsewhere found;
-	std::set<ino_t> seen;
-	std::error_code failed;
 
-	for (fs::directory_iterator at("/proc", failed), end; !failed && at != end;
-	     at.increment(failed)) {
-		pid_t pid = std::atoi(at->path().filename().c_str());
-		struct stat about;
-
-		if (pid <= 0 || stat((at->path() / "ns/net").c_str(), &about) ||
-		    !seen.insert(about.st_ino).second)
-			continue;
-		Result<Namespace> space = open_namespace(at->path() / "ns/net");
+	for (const WayIn &way : all_ways_in()) {
+		Result<Namespace> space = open_namespace(way.path);
 		if (!space || std::ranges::any_of(context.spaces, [&](const Namespace &known) {
 			    return known.cookie == space->cookie;
 		    }))
@@ -65,9 +53,9 @@ static Elsewhere find_elsewhere(const Context &context)
 		Result<Inside> inside = Inside::enter(*space);
 		if (!inside)
 			continue;
-		Result<std::vector<Listener>> there = find_listeners();
+		Result<std::vector<Listener>> there = read_listeners();
 		if (there)
-			found[pid] = std::move(*there);
+			found[way.pid] = std::move(*there);
 	}
 	return found;
 }
@@ -87,7 +75,7 @@ static void report_missing(const Context &context, const ServedAt &service,
 			   const std::vector<Listener> &on_port, const Elsewhere &elsewhere,
 			   Findings &findings)
 {
-	std::string object = service.text() + context.space_text(service.space);
+	std::string object = service.listen() + context.space_text(service.space);
 
 	if (!on_port.empty())
 		return findings.add(Severity::warning, object,
@@ -123,7 +111,7 @@ static void check_place(const Context &context, const ServedAt &service, const L
 	std::optional<std::string> place = names.path(listener.cgroup);
 
 	if (above && place && !is_below(*place, *above))
-		findings.add(Severity::error, service.text(),
+		findings.add(Severity::error, service.listen(),
 			     fmt::format("the listener {} was made in the cgroup {}, and truepeer "
 					 "sees only {}",
 					 listener_text(listener), *place, *above),
@@ -148,7 +136,7 @@ static void check_families(const Context &context, const ServedAt &service,
 	if (!listener.is_any() || !listener.takes_ipv6() || !ipv4 || ipv6)
 		return;
 	findings.add(
-		Severity::warning, service.text(),
+		Severity::warning, service.listen(),
 		fmt::format("the listener {} also takes IPv6 connections, which this service "
 			    "does not cover: their headers reach the server",
 			    listener_text(listener)),
@@ -165,7 +153,7 @@ static void check_listener(const Context &context, const ServedAt &service,
 	check_families(context, service, listener, findings);
 	if (listener.multipath && service.value.engines & 1u << TP_ENGINE_HANDSHAKE)
 		findings.add(
-			Severity::note, service.text(),
+			Severity::note, service.listen(),
 			fmt::format("the listener {} speaks Multipath TCP, which the handshake "
 				    "engine cannot serve; another engine does",
 				    listener_text(listener)),
@@ -180,7 +168,7 @@ static void check_queues(const ServedAt &service, const std::vector<Listener> &t
 		/* the kernel holds one more than the backlog */
 		if (listener.backlog && listener.queued > listener.backlog)
 			findings.add(
-				Severity::warning, service.text(),
+				Severity::warning, service.listen(),
 				fmt::format(
 					"the accept queue of {} is full: {} connections wait, with "
 					"a backlog of {}",
@@ -205,7 +193,7 @@ static Tables read_tables(const Context &context, Findings &findings)
 			findings.skip(inside.error());
 			continue;
 		}
-		Result<std::vector<Listener>> all = find_listeners();
+		Result<std::vector<Listener>> all = read_listeners();
 		if (all)
 			tables.emplace(service.space, std::move(*all));
 		else
@@ -244,7 +232,7 @@ static void check_reach(const ServedAt &service, const std::vector<Listener> &th
 	if (!there.empty() && std::ranges::all_of(there, is_loopback) &&
 	    is_wildcard(service.key.address))
 		findings.add(
-			Severity::note, service.text(),
+			Severity::note, service.listen(),
 			fmt::format("only a loopback address is listened on ({}), so proxies on "
 				    "other hosts do not reach the server",
 				    list_text(there)),

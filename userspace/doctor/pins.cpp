@@ -4,13 +4,14 @@
 
 #include <sys/stat.h>
 
-#include <ctime>
 #include <fstream>
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
+#include "base/services.h"
 #include "doctor/checks.h"
 
 namespace tp
@@ -117,17 +118,14 @@ void check_agent(const Context &context, Findings &findings)
 static bool is_newer(const std::string &file, const Context &context)
 {
 	struct stat about, process;
-	timespec now = {};
 
 	if (context.agent <= 0 || stat(file.c_str(), &about) ||
 	    stat(fmt::format("/proc/{}", context.agent).c_str(), &process))
 		return false;
-	clock_gettime(CLOCK_REALTIME, &now);
 	/* the times of a process's directory are those of its start */
 	double read = (double)process.st_ctim.tv_sec + (double)process.st_ctim.tv_nsec / 1e9;
 	if (context.config.reload_ns)
-		read = (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
-		       (double)(boot_time_ns() - context.config.reload_ns) / 1e9;
+		read = (double)(realtime_offset_ns() + context.config.reload_ns) / 1e9;
 	return (double)about.st_mtim.tv_sec + (double)about.st_mtim.tv_nsec / 1e9 > read + 1;
 }
 
@@ -160,7 +158,7 @@ void check_config(const Context &context, Findings &findings)
 static void check_namespace(const tp_namespace &space, Findings &findings)
 {
 	std::string name = text_of(space.name);
-	uint64_t seconds = (boot_time_ns() - space.since_ns) / 1000000000u;
+	uint64_t seconds = seconds_since(space.since_ns);
 
 	if (space.state == TP_NAMESPACE_GONE)
 		findings.add(Severity::warning, name,
@@ -180,17 +178,12 @@ static void check_namespace(const tp_namespace &space, Findings &findings)
 
 void check_namespaces(const Context &context, Findings &findings)
 {
-	Result<Fd> map = open_map(context.pin_dir, "tp_namespaces", Access::read);
+	Result<std::vector<tp_namespace>> all = read_namespaces(context.pin_dir);
 
-	if (!map)
-		return findings.skip(map.error());
-	Status read = for_each_entry<uint32_t, tp_namespace>(
-		map->get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
-			if (space.cookie) /* otherwise the entry is free */
-				check_namespace(space, findings);
-		});
-	if (!read)
-		findings.skip(read.error());
+	if (!all)
+		return findings.skip(all.error());
+	for (const tp_namespace &space : *all)
+		check_namespace(space, findings);
 }
 
 } // namespace tp

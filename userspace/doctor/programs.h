@@ -17,9 +17,6 @@ namespace tp
 /* Whether the program with this number uses the maps that are pinned here. */
 bool is_own_program(const Context &context, uint32_t id);
 
-/* "program 57 (their_name)" */
-std::string program_text(uint32_t id);
-
 /*
  * Names of cgroups by their numbers. It needs CAP_SYS_ADMIN, and knows those that can be seen from
  * this process's cgroup namespace.

@@ -11,6 +11,9 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json.h"
+#include "doctor/command.h"
+
 namespace tp
 {
 
@@ -163,8 +166,7 @@ static std::string target_text(const Json &statement)
 	if (!statement.is_object())
 		return text;
 	if (statement.contains("addr"))
-		text = statement["addr"].is_string() ? statement["addr"].get<std::string>() :
-						       statement["addr"].dump();
+		text = plain(statement["addr"]);
 	if (statement.contains("port"))
 		text += (text.empty() ? "port " : ":") + statement["port"].dump();
 	return text;
@@ -237,6 +239,11 @@ std::vector<FirewallRule> NftRuleset::Chains::find(uint16_t port) const
 					  {} });
 	}
 	return found;
+}
+
+Result<std::string> list_nft_ruleset()
+{
+	return run_program({ "nft", "-j", "list", "ruleset" });
 }
 
 NftRuleset::NftRuleset() = default;

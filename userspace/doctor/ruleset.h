@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
+
 namespace tp
 {
 
@@ -49,6 +51,13 @@ private:
 
 	std::unique_ptr<Chains> chains_;
 };
+
+/* What `nft -j list ruleset` prints in this thread's network namespace. */
+Result<std::string> list_nft_ruleset();
+
+/* The programs that print the rules of iptables. */
+inline constexpr const char *iptables_tools[] = { "iptables-save", "ip6tables-save",
+						  "iptables-legacy-save", "ip6tables-legacy-save" };
 
 /* The same for what iptables-save or ip6tables-save (`tool`) prints. */
 std::vector<FirewallRule> iptables_rules(const std::string &text, const std::string &tool,

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include "base/address.h"
 #include "base/maps.h"
 #include "doctor/checks.h"
 #include "lib/names.h"
@@ -14,22 +15,14 @@ namespace tp
 {
 
 struct Rule {
-	uint32_t service, family, bits; /* bits as in Network */
-	uint8_t address[16];
+	uint32_t service;
+	Network network;
 	uint32_t policy;
 
 	bool believes() const { return policy == TP_POLICY_REQUIRE || policy == TP_POLICY_USE; }
-	bool has(const tp_endpoint &endpoint) const;
-	std::string text() const { return format_network(address, bits); }
+	bool has(const tp_endpoint &endpoint) const { return is_within(network, endpoint); }
+	std::string text() const { return format_network(network); }
 };
-
-bool Rule::has(const tp_endpoint &endpoint) const
-{
-	uint32_t whole = bits / 8, rest = bits % 8;
-
-	return endpoint.family == family && !std::memcmp(endpoint.address, address, whole) &&
-	       (!rest || (endpoint.address[whole] ^ address[whole]) >> (8 - rest) == 0);
-}
 
 static Result<std::vector<Rule>> read_rules(const std::string &dir)
 {
@@ -38,10 +31,7 @@ static Result<std::vector<Rule>> read_rules(const std::string &dir)
 
 	TP_TRY(for_each_entry<tp_policy_key, tp_policy_value>(
 		map.get(), "tp_policies", [&](const tp_policy_key &key, const tp_policy_value &v) {
-			Rule rule = { key.service, key.family, key.prefixlen - 32, {}, v.policy };
-
-			std::memcpy(rule.address, key.address, 16);
-			rules.push_back(rule);
+			rules.push_back({ key.service, network_of(key), v.policy });
 		}));
 	return rules;
 }
@@ -54,7 +44,7 @@ static const Rule *deciding_rule(const std::vector<Rule> &rules, uint32_t servic
 
 	for (const Rule &rule : rules)
 		if (rule.service == service && rule.has(source) &&
-		    (!best || rule.bits > best->bits))
+		    (!best || rule.network.bits > best->network.bits))
 			best = &rule;
 	return best;
 }
@@ -62,12 +52,13 @@ static const Rule *deciding_rule(const std::vector<Rule> &rules, uint32_t servic
 static void check_width(const ServedAt &service, const Rule &rule, Findings &findings)
 {
 	/* the private networks of IPv4 are no wider than a /8 */
-	uint32_t length = rule.family == TP_FAMILY_IPV4 ? rule.bits - 96 : rule.bits;
+	uint32_t length = family_of(rule.network) == TP_FAMILY_IPV4 ? rule.network.bits - 96 :
+								      rule.network.bits;
 
 	if (!rule.believes() || length >= 8)
 		return;
 	findings.add(
-		Severity::warning, service.text(),
+		Severity::warning, service.listen(),
 		fmt::format("the network {} has the policy {}: {} may claim any address",
 			    rule.text(), policy_name(rule.policy),
 			    length == 0 ? "everybody who reaches this host" :
@@ -103,7 +94,7 @@ static void check_clients(const Context &context, const std::vector<Rule> &rules
 			std::string service = "service";
 			for (const ServedAt &one : context.services)
 				if (one.value.id == peer.service)
-					service = one.text();
+					service = one.listen();
 			findings.add(
 				Severity::warning, service,
 				fmt::format("clients come from the trusted network {}, such as "
@@ -133,7 +124,7 @@ void check_trust(const Context &context, Findings &findings)
 			check_width(service, rule, findings);
 		}
 		if (!any)
-			findings.add(Severity::error, service.text(),
+			findings.add(Severity::error, service.listen(),
 				     "no network is trusted, so every connection is refused",
 				     "truepeer policy set CIDR require, with the network of your "
 				     "proxies");

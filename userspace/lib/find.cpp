@@ -5,56 +5,22 @@
 #include <bpf/bpf.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "base/raw_maps.h"
 
 namespace tp::lib
 {
 
-static size_t lesser(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * The time at which the header was kept tells whether it belongs to this connection. If this one
- * has ended meanwhile, another connection may have got its flow.
- */
-static int read_small(int map, const tp_flow &flow, const tp_peer &peer, uint8_t *to, size_t length)
-{
-	tp_small_header value;
-	int number = bpf_map_lookup_elem(map, &flow, &value);
-
-	if (number == 0 && value.kept_ns != peer.established_ns)
-		return -ENOENT;
-	if (number == 0)
-		memcpy(to, value.header, lesser(length, sizeof(value.header)));
-	return number;
-}
-
-static int read_parts(int map, tp_flow flow, const tp_peer &peer, uint8_t *to, size_t length)
-{
-	tp_header_part value;
-	int number = 0;
-
-	for (size_t done = 0; done < length && number == 0; done += TP_PART, flow.part++) {
-		number = flow.part < TP_MAX_PARTS ? bpf_map_lookup_elem(map, &flow, &value) :
-						    -ENOENT;
-		if (number == 0 && value.kept_ns != peer.established_ns)
-			return -ENOENT;
-		if (number == 0)
-			memcpy(to + done, value.header, lesser(TP_PART, length - done));
-	}
-	return number;
-}
-
 int read_header(const int (&maps)[maps_of_dir], const tp_peer &peer, const Header &header)
 {
-	size_t length = lesser(peer.header_bytes, header.room);
+	size_t length = peer.header_bytes < header.room ? peer.header_bytes : header.room;
 	tp_flow flow = flow_of(peer);
 
 	return peer.kept == TP_KEPT_LARGE ?
-		       read_parts(maps[map_headers_large], flow, peer, header.bytes, length) :
-		       read_small(maps[map_headers], flow, peer, header.bytes, length);
+		       copy_header_parts(maps[map_headers_large], flow, peer.established_ns,
+					 header.bytes, length) :
+		       copy_small_header(maps[map_headers], flow, peer.established_ns, header.bytes,
+					 length);
 }
 
 static int find_in(const int (&maps)[maps_of_dir], uint64_t cookie, tp_peer &peer,

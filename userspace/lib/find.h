@@ -6,6 +6,7 @@
 #include "base/flow.h"
 #include "bpf/abi.h"
 #include "lib/handle.h"
+#include "lib/tlv_types.h"
 
 namespace tp::lib
 {
@@ -24,8 +25,7 @@ inline bool is_size(uint32_t size)
 	return size >= first_size && size <= most_size;
 }
 
-/* AF_UNIX paths are in the header only, after its first 16 bytes (section 2.2). */
-inline constexpr size_t paths_start = 16, path_size = 108;
+/* AF_UNIX paths are in the header only. */
 inline constexpr size_t paths_end = paths_start + 2 * path_size;
 
 enum class Want { paths, header };

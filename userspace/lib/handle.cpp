@@ -15,9 +15,8 @@
 #include <new>
 
 #include "base/fd.h"
+#include "base/raw_maps.h"
 #include "bpf/abi.h"
-
-static constexpr const char *default_pin_dir = "/sys/fs/bpf/truepeer";
 
 namespace tp::lib
 {
@@ -39,12 +38,10 @@ int error_of(int number)
 
 static int open_pin(const char *dir, const char *name, Fd &out)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, options);
 	char path[max_path + 64];
 
-	options.file_flags = BPF_F_RDONLY;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	int fd = bpf_obj_get_opts(path, &options);
+	int fd = open_pinned(path, false);
 	if (fd < 0)
 		return error_of(fd);
 	out = Fd(fd);
@@ -54,24 +51,15 @@ static int open_pin(const char *dir, const char *name, Fd &out)
 /* Checks that the layout version in `dir` is the one known here. */
 static int check_layout(const char *dir)
 {
-	bpf_map_info about = {};
-	uint32_t size = sizeof(about), zero = 0;
-	tp_config_entry content = {};
+	tp_config_entry content;
 	Fd config;
-	int failed = open_pin(dir, "tp_config", config);
 
+	int failed = open_pin(dir, "tp_config", config);
 	if (failed)
 		return failed;
-	if (bpf_obj_get_info_by_fd(config.get(), &about, &size))
-		return error_of(errno);
-	if (about.value_size < sizeof(content.abi_version) || about.value_size > 4096)
-		return TRUEPEER_ERROR_INCOMPATIBLE;
-	/* the version comes first in every layout, but the rest may be longer than known here */
-	alignas(8) char value[4096];
-	int number = bpf_map_lookup_elem(config.get(), &zero, value);
-	if (number)
-		return error_of(number);
-	memcpy(&content.abi_version, value, sizeof(content.abi_version));
+	failed = copy_config(config.get(), content);
+	if (failed)
+		return failed == -EPROTO ? TRUEPEER_ERROR_INCOMPATIBLE : error_of(failed);
 	return content.abi_version == TP_ABI_VERSION ? TRUEPEER_OK : TRUEPEER_ERROR_INCOMPATIBLE;
 }
 
@@ -262,7 +250,7 @@ TP_EXPORT int truepeer_open(const char *pin_dir, truepeer_handle **out)
 		return TRUEPEER_ERROR_INVALID;
 	*out = nullptr;
 	if (!pin_dir)
-		pin_dir = default_pin_dir;
+		pin_dir = tp::default_pin_dir;
 	if (strlen(pin_dir) >= tp::lib::max_path)
 		return TRUEPEER_ERROR_INVALID;
 	int failed = tp::lib::open_maps(pin_dir, maps);

@@ -85,6 +85,9 @@ inline int next_tlv(const uint8_t *bytes, size_t end, size_t &at, Tlv &tlv)
 	return 1;
 }
 
+/* Two AF_UNIX paths of this size come after the first 16 bytes of a header (section 2.2). */
+inline constexpr size_t paths_start = 16, path_size = 108;
+
 /* For AWS and Azure, the first byte says what the value is about. Only this one is known. */
 inline constexpr uint8_t cloud_subtype = 1;
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "metrics/collector.h"
 
-#include <ctime>
-
 #include <fmt/format.h>
 
 #include "agent/load/pins.h"
+#include "base/clock.h"
 #include "base/version.h"
 #include "lib/names.h"
 #include "metrics/counters.h"
@@ -19,11 +18,7 @@ using prometheus::MetricType;
 /* A time of CLOCK_BOOTTIME as seconds since 1970. */
 static double to_unix_time(uint64_t boot_ns)
 {
-	timespec now = {};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
-	       ((double)boot_time_ns() - (double)boot_ns) / 1e9;
+	return (double)(realtime_offset_ns() + boot_ns) / 1e9;
 }
 
 Result<Collector::Services> Collector::read_all() const
@@ -119,16 +114,14 @@ Status Collector::add_state(const tp_config_entry &config, const Services &servi
 
 Status Collector::add_namespaces(Families &out) const
 {
-	Fd map = TP_TRY(open_map(pin_dir_, "tp_namespaces", Access::read));
 	Family family(MetricType::Gauge, "truepeer_namespaces",
 		      "Network namespaces of the services, by whether they exist.");
 	uint64_t there = 0, gone = 0, entered = 0;
 
-	TP_TRY(for_each_entry<uint32_t, tp_namespace>(
-		map.get(), "tp_namespaces", [&](uint32_t, const tp_namespace &space) {
-			(space.state == TP_NAMESPACE_GONE ? gone : there)++;
-			entered += space.entered;
-		}));
+	for (const tp_namespace &space : TP_TRY(read_namespaces(pin_dir_))) {
+		(space.state == TP_NAMESPACE_GONE ? gone : there)++;
+		entered += space.entered;
+	}
 	family.add((double)there, { { "state", "entered" } });
 	family.add((double)gone, { { "state", "gone" } });
 	out.add(std::move(family));
@@ -198,9 +191,9 @@ Status Collector::add_fill(const Services &services, Families &out)
 	TP_TRY(add_hash<tp_header_part>(pin_dir_, "tp_headers_large", fill));
 	TP_TRY(add_hash<tp_header_part>(pin_dir_, "tp_pieces", fill));
 	TP_TRY(add_hash<tp_translation>(pin_dir_, "tp_translations", fill));
-	fill.add("tp_denied", TP_TRY(tries_.count<tp_denied_key>(denied.get(), "tp_denied")),
+	fill.add("tp_denied", TP_TRY(tries_.count(denied.get(), "tp_denied")),
 		 TP_TRY(map_capacity(denied.get(), "tp_denied")));
-	fill.add("tp_policies", TP_TRY(tries_.count<tp_policy_key>(policies.get(), "tp_policies")),
+	fill.add("tp_policies", TP_TRY(tries_.count(policies.get(), "tp_policies")),
 		 TP_TRY(map_capacity(policies.get(), "tp_policies")));
 	out.gauge("truepeer_connections_live", "Connections that have a socket.", (double)live);
 	fill.add_to(out);

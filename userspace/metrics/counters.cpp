@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/outcomes.h"
 #include "lib/names.h"
 
 namespace tp
@@ -13,8 +14,7 @@ using prometheus::MetricType;
 
 uint64_t pending_connections(const tp_counters_entry &counters)
 {
-	uint64_t known =
-		std::accumulate(counters.outcome, counters.outcome + TP_OUT_MAX, (uint64_t)0);
+	uint64_t known = count_outcomes(counters);
 
 	/* the CPUs' counters are read one after the other, while connections go on */
 	return counters.connections > known ? counters.connections - known : 0;
@@ -43,9 +43,7 @@ std::optional<double> wait_quantile(const tp_counters_entry &counters, double sh
 
 static const char *verdict_of(unsigned outcome)
 {
-	return outcome >= TP_OUT_NO_HEADER  ? "refused" :
-	       outcome >= TP_OUT_PASSED_USE ? "passed" :
-					      "accepted";
+	return is_refused(outcome) ? "refused" : is_passed(outcome) ? "passed" : "accepted";
 }
 
 #define TP_BESIDE_FAMILY(member, name, sentence)                                                   \

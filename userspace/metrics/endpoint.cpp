@@ -142,8 +142,7 @@ Status check_metrics_address(const std::string &text, const std::vector<Listen> 
 	if (!address.path.empty())
 		return success();
 	for (const Listen &service : services)
-		if (service.port <= own.port && own.port <= service.last &&
-		    (service.address.covers(own.address) || own.address.covers(service.address)))
+		if (service.meets(own.address, own.port))
 			return Error{ ErrorCode::usage, "--metrics", text,
 				      fmt::format("{} is a service, which wants headers",
 						  format_listen(service)),

@@ -46,14 +46,14 @@ Result<uint64_t> estimate_entries(int fd, const char *name, uint32_t capacity)
 class TrieCounts
 {
 public:
-	template <typename Key> Result<uint64_t> count(int fd, const char *name)
+	Result<uint64_t> count(int fd, const char *name)
 	{
 		Last &last = last_[name];
 		auto now = std::chrono::steady_clock::now();
 
 		if (last.entries > long_trie && now < last.counted + recount_after)
 			return last.entries;
-		last.entries = TP_TRY(count_keys(fd, name, sizeof(Key)));
+		last.entries = TP_TRY(count_entries(fd, name));
 		last.counted = now;
 		return last.entries;
 	}
@@ -65,8 +65,6 @@ private:
 	};
 	static constexpr uint64_t long_trie = 10'000;
 	static constexpr std::chrono::minutes recount_after{ 5 };
-
-	static Result<uint64_t> count_keys(int fd, const char *name, size_t key_size);
 
 	std::map<std::string, Last> last_;
 };

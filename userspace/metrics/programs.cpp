@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "agent/load/pins.h"
+#include "base/bpf_info.h"
 #include "base/fd.h"
 #include "base/maps.h"
 
@@ -29,17 +30,12 @@ struct Hook {
 /* Nothing if it is not pinned, or for root alone. */
 std::optional<Hook> read_hook(const std::string &dir, const std::string &name)
 {
-	Fd link(bpf_obj_get((dir + "/" + name).c_str()));
-	auto about = link ? info_of<bpf_link_info>(link.get()) : std::nullopt;
+	auto about = pinned_link(dir, name);
 
 	if (!about)
 		return {};
-	/*
-	 * cgroup_id is 0 if the cgroup has gone. A tcx link has the interface in its first word,
-	 * which is 0 if that has gone; libbpf 1.1's headers do not have it.
-	 */
-	bool tc = name.starts_with("link_tcx_") || name.starts_with("link_translate_");
-	return Hook{ tc ? (uint32_t)about->cgroup.cgroup_id != 0 : about->cgroup.cgroup_id != 0,
+	/* 0: the interface, or the cgroup, has gone */
+	return Hook{ is_tc_link(name) ? tc_interface(*about) != 0 : about->cgroup.cgroup_id != 0,
 		     about->prog_id };
 }
 
@@ -47,9 +43,8 @@ std::optional<Hook> read_hook(const std::string &dir, const std::string &name)
 uint32_t read_filter(const std::string &dir, const std::string &name)
 {
 	Fd program(bpf_obj_get((dir + "/" + name).c_str()));
-	auto about = program ? info_of<bpf_prog_info>(program.get()) : std::nullopt;
 
-	return about ? about->id : 0;
+	return program ? id_of<bpf_prog_info>(program.get()) : 0;
 }
 
 /* A program that has never run while the kernel measured is left out. */
@@ -86,7 +81,7 @@ void add_programs(const std::string &pin_dir, Families &out)
 	std::map<std::string, unsigned> count = { { "handshake", 0 }, { "translate", 0 } };
 	std::set<uint32_t> programs;
 
-	for (const char *name : { "gate", "sockops", "peername4", "peername6" }) {
+	for (const char *name : cgroup_links) {
 		std::optional<Hook> hook = read_hook(pin_dir, fmt::format("link_{}", name));
 
 		if (!hook && errno != ENOENT)

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/maps.h"
 #include "bpf/abi.h"
 

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/account/evictions.h"
 
-#include <numeric>
-
 #include "agent/enforce/pending.h"
+#include "base/outcomes.h"
 
 namespace tp
 {
-
-static uint64_t outcomes(const tp_counters_entry &counters)
-{
-	return std::accumulate(counters.outcome, counters.outcome + TP_OUT_MAX, (uint64_t)0);
-}
 
 /*
  * The counters of so many services are read in one tick. Each has a copy for each CPU, so many of
@@ -35,7 +29,7 @@ void Evictions::begin()
 
 		begun_[id] = counters ? counters->connections : 0;
 		waiting_[id] = 0;
-		any_open_ |= counters && begun_[id] > outcomes(*counters);
+		any_open_ |= counters && begun_[id] > count_outcomes(*counters);
 	}
 	if (next_ < ids_.size())
 		return;
@@ -67,7 +61,7 @@ void Evictions::finish(const Reporter &reporter)
 
 		if (!counters)
 			continue;
-		uint64_t known = outcomes(*counters) + waiting_[id];
+		uint64_t known = count_outcomes(*counters) + waiting_[id];
 		if (begun_[id] > known)
 			reporter.report_unknown(id, TP_OUT_PENDING_FULL,
 						(uint32_t)(begun_[id] - known));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/account/kept_headers.h"
 
+#include "base/clock.h"
+
 namespace tp
 {
 

@@ -16,20 +16,23 @@ Orphans::Orphans(const Maps &maps)
 {
 }
 
-bool Orphans::is_waiting(tp_flow socket) const
+/* Whether a map has the flow. It counts as there if it cannot be looked up. */
+template <typename Value> static bool is_in(int map, tp_flow socket)
 {
-	tp_pending_entry entry;
+	Value entry;
 
 	socket.part = 0;
-	return bpf_map_lookup_elem(maps_.pending, &socket, &entry) != -ENOENT;
+	return bpf_map_lookup_elem(map, &socket, &entry) != -ENOENT;
 }
 
-bool Orphans::is_translated(tp_flow socket) const
+bool Orphans::is_waiting(const tp_flow &socket) const
 {
-	tp_translation entry;
+	return is_in<tp_pending_entry>(maps_.pending, socket);
+}
 
-	socket.part = 0;
-	return bpf_map_lookup_elem(maps_.translations, &socket, &entry) != -ENOENT;
+bool Orphans::is_translated(const tp_flow &socket) const
+{
+	return is_in<tp_translation>(maps_.translations, socket);
 }
 
 void Orphans::tick()

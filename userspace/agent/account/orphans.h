@@ -76,8 +76,8 @@ public:
 	void tick();
 
 private:
-	bool is_waiting(tp_flow socket) const;
-	bool is_translated(tp_flow socket) const;
+	bool is_waiting(const tp_flow &socket) const;
+	bool is_translated(const tp_flow &socket) const;
 
 	Maps maps_;
 	OrphanScan<tp_header_part> pieces_;

@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace tp
@@ -136,6 +137,14 @@ void Enforcer::send_in_syn(const tp_listener &syn)
 		report(here->sender->send_syn(syn, mark_));
 }
 
+void Enforcer::destroy(const tp_flow &flow, uint64_t cookie)
+{
+	Place *here = place(flow.netns);
+
+	if (here)
+		report(here->diag.destroy(flow, cookie));
+}
+
 void Enforcer::end_flow(const tp_flow &flow)
 {
 	Place *here = place(flow.netns);
@@ -164,7 +173,7 @@ void Enforcer::act(const tp_action &action)
 		send(action.flow, TH_ACK, action.seq, action.ack, nudge_window);
 		break;
 	case TP_ACTION_DESTROY:
-		report(place(action.flow.netns)->diag.destroy(action.flow, action.cookie));
+		destroy(action.flow, action.cookie);
 		break;
 	}
 }

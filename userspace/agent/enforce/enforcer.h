@@ -113,6 +113,7 @@ private:
 	void act(const tp_action &action);
 	void send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
 		     std::span<const uint8_t> payload);
+	void destroy(const tp_flow &flow, uint64_t cookie);
 	void end_flow(const tp_flow &flow);
 	bool has_lost_listener(const tp_flow &flow, const tp_pending_entry &entry, uint64_t now);
 	void end_pending(int map, const tp_flow &flow, const tp_pending_entry &entry);

@@ -3,6 +3,7 @@
 #include "agent/enforce/enforcer.h"
 
 #include "agent/enforce/pending.h"
+#include "base/clock.h"
 #include "base/kept_header.h"
 
 namespace tp
@@ -220,12 +221,8 @@ void Enforcer::expire_origins(int origins, const Reporter &reporter)
 		report(scanned.error());
 	for (uint64_t cookie : closed)
 		reporter.forget(cookie);
-	for (const auto &[cookie, peer] : refused) {
-		Place *here = place(peer.netns);
-
-		if (here)
-			report(here->diag.destroy(flow_of(peer), cookie));
-	}
+	for (const auto &[cookie, peer] : refused)
+		destroy(flow_of(peer), cookie);
 }
 
 void Enforcer::expire(const Maps &maps, const Reporter &reporter)
@@ -245,12 +242,8 @@ Status Enforcer::reset_all(int origins)
 			peers.emplace_back(cookie, peer);
 		});
 
-	for (const auto &[cookie, peer] : peers) {
-		Place *here = place(peer.netns);
-
-		if (here)
-			report(here->diag.destroy(flow_of(peer), cookie));
-	}
+	for (const auto &[cookie, peer] : peers)
+		destroy(flow_of(peer), cookie);
 	return read;
 }
 

@@ -44,8 +44,9 @@ static uint32_t add_words(uint32_t sum, const void *data, size_t size)
 /* A TCP header with its options. */
 using Header = std::span<const uint8_t>;
 
-static uint16_t tcp_checksum(Header tcp, const Segment &segment, size_t unused)
+static uint16_t tcp_checksum(Header tcp, const Segment &segment)
 {
+	size_t unused = unused_bytes(segment.source);
 	uint32_t sum = IPPROTO_TCP + (uint32_t)(tcp.size() + segment.payload.size());
 
 	sum = add_words(sum, segment.source + unused, 16 - unused);
@@ -57,8 +58,7 @@ static uint16_t tcp_checksum(Header tcp, const Segment &segment, size_t unused)
 	return htons((uint16_t)~sum);
 }
 
-/* The first `unused` bytes of an IPv4-mapped address are not part of it. */
-static tcphdr make_tcp(const Segment &segment, size_t unused)
+static tcphdr make_tcp(const Segment &segment)
 {
 	tcphdr tcp = {};
 
@@ -69,7 +69,7 @@ static tcphdr make_tcp(const Segment &segment, size_t unused)
 	tcp.th_off = sizeof(tcp) / 4;
 	tcp.th_flags = segment.flags;
 	tcp.th_win = htons(segment.window);
-	tcp.th_sum = tcp_checksum({ (const uint8_t *)&tcp, sizeof(tcp) }, segment, unused);
+	tcp.th_sum = tcp_checksum({ (const uint8_t *)&tcp, sizeof(tcp) }, segment);
 	return tcp;
 }
 
@@ -136,21 +136,22 @@ static Status send_ipv6(int fd, const Segment &segment, Header tcp)
 	return transmit(fd, segment, &ip, sizeof(ip), tcp, (sockaddr *)&to, sizeof(to));
 }
 
+Status SegmentSender::send_with(const Segment &segment, Header tcp)
+{
+	return unused_bytes(segment.source) ? send_ipv4(ipv4_.get(), segment, tcp) :
+					      send_ipv6(ipv6_.get(), segment, tcp);
+}
+
 Status SegmentSender::send(const Segment &segment)
 {
-	Address source;
+	tcphdr tcp = make_tcp(segment);
 
-	std::memcpy(source.bytes, segment.source, 16);
-	tcphdr tcp = make_tcp(segment, source.is_ipv4() ? 12 : 0);
-	Header header = { (const uint8_t *)&tcp, sizeof(tcp) };
-	return source.is_ipv4() ? send_ipv4(ipv4_.get(), segment, header) :
-				  send_ipv6(ipv6_.get(), segment, header);
+	return send_with(segment, { (const uint8_t *)&tcp, sizeof(tcp) });
 }
 
 Status SegmentSender::send_syn(const tp_listener &syn, uint32_t mark)
 {
 	Segment segment = {};
-	Address source;
 	tcphdr tcp;
 	std::vector<uint8_t> header(syn.tcp,
 				    syn.tcp + std::min<size_t>(syn.length, sizeof(syn.tcp)));
@@ -163,17 +164,15 @@ Status SegmentSender::send_syn(const tp_listener &syn, uint32_t mark)
 	segment.mark = mark;
 	segment.ttl = syn.ttl;
 	segment.tos = syn.tos;
-	std::memcpy(source.bytes, segment.source, 16);
 	if (IN6_IS_ADDR_LINKLOCAL((const in6_addr *)syn.flow.local))
 		return success();
 	/* the length is the header's alone: what was behind it is not sent */
 	std::memcpy(&tcp, header.data(), sizeof(tcp));
 	tcp.th_sum = 0;
 	std::memcpy(header.data(), &tcp, sizeof(tcp));
-	tcp.th_sum = tcp_checksum(header, segment, source.is_ipv4() ? 12 : 0);
+	tcp.th_sum = tcp_checksum(header, segment);
 	std::memcpy(header.data(), &tcp, sizeof(tcp));
-	return source.is_ipv4() ? send_ipv4(ipv4_.get(), segment, header) :
-				  send_ipv6(ipv6_.get(), segment, header);
+	return send_with(segment, header);
 }
 
 } // namespace tp

@@ -44,6 +44,9 @@ public:
 	Status send_syn(const tp_listener &syn, uint32_t mark);
 
 private:
+	/* `tcp` is the segment's TCP header with its options. */
+	Status send_with(const Segment &segment, std::span<const uint8_t> tcp);
+
 	SegmentSender(Fd ipv4, Fd ipv6) : ipv4_(std::move(ipv4)), ipv6_(std::move(ipv6)) {}
 
 	Fd ipv4_;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/netlink.h"
+#include "agent/tcp_sockets.h"
 #include "base/address.h"
 
 namespace tp
@@ -28,7 +29,7 @@ static std::vector<char> ask_for(const tp_flow &flow, uint16_t type, uint16_t fl
 				 uint32_t sequence, uint64_t cookie)
 {
 	inet_diag_req_v2 body = {};
-	Address local;
+	size_t unused = unused_bytes(flow.local);
 
 	body.sdiag_protocol = IPPROTO_TCP;
 	body.idiag_states = ~0u;
@@ -36,9 +37,7 @@ static std::vector<char> ask_for(const tp_flow &flow, uint16_t type, uint16_t fl
 	body.id.idiag_dport = htons(flow.remote_port);
 	body.id.idiag_cookie[0] = (uint32_t)cookie;
 	body.id.idiag_cookie[1] = (uint32_t)(cookie >> 32);
-	std::memcpy(local.bytes, flow.local, 16);
-	size_t unused = local.is_ipv4() ? 12 : 0;
-	body.sdiag_family = local.is_ipv4() ? AF_INET : AF_INET6;
+	body.sdiag_family = unused ? AF_INET : AF_INET6;
 	std::memcpy(body.id.idiag_src, flow.local + unused, 16 - unused);
 	std::memcpy(body.id.idiag_dst, flow.remote + unused, 16 - unused);
 	std::vector<char> request = make_request(type, flags, &body, sizeof(body));
@@ -71,12 +70,9 @@ static Result<std::optional<size_t>> read_answer(int fd, uint32_t sequence, void
 		});
 		if (!reply)
 			continue; /* an answer to an earlier request that has timed out */
-		if (reply->nlmsg_type == NLMSG_ERROR) {
-			const nlmsgerr *error = header_of<nlmsgerr>(reply);
-
-			if (!error || error->error)
-				return system_error("ask", "sock_diag",
-						    error ? error->error : EBADMSG);
+		if (std::optional<int> failed = reported_error(reply)) {
+			if (*failed)
+				return system_error("ask", "sock_diag", *failed);
 			return std::optional<size_t>(0);
 		}
 		size_t length = mnl_nlmsg_get_payload_len(reply);
@@ -117,8 +113,7 @@ Result<std::optional<uint64_t>> SockDiag::find(const tp_flow &flow)
 	/* without a connection, the look-up finds the listener */
 	if (*got < sizeof(answer) || answer.idiag_state == TCP_LISTEN)
 		return std::optional<uint64_t>();
-	return std::optional<uint64_t>((uint64_t)answer.id.idiag_cookie[1] << 32 |
-				       answer.id.idiag_cookie[0]);
+	return std::optional<uint64_t>(cookie_of(answer));
 }
 
 Status SockDiag::destroy(const tp_flow &flow, uint64_t cookie)

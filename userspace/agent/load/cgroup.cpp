@@ -10,12 +10,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <vector>
 
 #include <fmt/core.h>
 
 #include "agent/load/mounts.h"
+#include "base/bpf_info.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/maps.h"
 
@@ -157,46 +158,14 @@ CgroupPlace locate_cgroup(int cgroup)
 
 /* ---- which programs are attached ------------------------------------------------------ */
 
-static std::string path_of(int fd)
+static std::string cgroup_text(int cgroup)
 {
-	std::error_code failed;
-	std::filesystem::path path =
-		std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), failed);
-
-	return failed ? "the cgroup" : path.string();
-}
-
-/* Returns "program 57 (their_name)". The name needs CAP_SYS_ADMIN. */
-static std::string describe(uint32_t id)
-{
-	Fd fd(bpf_prog_get_fd_by_id(id));
-	auto info = info_of<bpf_prog_info>(fd.get());
-
-	if (!info || !info->name[0])
-		return fmt::format("program {}", id);
-	return fmt::format("program {} ({})", id, info->name);
-}
-
-struct Attached {
-	uint32_t flags = 0;
-	std::vector<uint32_t> programs;
-};
-
-static Attached attached_to(int cgroup, bpf_attach_type type)
-{
-	Attached attached;
-	uint32_t count = 64; /* the kernel's BPF_CGROUP_MAX_PROGS */
-
-	attached.programs.resize(count);
-	if (bpf_prog_query(cgroup, type, 0, &attached.flags, attached.programs.data(), &count))
-		count = 0;
-	attached.programs.resize(count);
-	return attached;
+	return path_of(cgroup).value_or("the cgroup");
 }
 
 Error attach_error(const std::string &program, int cgroup, bpf_attach_type type, int failed)
 {
-	std::string object = program + " to " + path_of(cgroup);
+	std::string object = program + " to " + cgroup_text(cgroup);
 	Fd above;
 
 	if (failed == -E2BIG)
@@ -204,31 +173,32 @@ Error attach_error(const std::string &program, int cgroup, bpf_attach_type type,
 			 "attach",
 			 object,
 			 "as many programs are attached there as the kernel allows",
-			 "bpftool cgroup show " + path_of(cgroup) + " lists them",
+			 "bpftool cgroup show " + cgroup_text(cgroup) + " lists them",
 			 E2BIG };
 	/*
 	 * the nearest cgroup that has programs decides: hierarchy_allows_attach() in
 	 * kernel/bpf/cgroup.c
 	 */
 	for (int at = cgroup; failed == -EPERM; at = above.get()) {
-		Attached there = attached_to(at, type);
-		bool shares = there.flags & BPF_F_ALLOW_MULTI ||
-			      (at != cgroup && there.flags & BPF_F_ALLOW_OVERRIDE);
+		uint32_t flags = 0;
+		std::vector<uint32_t> there = attached_programs(at, type, 0, &flags);
+		bool shares =
+			flags & BPF_F_ALLOW_MULTI || (at != cgroup && flags & BPF_F_ALLOW_OVERRIDE);
 
-		if (!there.programs.empty() && !shares)
+		if (!there.empty() && !shares)
 			return { ErrorCode::permission,
 				 "attach",
 				 object,
 				 fmt::format("{} is attached to {} as {}, and shares that place "
 					     "with nobody",
-					     describe(there.programs.front()), path_of(at),
+					     program_text(there.front()), cgroup_text(at),
 					     libbpf_bpf_attach_type_str(type)),
 				 fmt::format(
 					 "see bpftool cgroup show {}; its tool has to attach it "
 					 "with BPF_F_ALLOW_MULTI or to take it away",
-					 path_of(at)),
+					 cgroup_text(at)),
 				 EPERM };
-		if (!there.programs.empty() && at != cgroup)
+		if (!there.empty() && at != cgroup)
 			break;
 		above = parent_cgroup(at);
 		if (!above)

@@ -11,9 +11,10 @@ namespace tp
 
 /*
  * Returns where file systems of this type ("bpf", "cgroup2") are mounted, in the order of their
- * mounting.
+ * mounting. If `root` is not empty, only mounts of this part of the file system count, such as
+ * "net:[4026532281]".
  */
-std::vector<std::string> mount_points(const std::string &type);
+std::vector<std::string> mount_points(const std::string &type, const std::string &root = {});
 
 } // namespace tp
 

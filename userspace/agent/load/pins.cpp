@@ -268,6 +268,19 @@ Result<uint64_t> live_connections(const std::string &dir, int engine)
 	return count;
 }
 
+Status pin_object(int fd, const std::string &path, mode_t mode, std::optional<uint32_t> group)
+{
+	int failed = bpf_obj_pin(fd, path.c_str());
+
+	if (failed)
+		return system_error("pin", path, failed);
+	if (chmod(path.c_str(), mode))
+		return system_error("set the mode of", path);
+	if (group && chown(path.c_str(), (uid_t)-1, *group))
+		return system_error("give to the group", path);
+	return success();
+}
+
 Status drop_link(const std::string &dir, const char *name)
 {
 	std::string path = dir + "/" + name;

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,9 @@ std::vector<std::string> link_names(const std::string &dir, const std::string &p
  * Returns how many live connections the maps pinned in `dir` still serve, of that engine or of all.
  */
 Result<uint64_t> live_connections(const std::string &dir, int engine = -1);
+
+/* Pins a map, a program or a link, with this mode, for root and the group. */
+Status pin_object(int fd, const std::string &path, mode_t mode, std::optional<uint32_t> group = {});
 
 /* Detaches and unpins the link pinned under `name`, if there is one. */
 Status drop_link(const std::string &dir, const char *name);

@@ -10,6 +10,8 @@
 
 #include "agent/load/cgroup.h"
 #include "agent/load/host.h"
+#include "base/bpf_info.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
 #include "truepeer.skel.h"
@@ -131,7 +133,7 @@ Status Programs::fill_namespaces(const Setup &setup)
 		about.cookie = i < setup.namespaces.size() ? setup.namespaces[i] : 0;
 		about.since_ns = boot_time_ns();
 		about.entered = 1;
-		setup.names[i].copy(about.name, sizeof(about.name) - 1);
+		copy_text(setup.names[i], about.name);
 		TP_TRY(update(skeleton_->maps.tp_namespaces, &i, &about));
 	}
 	return success();
@@ -181,8 +183,7 @@ uint32_t Programs::link_id() const
 {
 	if (links_.empty())
 		return 0;
-	auto info = info_of<bpf_link_info>(links_.front().second.get());
-	return info ? info->id : 0;
+	return id_of<bpf_link_info>(links_.front().second.get());
 }
 
 Status Programs::write_config() const
@@ -348,8 +349,8 @@ int Programs::actions() const
 /* The kernel's number of a program or a map, or 0. */
 template <typename Info> static void add_id(std::vector<uint32_t> &ids, int fd)
 {
-	if (auto info = info_of<Info>(fd))
-		ids.push_back(info->id);
+	if (uint32_t id = id_of<Info>(fd))
+		ids.push_back(id);
 }
 
 Remains Programs::remains() const

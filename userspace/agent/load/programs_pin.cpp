@@ -13,19 +13,6 @@
 namespace tp
 {
 
-static Status pin_one(int fd, const std::string &path, mode_t mode, std::optional<uint32_t> group)
-{
-	int failed = bpf_obj_pin(fd, path.c_str());
-
-	if (failed)
-		return system_error("pin", path, failed);
-	if (chmod(path.c_str(), mode))
-		return system_error("set the mode of", path);
-	if (group && chown(path.c_str(), (uid_t)-1, *group))
-		return system_error("give to the group", path);
-	return success();
-}
-
 static Status pin_map(const bpf_map *map, const std::string &dir, std::optional<uint32_t> group)
 {
 	std::string name = bpf_map__name(map);
@@ -36,8 +23,8 @@ static Status pin_map(const bpf_map *map, const std::string &dir, std::optional<
 			      "pinned_maps.h does not say for whom this map is" };
 	if (*how == Pinned::not_at_all)
 		return success();
-	return pin_one(bpf_map__fd(map), dir + "/" + name, pin_mode(*how),
-		       *how == Pinned::for_group ? group : std::nullopt);
+	return pin_object(bpf_map__fd(map), dir + "/" + name, pin_mode(*how),
+			  *how == Pinned::for_group ? group : std::nullopt);
 }
 
 Status Programs::pin(const std::string &dir, std::optional<uint32_t> group)
@@ -51,10 +38,10 @@ Status Programs::pin(const std::string &dir, std::optional<uint32_t> group)
 		map, skeleton_->obj) if (!bpf_map__is_internal(map)) /* .rodata: programs hold it */
 		TP_TRY(pin_map(map, dir, group));
 	/* this is the only part of the programs' own data that a command writes */
-	TP_TRY(pin_one(bpf_map__fd(skeleton_->maps.data_tp_trace), dir + "/tp_trace",
-		       pin_mode(Pinned::for_root), {}));
+	TP_TRY(pin_object(bpf_map__fd(skeleton_->maps.data_tp_trace), dir + "/tp_trace",
+			  pin_mode(Pinned::for_root), {}));
 	for (const auto &[name, fd] : links_)
-		TP_TRY(pin_one(fd.get(), dir + "/" + name, 0600, {}));
+		TP_TRY(pin_object(fd.get(), dir + "/" + name, 0600, {}));
 	if (group && chown(dir.c_str(), (uid_t)-1, *group))
 		return system_error("give to the group", dir);
 	if (chmod(dir.c_str(), 0750))

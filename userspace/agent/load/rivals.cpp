@@ -19,8 +19,11 @@
 #include "agent/load/cgroup.h"
 #include "agent/load/mounts.h"
 #include "agent/load/pins.h"
+#include "base/bpf_info.h"
 #include "base/log.h"
 #include "base/maps.h"
+#include "base/process.h"
+#include "base/raw_maps.h"
 
 namespace tp
 {
@@ -42,33 +45,24 @@ struct Rival {
 
 /* ---- finding other agents ----------------------------------------------------------- */
 
-static std::optional<bpf_link_info> read_link(int fd)
+static bool is_of_agent(const std::optional<bpf_link_info> &link)
 {
-	auto info = info_of<bpf_link_info>(fd);
-
 	/*
 	 * the cgroup's number is 0 if the cgroup is gone, and then the programs do nothing any more
 	 */
-	if (info && info->type == BPF_LINK_TYPE_CGROUP &&
-	    info->cgroup.attach_type == BPF_CGROUP_SOCK_OPS && info->cgroup.cgroup_id)
-		return info;
-	return {};
+	return link && link->type == BPF_LINK_TYPE_CGROUP &&
+	       link->cgroup.attach_type == BPF_CGROUP_SOCK_OPS && link->cgroup.cgroup_id;
 }
 
-/* Returns the maps of the program, if it is one of truepeer's. */
-static void read_program(uint32_t id, Rival &rival)
+/* Opens the maps of the program, if it is one of truepeer's. */
+static void open_maps(uint32_t id, Rival &rival)
 {
-	uint32_t maps[64] = {}, size = sizeof(bpf_prog_info);
-	bpf_prog_info program = {};
-	Fd fd(bpf_prog_get_fd_by_id(id));
+	std::optional<ProgramInfo> program = read_program(id);
 
-	program.map_ids = (uintptr_t)maps;
-	program.nr_map_ids = std::size(maps);
-	if (!fd || bpf_obj_get_info_by_fd(fd.get(), &program, &size) ||
-	    std::strcmp(program.name, "tp_sockops"))
+	if (!program || program->name != "tp_sockops")
 		return;
-	for (uint32_t i = 0; i < std::min<uint32_t>(program.nr_map_ids, std::size(maps)); i++) {
-		Fd map(bpf_map_get_fd_by_id(maps[i]));
+	for (uint32_t number : program->maps) {
+		Fd map(bpf_map_get_fd_by_id(number));
 		auto info = info_of<bpf_map_info>(map.get());
 
 		if (info && !std::strcmp(info->name, "tp_services"))
@@ -94,15 +88,15 @@ static bool find_by_number(std::vector<Rival> &rivals)
 
 	for (uint32_t id = 0; !(failed = bpf_link_get_next_id(id, &id));) {
 		Fd fd(bpf_link_get_fd_by_id(id));
-		auto info = read_link(fd.get());
+		auto info = info_of<bpf_link_info>(fd.get());
 		Rival rival;
 
-		if (!info)
+		if (!is_of_agent(info))
 			continue;
 		rival.link = info->id;
 		rival.program = info->prog_id;
 		rival.cgroup = info->cgroup.cgroup_id;
-		read_program(info->prog_id, rival);
+		open_maps(info->prog_id, rival);
 		add_rival(rivals, std::move(rival));
 	}
 	return failed == -ENOENT;
@@ -125,11 +119,10 @@ static bool find_pinned(const std::string &root, std::vector<Rival> &rivals)
 			at.disable_recursion_pending();
 		if (at->path().filename() != link_name)
 			continue;
-		Fd fd(bpf_obj_get(at->path().c_str()));
-		auto info = read_link(fd.get());
-		if (!info)
-			continue;
 		std::string dir = at->path().parent_path();
+		auto info = pinned_link(dir, link_name);
+		if (!is_of_agent(info))
+			continue;
 		Result<Fd> services = open_map(dir, "tp_services", Access::read);
 		Result<Fd> config = open_map(dir, "tp_config", Access::read);
 		if (services && config)
@@ -155,21 +148,20 @@ static std::vector<Rival> find_rivals(bool first)
 	return rivals;
 }
 
-static uint32_t pinned_link(const std::string &dir)
+static uint32_t link_in(const std::string &dir)
 {
-	Fd fd(bpf_obj_get((dir + "/" + link_name).c_str()));
-	auto info = read_link(fd.get());
+	auto info = pinned_link(dir, link_name);
 
-	return info ? info->id : 0;
+	return is_of_agent(info) ? info->id : 0;
 }
 
 /* What the predecessor in the same directory has left is taken over, so it is no rival. */
 static std::set<uint32_t> own_links(const std::string &pin_dir)
 {
-	std::set<uint32_t> links = { pinned_link(pin_dir) };
+	std::set<uint32_t> links = { link_in(pin_dir) };
 
 	for (const std::string &dir : draining_dirs(pin_dir))
-		links.insert(pinned_link(dir));
+		links.insert(link_in(dir));
 	return links;
 }
 
@@ -177,17 +169,10 @@ static std::set<uint32_t> own_links(const std::string &pin_dir)
 
 static tp_config_entry config_of(const Rival &rival)
 {
-	auto info = info_of<bpf_map_info>(rival.config.get());
-	tp_config_entry config = {};
-	uint32_t zero = 0;
+	tp_config_entry config;
 
-	if (!info)
-		return config;
-	std::vector<char> value(std::max<size_t>(info->value_size, sizeof(config)));
-	if (bpf_map_lookup_elem(rival.config.get(), &zero, value.data()))
-		return config;
-	std::memcpy(&config, value.data(), sizeof(config));
-	/* only the beginning of the struct is the same */
+	if (copy_config(rival.config.get(), config))
+		return {};
 	if (config.abi_version != TP_ABI_VERSION) {
 		config.claims = config.draining != TP_DRAINING_PASS ? TP_CLAIMS_SERVICES : 0;
 		config.pin_dir[0] = '\0';
@@ -199,13 +184,11 @@ static tp_config_entry config_of(const Rival &rival)
 /* Whether there may be sockets that both agents see. */
 static bool share_sockets(int cgroup, const Rival &rival)
 {
-	uint32_t effective[64], count = std::size(effective);
 	std::error_code failed;
 
-	if (bpf_prog_query(cgroup, BPF_CGROUP_SOCK_OPS, BPF_F_QUERY_EFFECTIVE, nullptr, effective,
-			   &count))
-		count = 0;
-	if (std::find(effective, effective + count, rival.program) != effective + count)
+	if (std::ranges::count(
+		    attached_programs(cgroup, BPF_CGROUP_SOCK_OPS, BPF_F_QUERY_EFFECTIVE),
+		    rival.program))
 		return true; /* the cgroup is this one, or above it */
 	fs::recursive_directory_iterator at(fmt::format("/proc/self/fd/{}/", cgroup),
 					    fs::directory_options::skip_permission_denied, failed),
@@ -242,9 +225,7 @@ static const Listen *shared_service(const Setup &setup, const Rival &rival,
 				/* 0 means all namespaces, but only below the cgroup */
 				bool anywhere = everywhere || !netns || !key.netns;
 
-				if (listen.port <= key.port && key.port <= listen.last &&
-				    (listen.address.covers(theirs) ||
-				     theirs.covers(listen.address)) &&
+				if (listen.meets(theirs, key.port) &&
 				    (anywhere ? share_sockets(cgroup, rival) : netns == key.netns))
 					shared = &listen;
 			}
@@ -273,25 +254,23 @@ static bool has_map(const fs::path &process, const std::string &wanted)
 static pid_t find_process(const Rival &rival)
 {
 	auto info = info_of<bpf_map_info>(rival.config.get());
-	std::error_code failed;
+	pid_t found = 0;
 
 	if (!info)
 		return 0;
 	std::string wanted = fmt::format("map_id:\t{}", info->id);
-	for (fs::directory_iterator at("/proc", failed), end; !failed && at != end;
-	     at.increment(failed)) {
-		pid_t pid = std::atoi(at->path().filename().c_str());
-
-		if (pid > 0 && pid != getpid() && has_map(at->path(), wanted))
-			return pid;
-	}
-	return 0;
+	for_each_number("/proc", [&](pid_t pid, const fs::path &process) {
+		if (pid != getpid() && has_map(process, wanted))
+			found = pid;
+		return found != 0;
+	});
+	return found;
 }
 
 static Error rival_error(const Rival &rival, const tp_config_entry &config, const Listen &service)
 {
 	std::string dir = config.pin_dir;
-	bool visible = !dir.empty() && pinned_link(dir) == rival.link;
+	bool visible = !dir.empty() && link_in(dir) == rival.link;
 	pid_t pid = find_process(rival);
 	std::string who = pid     ? fmt::format("process {}", pid) :
 			  visible ? "its agent has ended" :
@@ -307,7 +286,7 @@ static Error rival_error(const Rival &rival, const tp_config_entry &config, cons
 /* Whether the rival's pins are in the directory that it names: it is then ready, or nearly so. */
 static bool is_settled(const Rival &rival, const tp_config_entry &config)
 {
-	return config.pin_dir[0] && pinned_link(config.pin_dir) == rival.link;
+	return config.pin_dir[0] && link_in(config.pin_dir) == rival.link;
 }
 
 /*

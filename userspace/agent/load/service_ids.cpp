@@ -11,7 +11,9 @@
 #include <fmt/core.h>
 
 #include "agent/load/services.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
+#include "base/services.h"
 
 namespace tp
 {
@@ -106,8 +108,7 @@ Status adopt_ids(const std::string &pin_dir, Setup &setup)
 	TP_TRY(scan.all(map->get(), "tp_services",
 			[&](const tp_service_key &key, const tp_service &value) {
 				if (value.id < taken.size())
-					known[{ make_address(key.address, sizeof(key.address)),
-						value.first_port, value.last_port }] = value.id;
+					known[Service{ key, value }.address()] = value.id;
 			}));
 	for (ServiceSetup &service : setup.services) {
 		auto same = known.find(service.listen);

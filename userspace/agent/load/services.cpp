@@ -37,6 +37,14 @@ uint32_t service_ids(const Setup &setup)
 	return std::max(256u, (uint32_t)std::bit_ceil(2 * setup.services.size()));
 }
 
+tp_service without_notes(tp_service service)
+{
+	service.passed_on = 0;
+	service.passed_on_ns = 0;
+	service.served_since = 0;
+	return service;
+}
+
 template <typename Each>
 static Status for_each_key(const ServiceSetup &service, const std::vector<uint64_t> &namespaces,
 			   Each each)
@@ -117,8 +125,7 @@ static Status remove_policies(int policies, const std::set<uint32_t> &services)
 		int failed = bpf_map_delete_elem(policies, &key);
 
 		if (failed && failed != -ENOENT)
-			return system_error("remove policy",
-					    format_network(key.address, key.prefixlen - 32),
+			return system_error("remove policy", format_network(network_of(key)),
 					    failed);
 	}
 	return success();

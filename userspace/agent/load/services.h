@@ -20,6 +20,9 @@ namespace tp
  */
 bool is_added_before(const tp_service_key &one, const tp_service_key &other);
 
+/* The service without what the programs note in it themselves. */
+tp_service without_notes(tp_service service);
+
 /* A change of one policy of a service. */
 struct PolicyStep {
 	Network network;

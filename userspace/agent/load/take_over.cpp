@@ -18,6 +18,8 @@
 #include "agent/load/pins.h"
 #include "agent/load/retire.h"
 #include "agent/load/service_ids.h"
+#include "agent/load/services.h"
+#include "base/bpf_info.h"
 #include "base/log.h"
 #include "base/maps.h"
 
@@ -32,10 +34,9 @@ static constexpr timespec grace_period = { 0, 5'000'000 };
 /*
  * Links of one cgroup run in the order in which they were attached, so the predecessor's run first.
  */
-static bool is_attached_to(const std::string &link, int cgroup)
+static bool is_attached_to(const std::string &dir, int cgroup)
 {
-	Fd fd(bpf_obj_get(link.c_str()));
-	auto info = info_of<bpf_link_info>(fd.get());
+	auto info = pinned_link(dir, "link_sockops");
 
 	return info && info->cgroup.cgroup_id == cgroup_id(cgroup);
 }
@@ -57,15 +58,13 @@ static Result<ServiceTable> read_services(int fd, const Setup &setup)
 {
 	ServiceTable table;
 	TP_TRY(for_each_entry<tp_service_key, tp_service>(
-		fd, "tp_services", [&](const tp_service_key &key, tp_service service) {
+		fd, "tp_services", [&](const tp_service_key &key, const tp_service &value) {
 			std::string address((const char *)key.address, sizeof(key.address));
 
 			if (std::ranges::find(setup.namespaces, key.netns) ==
 			    setup.namespaces.end())
 				return;
-			service.passed_on = 0; /* the programs fill in these fields themselves */
-			service.passed_on_ns = 0;
-			service.served_since = 0;
+			tp_service service = without_notes(value);
 			table[{ key.netns, address, key.port }] =
 				std::string((const char *)&service, sizeof(service));
 		}));
@@ -88,7 +87,7 @@ Result<Programs> load_programs(Setup &setup, const std::string &pin_dir, int cgr
 	if (!pins_exist(pin_dir))
 		return Programs::load(setup, {});
 	TP_TRY(adopt_ids(pin_dir, setup));
-	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir + "/link_sockops", cgroup))
+	if (!has_room(pin_dir, setup) || !is_attached_to(pin_dir, cgroup))
 		return Programs::load(setup, { pin_dir, false });
 	Programs programs = TP_TRY(Programs::load(setup, { pin_dir, true }));
 	if (TP_TRY(has_same_services(pin_dir, programs, setup)))

@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,13 +17,17 @@
 
 #include "agent/load/pins.h"
 #include "agent/watch/rtnetlink.h"
+#include "base/bpf_info.h"
 #include "base/maps.h"
 
 namespace tp
 {
 
-/* BPF_TCX_INGRESS and BPF_TCX_EGRESS of Linux 6.6. libbpf 1.1 passes them through. */
-static constexpr bpf_attach_type tcx[] = { (bpf_attach_type)46, (bpf_attach_type)47 };
+bpf_attach_type tcx_attach_type(TcWay way)
+{
+	/* BPF_TCX_INGRESS and BPF_TCX_EGRESS of Linux 6.6. libbpf 1.1 passes them through. */
+	return (bpf_attach_type)(way == TcWay::in ? 46 : 47);
+}
 
 /* The handle of all our filters. Other filters of the same priority have other handles. */
 static constexpr uint32_t filter_handle = 0x7470;
@@ -118,19 +121,24 @@ private:
 	libbpf_print_fn_t before_;
 };
 
+Result<bool> dump_filters(uint32_t interface, TcWay way, const Dump::Reader &reader)
+{
+	tcmsg request = {};
+
+	request.tcm_ifindex = (int)interface;
+	request.tcm_parent =
+		TC_H_MAKE(TC_H_CLSACT, way == TcWay::in ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+	return dump(RTM_GETTFILTER, &request, sizeof(request), reader);
+}
+
 /* Whether anybody has filters at the interface. */
 static bool has_filters(uint32_t interface)
 {
 	bool any = false;
 
-	for (uint32_t parent : { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS }) {
-		tcmsg request = {};
-
-		request.tcm_ifindex = (int)interface;
-		request.tcm_parent = TC_H_MAKE(TC_H_CLSACT, parent);
+	for (TcWay way : { TcWay::in, TcWay::out }) {
 		auto each = [&](const nlmsghdr *m) { any |= m->nlmsg_type == RTM_NEWTFILTER; };
-		Result<bool> read =
-			dump(RTM_GETTFILTER, &request, sizeof(request), { [] {}, each });
+		Result<bool> read = dump_filters(interface, way, { [] {}, each });
 		any |= !read || !*read;
 	}
 	return any;
@@ -151,13 +159,6 @@ static void take_off(const Filter &filter, uint32_t program_id)
 		return;
 	hook = hook_of(filter.interface, BPF_TC_INGRESS | BPF_TC_EGRESS);
 	bpf_tc_hook_destroy(&hook);
-}
-
-static uint32_t program_id(int program)
-{
-	auto about = info_of<bpf_prog_info>(program);
-
-	return about ? about->id : 0;
 }
 
 Status TcHook::attach_filter(uint32_t interface, TcWay way)
@@ -197,7 +198,7 @@ Result<TcHook> TcHook::attach(const Namespace &space, int program, uint32_t inte
 	int link = -EINVAL;
 
 	if (!quickly)
-		link = bpf_link_create(program, (int)interface, tcx[way == TcWay::out], nullptr);
+		link = bpf_link_create(program, (int)interface, tcx_attach_type(way), nullptr);
 	if (link >= 0) {
 		hook.link_ = Fd(link);
 		return hook;
@@ -229,13 +230,8 @@ TcHook::~TcHook()
 Status TcHook::pin(const std::string &dir, const std::string &name)
 {
 	std::string file = (filter_.empty() ? "link_" : filter_) + name;
-	std::string path = dir + "/" + file;
-	int failed = bpf_obj_pin(filter_.empty() ? link_.get() : program_, path.c_str());
 
-	if (failed)
-		return system_error("pin", path, failed);
-	if (chmod(path.c_str(), 0600))
-		return system_error("set the mode of", path);
+	TP_TRY(pin_object(filter_.empty() ? link_.get() : program_, dir + "/" + file, 0600));
 	name_ = file;
 	return success();
 }
@@ -245,8 +241,7 @@ bool TcHook::is_attached() const
 	if (filter_.empty()) {
 		auto about = info_of<bpf_link_info>(link_.get());
 
-		/* the first word of bpf_link_info's tcx, which libbpf 1.1's headers do not have */
-		return about && (uint32_t)about->cgroup.cgroup_id != 0;
+		return about && tc_interface(*about) != 0;
 	}
 	Quiet quiet_here;
 	std::optional<Filter> filter = parse_filter(filter_);
@@ -254,7 +249,8 @@ bool TcHook::is_attached() const
 		return false;
 	bpf_tc_hook hook = hook_of(*filter);
 	bpf_tc_opts options = filter_options(*filter);
-	return bpf_tc_query(&hook, &options) == 0 && options.prog_id == program_id(program_);
+	return bpf_tc_query(&hook, &options) == 0 &&
+	       options.prog_id == id_of<bpf_prog_info>(program_);
 }
 
 void TcHook::remove(const std::string &dir)
@@ -266,7 +262,7 @@ void TcHook::remove(const std::string &dir)
 		std::optional<Filter> filter = parse_filter(filter_);
 
 		if (inside && filter)
-			take_off(*filter, program_id(program_));
+			take_off(*filter, id_of<bpf_prog_info>(program_));
 		filter_.clear();
 	}
 	if (!dir.empty() && !name_.empty())
@@ -291,10 +287,10 @@ Status drop_filters(const std::string &dir)
 								    filter->interface));
 		});
 		if (program && filter && at == spaces.end())
-			take_off(*filter, program_id(program.get()));
+			take_off(*filter, id_of<bpf_prog_info>(program.get()));
 		if (program && filter && at != spaces.end())
 			if (Result<Inside> inside = Inside::enter(*at); inside)
-				take_off(*filter, program_id(program.get()));
+				take_off(*filter, id_of<bpf_prog_info>(program.get()));
 		if (unlink(path.c_str()) && errno != ENOENT)
 			return system_error("unpin", path);
 	}

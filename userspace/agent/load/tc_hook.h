@@ -9,7 +9,10 @@
 #include <cstdint>
 #include <string>
 
+#include <linux/bpf.h>
+
 #include "agent/watch/namespace.h"
+#include "agent/watch/rtnetlink.h"
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -17,6 +20,11 @@ namespace tp
 {
 
 enum class TcWay { in, out };
+
+bpf_attach_type tcx_attach_type(TcWay way);
+
+/* Reads the filters of the clsact qdisc. Works in this thread's network namespace. */
+Result<bool> dump_filters(uint32_t interface, TcWay way, const Dump::Reader &reader);
 
 /* An engine's programs for an interface. Descriptors are borrowed, and -1 if there is none. */
 struct TcPrograms {

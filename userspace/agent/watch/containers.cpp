@@ -66,11 +66,6 @@ Status check_rights_for_containers()
 
 /* ---- start ---------------------------------------------------------------------------- */
 
-void Containers::FreeRing::operator()(ring_buffer *ring) const
-{
-	ring_buffer__free(ring);
-}
-
 Containers::~Containers() = default;
 
 Result<std::unique_ptr<Containers>> Containers::open(Parts parts)
@@ -109,7 +104,7 @@ Status Containers::cover_listeners(const WayIn &way, const std::set<uint64_t> &c
 	{
 		Inside inside = TP_TRY(Inside::enter(space));
 
-		for (const Listening &one : TP_TRY(read_listening()))
+		for (const Listener &one : TP_TRY(read_listeners()))
 			if (is_wanted(one.address, one.port) &&
 			    (parts_.cgroup.empty() || !one.cgroup || cgroups.contains(one.cgroup)))
 				ports.insert(one.port);
@@ -156,7 +151,7 @@ Status Containers::cover_existing(const std::string &predecessor)
 		cgroups = cgroups_below(parts_.cgroup);
 	for (const WayIn &way : all_ways_in())
 		if (way.inode != own) /* a process may have gone meanwhile, and its namespace */
-			log_failure(cover_listeners(way, cgroups), "its listener has to wait");
+			failures_.note(cover_listeners(way, cgroups), "its listener has to wait");
 	cover_predecessors(predecessor);
 	return success();
 }
@@ -195,18 +190,10 @@ Status Containers::watch()
 
 void Containers::services_changed()
 {
-	log_failure(read_templates(), "services in other namespaces are not up to date");
+	failures_.note(read_templates(), "services in other namespaces are not up to date");
 	for (auto &[cookie, found] : found_)
-		log_failure(update_services(*found), "services there are not up to date");
-	log_failure(cover_existing({}), "a new service's listener has to wait");
-}
-
-void Containers::log_failure(const Status &status, const char *consequence)
-{
-	if (status || status.error().text() == last_failure_)
-		return;
-	last_failure_ = status.error().text();
-	log("{}; {}", last_failure_, consequence);
+		failures_.note(update_services(*found), "services there are not up to date");
+	failures_.note(cover_existing({}), "a new service's listener has to wait");
 }
 
 /* ---- listeners that the programs have met --------------------------------------------- */
@@ -234,9 +221,8 @@ void Containers::handle(const tp_listener &record)
 {
 	uint64_t cookie = record.flow.netns;
 	Hint hint = { (pid_t)record.tgid, (pid_t)record.tid };
-	Address listener;
+	Address listener = make_address(record.flow.local, sizeof(record.flow.local));
 
-	std::memcpy(listener.bytes, record.flow.local, 16);
 	if (closed_.contains(cookie))
 		return; /* retry_closed() has its time */
 	bool syn = record.type == TP_LISTENER_SYN;
@@ -250,7 +236,7 @@ void Containers::handle(const tp_listener &record)
 		return;
 	}
 	Status entered = enter_services(**found, record.flow.local_port);
-	log_failure(entered, "trying again with the next SYN");
+	failures_.note(entered, "trying again with the next SYN");
 	settle(cookie);
 	if (entered && syn)
 		parts_.enforcer.send_in_syn(record);

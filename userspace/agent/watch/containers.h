@@ -27,6 +27,7 @@
 #include "agent/enforce/enforcer.h"
 #include "agent/load/programs.h"
 #include "agent/loop.h"
+#include "agent/watch/failure_log.h"
 #include "agent/watch/interfaces.h"
 #include "agent/watch/listening.h"
 #include "agent/watch/namespace.h"
@@ -36,8 +37,7 @@
 #include "agent/watch/way_in.h"
 #include "base/flow.h"
 #include "base/result.h"
-
-struct ring_buffer;
+#include "base/ring_buffer.h"
 
 namespace tp
 {
@@ -120,9 +120,6 @@ private:
 		Clock::time_point since, next;
 		std::chrono::seconds pause{ 1 };
 	};
-	struct FreeRing {
-		void operator()(ring_buffer *ring) const;
-	};
 	/* A service of the agent's own namespace, as tp_services has it. */
 	struct Template {
 		tp_service_key key;
@@ -141,7 +138,6 @@ private:
 	bool is_given(uint64_t cookie) const;
 	Status cover_listeners(const WayIn &way, const std::set<uint64_t> &cgroups);
 	void cover_predecessors(const std::string &dir);
-	void log_failure(const Status &status, const char *consequence);
 
 	/* containers_follow.cpp: what changes in those that are covered */
 	void handle_event(int id, NamespaceIds::Event event);
@@ -166,7 +162,7 @@ private:
 
 	Parts parts_;
 	std::optional<NamespaceIds> ids_;
-	std::unique_ptr<ring_buffer, FreeRing> ring_;
+	RingBuffer ring_;
 	unsigned records_ = 0; /* handled in a row */
 	/* by port; those that are entered first come first */
 	std::map<uint16_t, std::vector<Template>> templates_;
@@ -176,7 +172,7 @@ private:
 	std::vector<bool> slots_;       /* of tp_namespaces, which are taken */
 	std::string dir_;               /* where the pins are; empty: nothing is pinned yet */
 	uint64_t next_looked_after_ = 0;
-	std::string last_failure_;
+	FailureLog failures_;
 };
 
 } // namespace tp

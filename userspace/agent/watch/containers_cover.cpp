@@ -8,8 +8,10 @@
 #include <fmt/core.h>
 
 #include "agent/load/host.h"
+#include "agent/load/services.h"
 #include "agent/watch/container_visit.h"
 #include "agent/watch/way_back.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/maps.h"
 
@@ -17,15 +19,6 @@ namespace tp
 {
 
 /* ---- services -------------------------------------------------------------------- */
-
-/* What the programs note in a service themselves. */
-static tp_service without_notes(tp_service service)
-{
-	service.passed_on = 0;
-	service.passed_on_ns = 0;
-	service.served_since = 0;
-	return service;
-}
 
 Status Containers::read_templates()
 {
@@ -139,10 +132,10 @@ void Containers::show(uint32_t slot, uint64_t cookie, const WayIn &way, tp_names
 	about.entered = state == TP_NAMESPACE_ENTERED;
 	about.inode = way.inode;
 	about.pid = (uint32_t)way.pid;
-	way.path.copy(about.name, sizeof(about.name) - 1);
+	copy_text(way.path, about.name);
 	if (int failed = bpf_map_update_elem(parts_.programs.namespaces(), &slot, &about, BPF_ANY))
-		log_failure(system_error("fill map", "tp_namespaces", failed),
-			    "status does not tell");
+		failures_.note(system_error("fill map", "tp_namespaces", failed),
+			       "status does not tell");
 }
 
 void Containers::free_slot(uint32_t slot)
@@ -191,7 +184,7 @@ Status Containers::enter(Found &fresh)
 	}
 	fresh.id = TP_TRY(ids_->number(space.fd.get()));
 	if (programs.engines().answer_clients()) {
-		log_failure(WayBack::enter(space), "another engine serves its connections");
+		failures_.note(WayBack::enter(space), not_attached);
 		fresh.routes = TP_TRY(
 			Routes::open(space, space.cookie, programs.routes(), Told::by_others));
 		TP_TRY(fresh.routes->load());
@@ -236,7 +229,7 @@ Result<Containers::Found *> Containers::cover(uint64_t cookie, uint32_t inode, c
 	by_id_[fresh->id] = cookie;
 	show(fresh->slot, cookie, way, TP_NAMESPACE_ENTERED);
 	if (fresh->routes && fresh->routes->any())
-		log_failure(parts_.set_routes(), "route metrics may be out of date");
+		failures_.note(parts_.set_routes(), old_routes);
 	reopen(cookie);
 	log("network namespace of {}: covered", describe(way));
 	return found_.emplace(cookie, std::move(fresh)).first->second.get();
@@ -256,7 +249,7 @@ void Containers::shut(uint64_t cookie, uint32_t inode, const Hint &hint, const E
 		Result<uint32_t> slot = take_slot();
 
 		if (!slot) {
-			log_failure(slot.error(), "servers in more of them get no connections");
+			failures_.note(slot.error(), "servers in more of them get no connections");
 			closed_.erase(at);
 			return;
 		}

@@ -11,10 +11,6 @@
 namespace tp
 {
 
-static constexpr const char *not_attached = "another engine serves its connections";
-static constexpr const char *old_routes = "route metrics may be out of date";
-static constexpr const char *old_addresses = "own addresses may be out of date";
-
 void Containers::handle_event(int id, NamespaceIds::Event event)
 {
 	if (event == NamespaceIds::Event::anything) {
@@ -25,7 +21,7 @@ void Containers::handle_event(int id, NamespaceIds::Event event)
 				gone.push_back(cookie);
 			else if (Visit visit(*found); visit) {
 				read_interfaces(*found);
-				log_failure(found->own->handle(), old_addresses);
+				failures_.note(found->own->handle(), old_addresses);
 			}
 		for (uint64_t cookie : gone)
 			end(cookie);
@@ -41,7 +37,7 @@ void Containers::handle_event(int id, NamespaceIds::Event event)
 		if (event == NamespaceIds::Event::interfaces)
 			read_interfaces(found);
 		else if (event == NamespaceIds::Event::addresses)
-			log_failure(found.own->handle(), old_addresses);
+			failures_.note(found.own->handle(), old_addresses);
 	}
 }
 
@@ -51,10 +47,10 @@ void Containers::read_interfaces(Found &found)
 	Clock::time_point start = Clock::now();
 
 	if (start < found.next_read) {
-		log_failure(found.interfaces->handle(), not_attached);
+		failures_.note(found.interfaces->handle(), not_attached);
 		return;
 	}
-	log_failure(found.interfaces->attach(false), not_attached);
+	failures_.note(found.interfaces->attach(false), not_attached);
 	found.next_read = Clock::now() + 9 * (Clock::now() - start);
 }
 
@@ -66,8 +62,8 @@ void Containers::go_on(Found &found)
 
 	if (!visit)
 		return;
-	log_failure(found.interfaces->tick(), not_attached);
-	log_failure(found.own->tick(), old_addresses);
+	failures_.note(found.interfaces->tick(), not_attached);
+	failures_.note(found.own->tick(), old_addresses);
 }
 
 /* What nobody tells of: routes, and programs that somebody has removed. */
@@ -81,17 +77,17 @@ void Containers::look_after(Found &found)
 		show(found.slot, found.space.cookie, found.way, TP_NAMESPACE_ENTERED);
 	Result<size_t> put_back = found.interfaces->put_back();
 	if (!put_back)
-		log_failure(put_back.error(), not_attached);
+		failures_.note(put_back.error(), not_attached);
 	else if (*put_back)
 		parts_.programs.count_put_back((uint32_t)*put_back);
 	if (found.routes) {
 		bool any = found.routes->any();
 
-		log_failure(found.routes->load(), old_routes);
+		failures_.note(found.routes->load(), old_routes);
 		found.routes->leave();
-		log_failure(WayBack::enter(found.space), not_attached);
+		failures_.note(WayBack::enter(found.space), not_attached);
 		if (found.routes->any() != any)
-			log_failure(parts_.set_routes(), old_routes);
+			failures_.note(parts_.set_routes(), old_routes);
 	}
 }
 

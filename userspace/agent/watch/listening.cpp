@@ -3,101 +3,70 @@
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
-#include "agent/netlink.h"
+#include "agent/tcp_sockets.h"
 
 namespace tp
 {
 
-static std::optional<Listening> read_message(const nlmsghdr *message)
+bool Listener::is_any() const
 {
-	const inet_diag_msg *about = header_of<inet_diag_msg>(message);
-	Listening one = {};
+	return address.exactness() == (is_ipv6 ? 0 : 1);
+}
 
-	if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY || !about ||
-	    about->idiag_state != TCP_LISTEN)
+bool Listener::takes_ipv4() const
+{
+	return !is_ipv6 || address.is_ipv4() || (is_any() && !ipv6_only);
+}
+
+std::string Listener::text() const
+{
+	return format_service(address.bytes, port);
+}
+
+static std::optional<Listener> read_listener(const nlmsghdr *message, const inet_diag_msg &about)
+{
+	Listener listener;
+
+	if (about.idiag_state != TCP_LISTEN)
 		return {};
-	one.address = make_address(about->id.idiag_src, about->idiag_family == AF_INET ? 4 : 16);
-	one.port = ntohs(about->id.idiag_sport);
+	listener.is_ipv6 = about.idiag_family == AF_INET6;
+	listener.address = make_address(about.id.idiag_src, listener.is_ipv6 ? 16 : 4);
+	listener.port = ntohs(about.id.idiag_sport);
+	listener.inode = about.idiag_inode;
+	listener.queued = about.idiag_rqueue;
+	listener.backlog = about.idiag_wqueue;
 	for_each_attribute<inet_diag_msg>(message, [&](const nlattr *a) {
-		if (mnl_attr_get_type(a) == INET_DIAG_CGROUP_ID &&
-		    mnl_attr_validate(a, MNL_TYPE_U64) >= 0)
-			one.cgroup = mnl_attr_get_u64(a);
+		switch (mnl_attr_get_type(a)) {
+		case INET_DIAG_SKV6ONLY:
+			listener.ipv6_only = mnl_attr_get_u8(a);
+			break;
+		case INET_DIAG_CGROUP_ID:
+			if (mnl_attr_validate(a, MNL_TYPE_U64) >= 0)
+				listener.cgroup = mnl_attr_get_u64(a);
+			break;
+		case INET_DIAG_ULP_INFO:
+			for_each_nested(a, [&](const nlattr *b) {
+				if (mnl_attr_get_type(b) == INET_ULP_INFO_NAME)
+					listener.multipath =
+						!std::strcmp(mnl_attr_get_str(b), "mptcp");
+			});
+			break;
+		default:
+			break;
+		}
 	});
-	return one;
+	return listener;
 }
 
-/* Reads one dump to its end. Returns false if a part of it is lost. */
-static Result<bool> read_dump(int fd, std::vector<Listening> &all)
+Result<std::vector<Listener>> read_listeners()
 {
-	std::vector<char> buffer(65536);
-
-	for (;;) {
-		size_t got = TP_TRY(receive_netlink(fd, buffer));
-		bool end = false;
-		int failed = 0;
-
-		if (got == 0)
-			return false;
-		for_each_message(buffer, got, [&](const nlmsghdr *message) {
-			end |= message->nlmsg_type == NLMSG_DONE;
-			if (message->nlmsg_type == NLMSG_ERROR) {
-				const nlmsgerr *error = header_of<nlmsgerr>(message);
-
-				failed = error && error->error ? error->error : -EBADMSG;
-			}
-			std::optional<Listening> one = read_message(message);
-			if (one)
-				all.push_back(*one);
-			return !failed;
-		});
-		if (failed)
-			return system_error("ask", "sock_diag", failed,
-					    failed == -ENOENT ? "load the module tcp_diag" : "");
-		if (end)
-			return true;
-	}
-}
-
-static Status read_family(uint8_t family, std::vector<Listening> &all)
-{
-	static constexpr int dump_tries = 3;
-	inet_diag_req_v2 body = {};
-
-	body.sdiag_family = family;
-	body.sdiag_protocol = IPPROTO_TCP;
-	body.idiag_states = 1u << TCP_LISTEN;
-	std::vector<char> request =
-		make_request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &body, sizeof(body));
-	for (int i = 0; i < dump_tries; i++) {
-		Fd fd = TP_TRY(open_netlink(NETLINK_SOCK_DIAG, 0, 0, 1));
-		std::vector<Listening> some;
-
-		if (send(fd.get(), request.data(), request.size(), 0) < 0)
-			return system_error("ask", "sock_diag");
-		if (!TP_TRY(read_dump(fd.get(), some)))
-			continue;
-		all.insert(all.end(), some.begin(), some.end());
-		return success();
-	}
-	return system_error("read the answer of", "sock_diag", ENOBUFS);
-}
-
-Result<std::vector<Listening>> read_listening()
-{
-	std::vector<Listening> all;
-
-	TP_TRY(read_family(AF_INET, all));
-	TP_TRY(read_family(AF_INET6, all));
-	return all;
+	return tcp_sockets<Listener>(1u << TCP_LISTEN, read_listener);
 }
 
 std::set<uint64_t> cgroups_below(const std::string &path)

@@ -13,6 +13,7 @@
 #include "agent/load/host.h"
 #include "agent/watch/way_in.h"
 #include "base/maps.h"
+#include "base/services.h"
 
 namespace tp
 {
@@ -33,14 +34,15 @@ static Result<Namespace> open_found(const tp_namespace &about)
 
 std::vector<Namespace> served_namespaces(const std::string &pin_dir)
 {
-	Result<Fd> map = open_map(pin_dir, "tp_namespaces", Access::read);
+	Result<std::vector<tp_namespace>> all = read_namespaces(pin_dir);
 	std::vector<Namespace> spaces;
-	tp_namespace about = {};
 
-	for (uint32_t i = 0; map && bpf_map_lookup_elem(map->get(), &i, &about) == 0; i++) {
-		std::string name(about.name, strnlen(about.name, sizeof(about.name)));
+	if (!all)
+		return spaces;
+	for (const tp_namespace &about : *all) {
+		std::string name = text_of(about.name);
 
-		if (name.empty()) /* the agent's own, or a free entry */
+		if (name.empty()) /* the agent's own */
 			continue;
 		Result<Namespace> space = about.inode ? open_found(about) : open_namespace(name);
 		if (space)

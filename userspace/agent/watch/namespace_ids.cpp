@@ -64,10 +64,8 @@ Result<int> NamespaceIds::ask(uint16_t type, uint16_t attribute, uint32_t value)
 			if (message->nlmsg_seq != sequence_)
 				return true;
 			ours = true;
-			if (message->nlmsg_type == NLMSG_ERROR) {
-				const nlmsgerr *error = header_of<nlmsgerr>(message);
-
-				failed = error ? error->error : -EBADMSG;
+			if (std::optional<int> error = reported_error(message)) {
+				failed = *error;
 				return false;
 			}
 			for_each_attribute<rtgenmsg>(message, [&](const nlattr *a) {

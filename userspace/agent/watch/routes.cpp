@@ -119,7 +119,7 @@ Result<bool> Routes::read_phase(Clock::time_point deadline)
 
 	request.rtm_family = (unsigned char)family();
 	if (!dump_)
-		dump_ = TP_TRY(Dump::start(RTM_GETROUTE, &request, sizeof(request)));
+		dump_ = TP_TRY(Dump::start(NETLINK_ROUTE, RTM_GETROUTE, &request, sizeof(request)));
 	Result<bool> end = dump_->read({ [this] { of_family_.clear(); },
 					 [this](const nlmsghdr *message) { take(message); } },
 				       deadline);

@@ -22,14 +22,6 @@ static constexpr auto often_for = std::chrono::seconds(2);
 
 /* ---- following what there is ---------------------------------------------------- */
 
-void ServedNamespaces::log_failure(const Status &status, const char *consequence)
-{
-	if (status || status.error().text() == last_failure_)
-		return;
-	last_failure_ = status.error().text();
-	log("{}; {}", last_failure_, consequence);
-}
-
 Status ServedNamespaces::set_routes()
 {
 	bool any = std::any_of(parts_.routes.begin(), parts_.routes.end(),
@@ -38,25 +30,21 @@ Status ServedNamespaces::set_routes()
 	return parts_.programs.set_routes(any || (parts_.more_routes && parts_.more_routes()));
 }
 
-static constexpr const char *without_interface = "another engine serves its connections";
-static constexpr const char *without_routes = "route metrics may be out of date";
-static constexpr const char *without_own = "own addresses may be out of date";
-
 Status ServedNamespaces::watch_tables(size_t space)
 {
 	if (space < parts_.interfaces.size())
 		TP_TRY(parts_.loop.watch(parts_.interfaces[space].fd(), [this, space] {
-			log_failure(parts_.interfaces[space].handle(), without_interface);
+			failures_.note(parts_.interfaces[space].handle(), not_attached);
 		}));
 	if (space < parts_.routes.size())
 		TP_TRY(parts_.loop.watch(parts_.routes[space].fd(), [this, space] {
 			Status handled = parts_.routes[space].handle();
 
-			log_failure(handled ? set_routes() : handled, without_routes);
+			failures_.note(handled ? set_routes() : handled, old_routes);
 		}));
 	if (space < parts_.own.size())
 		TP_TRY(parts_.loop.watch(parts_.own[space].fd(), [this, space] {
-			log_failure(parts_.own[space].handle(), without_own);
+			failures_.note(parts_.own[space].handle(), old_addresses);
 		}));
 	return success();
 }
@@ -73,7 +61,7 @@ void ServedNamespaces::put_back_hooks(Interfaces &interfaces)
 	Result<size_t> count = interfaces.put_back();
 
 	if (!count) {
-		log_failure(count.error(), without_interface);
+		failures_.note(count.error(), not_attached);
 	} else if (*count > 0) {
 		parts_.programs.count_put_back((uint32_t)*count);
 		log("somebody has removed the tc programs from {}; they are attached again",
@@ -84,16 +72,16 @@ void ServedNamespaces::put_back_hooks(Interfaces &interfaces)
 void ServedNamespaces::tick()
 {
 	for (size_t i = 0; i < parts_.interfaces.size(); i++) {
-		log_failure(parts_.interfaces[i].tick(), without_interface);
+		failures_.note(parts_.interfaces[i].tick(), not_attached);
 		if (parts_.spaces[i].fd)
 			put_back_hooks(parts_.interfaces[i]);
 	}
 	for (Routes &one : parts_.routes)
-		log_failure(one.tick(), without_routes);
+		failures_.note(one.tick(), old_routes);
 	if (!parts_.routes.empty())
-		log_failure(set_routes(), without_routes);
+		failures_.note(set_routes(), old_routes);
 	for (OwnAddresses &one : parts_.own)
-		log_failure(one.tick(), without_own);
+		failures_.note(one.tick(), old_addresses);
 	if (parts_.spaces.size() > 1)
 		check_names();
 }
@@ -171,9 +159,9 @@ void ServedNamespaces::check(size_t space)
 		return;
 	}
 	let_go(space);
-	log_failure(parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_GONE),
-		    "status does not tell");
-	log_failure(entered, "trying again");
+	failures_.note(parts_.programs.tell_namespace(space, held.cookie, TP_NAMESPACE_GONE),
+		       "status does not tell");
+	failures_.note(entered, "trying again");
 }
 
 /* ---- leaving and entering ---------------------------------------------------------- */
@@ -206,8 +194,8 @@ void ServedNamespaces::leave(size_t space)
 	let_go(space);
 	log("network namespace {}: GONE; a namespace that takes its name will be served",
 	    gone.name);
-	log_failure(parts_.programs.tell_namespace(space, gone.cookie, TP_NAMESPACE_GONE),
-		    "status does not tell");
+	failures_.note(parts_.programs.tell_namespace(space, gone.cookie, TP_NAMESPACE_GONE),
+		       "status does not tell");
 	watch_directory(space); /* this may be another namespace, too */
 }
 
@@ -247,7 +235,7 @@ Status ServedNamespaces::enter_routes(size_t space)
 	if (space >= parts_.routes.size())
 		return success();
 	Routes &routes = parts_.routes[space];
-	log_failure(WayBack::enter(held), "another engine serves its connections");
+	failures_.note(WayBack::enter(held), not_attached);
 	routes.clear();
 	routes = TP_TRY(Routes::open(held, held.cookie, parts_.programs.routes()));
 	TP_TRY(routes.load());

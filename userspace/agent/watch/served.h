@@ -16,6 +16,7 @@
 #include "agent/enforce/enforcer.h"
 #include "agent/load/programs.h"
 #include "agent/loop.h"
+#include "agent/watch/failure_log.h"
 #include "agent/watch/interfaces.h"
 #include "agent/watch/namespace.h"
 #include "agent/watch/own_addresses.h"
@@ -70,13 +71,12 @@ private:
 	Status enter_routes(size_t space);
 	Status enter_interfaces(size_t space);
 	void let_go(size_t space);
-	void log_failure(const Status &status, const char *consequence);
 
 	Parts parts_;
 	Fd names_; /* inotify watches of the directories that the names are in */
 	Fd often_; /* a timer that runs while a name may be about to lead elsewhere */
 	Clock::time_point often_until_ = {};
-	std::string last_failure_; /* not to be logged at every tick */
+	FailureLog failures_; /* which are not to be logged at every tick */
 };
 
 } // namespace tp

@@ -5,15 +5,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <functional>
 #include <set>
-#include <sstream>
 
 #include <fmt/core.h>
 
+#include "agent/load/mounts.h"
 #include "base/process.h"
 
 namespace tp
@@ -48,39 +45,12 @@ Result<Fd> open_way_in(const WayIn &way)
 	return fd;
 }
 
-/* Calls `each(pid, path)` for the entries of a folder that are numbers, until it returns true. */
-static void for_each_number(const fs::path &folder,
-			    const std::function<bool(pid_t, const fs::path &)> &each)
-{
-	std::error_code failed;
-
-	for (fs::directory_iterator at(folder, failed), end; !failed && at != end;
-	     at.increment(failed)) {
-		std::string name = at->path().filename();
-		pid_t number = 0;
-		auto [rest, error] =
-			std::from_chars(name.data(), name.data() + name.size(), number);
-
-		if (error == std::errc() && rest == name.data() + name.size() &&
-		    each(number, at->path()))
-			return;
-	}
-}
-
 /* As ip-netns(8) and container runtimes mount them: "net:[4026532281]" is the root of the mount. */
 static std::optional<WayIn> find_mount(uint32_t inode)
 {
-	std::string root = fmt::format("net:[{}]", inode);
-	std::ifstream file("/proc/thread-self/mountinfo");
-
-	for (std::string line; std::getline(file, line);) {
-		std::istringstream fields(line);
-		std::string id, parent, device, mounted, point;
-
-		if (fields >> id >> parent >> device >> mounted >> point && mounted == root &&
-		    inode_of(point) == inode)
+	for (const std::string &point : mount_points("nsfs", fmt::format("net:[{}]", inode)))
+		if (inode_of(point) == inode)
 			return WayIn{ point, inode, 0 };
-	}
 	return {};
 }
 

@@ -130,23 +130,38 @@ private:
 namespace detail
 {
 
-inline Result<Peer> peer(truepeer_handle *handle, int fd)
+/* What `get(&peer)` fills in. */
+template <typename Get> Result<Peer> read_peer(Get get)
 {
 	Peer peer = TRUEPEER_PEER_INIT;
-	int failed = truepeer_lookup_fd(handle, fd, &peer);
+	int failed = get(&peer);
+
 	return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
 }
 
-inline Result<Header> header(truepeer_handle *handle, int fd)
+/* What `get(buffer, &size)` reads. */
+template <typename Get> Result<Header> read_header(Get get)
 {
 	std::vector<std::uint8_t> bytes(16384);
 	std::size_t size = bytes.size();
-	int failed = truepeer_get_header_fd(handle, fd, bytes.data(), &size);
+	int failed = get(bytes.data(), &size);
 
 	if (failed)
 		return static_cast<Errc>(failed);
 	bytes.resize(size);
 	return Header(std::move(bytes));
+}
+
+inline Result<Peer> peer(truepeer_handle *handle, int fd)
+{
+	return read_peer([=](Peer *out) { return truepeer_lookup_fd(handle, fd, out); });
+}
+
+inline Result<Header> header(truepeer_handle *handle, int fd)
+{
+	return read_header([=](std::uint8_t *buffer, std::size_t *size) {
+		return truepeer_get_header_fd(handle, fd, buffer, size);
+	});
 }
 
 } // namespace detail
@@ -180,10 +195,9 @@ public:
 
 	Result<Peer> by_cookie(std::uint64_t cookie) const
 	{
-		Peer peer = TRUEPEER_PEER_INIT;
-		int failed = truepeer_lookup_cookie(handle_.get(), cookie, &peer);
-
-		return failed ? Result<Peer>(static_cast<Errc>(failed)) : Result<Peer>(peer);
+		return detail::read_peer([&](Peer *out) {
+			return truepeer_lookup_cookie(handle_.get(), cookie, out);
+		});
 	}
 
 	Result<Peer> by_fd(int fd) const { return detail::peer(handle_.get(), fd); }
@@ -191,14 +205,9 @@ public:
 	/* The header as it was sent. It is empty if it has no TLVs and no AF_UNIX addresses. */
 	Result<Header> header(std::uint64_t cookie) const
 	{
-		std::vector<std::uint8_t> bytes(16384);
-		std::size_t size = bytes.size();
-		int failed = truepeer_get_header(handle_.get(), cookie, bytes.data(), &size);
-
-		if (failed)
-			return static_cast<Errc>(failed);
-		bytes.resize(size);
-		return Header(std::move(bytes));
+		return detail::read_header([&](std::uint8_t *buffer, std::size_t *size) {
+			return truepeer_get_header(handle_.get(), cookie, buffer, size);
+		});
 	}
 
 	Result<Header> header_by_fd(int fd) const { return detail::header(handle_.get(), fd); }

@@ -2,6 +2,8 @@
 /** @file Converts addresses from bytes to text, as the system's inet_ntop() writes them. */
 'use strict';
 
+const UNIX_PATH = 108;
+
 /** @param {ArrayLike<number>} bytes @param {number} at @returns {string} */
 function ipv4Text(bytes, at) {
 	return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
@@ -61,4 +63,20 @@ function ipv6Text(bytes, at) {
 	return ipv6GroupsText(groups);
 }
 
-module.exports = { ipv4Text, ipv6Text, ipv6GroupsText };
+/** The path up to its first NUL, or all 108 bytes. */
+function unixEndpoint(bytes, at) {
+	const field = bytes.subarray(at, at + UNIX_PATH);
+	const end = field.indexOf(0);
+
+	return { family: 'unix', path: field.toString('utf8', 0, end < 0 ? UNIX_PATH : end) };
+}
+
+function ipv4Endpoint(bytes, address, port) {
+	return { family: 'IPv4', address: ipv4Text(bytes, address), port: bytes.readUInt16BE(port) };
+}
+
+function ipv6Endpoint(bytes, address, port) {
+	return { family: 'IPv6', address: ipv6Text(bytes, address), port: bytes.readUInt16BE(port) };
+}
+
+module.exports = { ipv4Text, ipv6GroupsText, ipv4Endpoint, ipv6Endpoint, unixEndpoint, UNIX_PATH };

@@ -18,7 +18,8 @@
 'use strict';
 
 const { Peer } = require('./peer.js');
-const { ipv4Text, ipv6Text } = require('./address.js');
+const { V2_FIXED, ADDRESS_BLOCKS, COMMANDS, TRANSPORTS } = require('./parser.js');
+const { ipv4Endpoint, ipv6Endpoint, unixEndpoint } = require('./address.js');
 
 const [OK, NOT_RUNNING, NOT_FOUND, PENDING] = [0, -1, -3, -4];
 const DEFAULT_DIR = '/sys/fs/bpf/truepeer';
@@ -28,25 +29,18 @@ const AT = { cookie: 8, headerBytes: 32, version: 34, command: 35, transport: 36
 const MAX_HEADER = 16384;
 const CLOSE_MS = 10000;
 const [AF_UNIX, AF_INET, AF_INET6] = [1, 2, 10];
-const UNIX_PATH = 108;
 const [SOL_SOCKET, SO_PROTOCOL, IPPROTO_MPTCP] = [1, 38, 262];
-const COMMANDS = ['LOCAL', 'PROXY'];
-const TRANSPORTS = ['unspec', 'stream', 'dgram'];
 const ENGINES = ['none', 'handshake', 'sender', '', 'translate'];
 
 /** Reads the struct sockaddr_storage at `at`. */
 function endpoint(bytes, at) {
 	switch (bytes.readUInt16LE(at)) {
 	case AF_INET:
-		return { family: 'IPv4', address: ipv4Text(bytes, at + 4), port: bytes.readUInt16BE(at + 2) };
+		return ipv4Endpoint(bytes, at + 4, at + 2);
 	case AF_INET6:
-		return { family: 'IPv6', address: ipv6Text(bytes, at + 8), port: bytes.readUInt16BE(at + 2) };
-	case AF_UNIX: {
-		const path = bytes.subarray(at + 2, at + 2 + UNIX_PATH);
-		const end = path.indexOf(0);
-
-		return { family: 'unix', path: path.toString('utf8', 0, end < 0 ? UNIX_PATH : end) };
-	}
+		return ipv6Endpoint(bytes, at + 8, at + 2);
+	case AF_UNIX:
+		return unixEndpoint(bytes, at + 2);
 	default:
 		return null;
 	}
@@ -54,9 +48,7 @@ function endpoint(bytes, at) {
 
 /** Where the TLVs of a header of version 2 begin. */
 function tlvsBegin(header) {
-	const family = header[13] >> 4;
-
-	return 16 + (family === 1 ? 12 : family === 2 ? 36 : 216);
+	return V2_FIXED + ADDRESS_BLOCKS[header[13] >> 4];
 }
 
 function same(a, b) {

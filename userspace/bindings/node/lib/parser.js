@@ -7,14 +7,14 @@
 
 const { parseV1, MAX_V1 } = require('./v1.js');
 const { walkTlvs } = require('./tlv.js');
-const { ipv4Text, ipv6Text } = require('./address.js');
+const { ipv4Endpoint, ipv6Endpoint, unixEndpoint, UNIX_PATH } = require('./address.js');
 
 const V1_START = Buffer.from('PROXY ', 'latin1');
 const V2_START = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const V2_FIXED = 16;
-const UNIX_PATH = 108;
 const COMMANDS = ['LOCAL', 'PROXY'];
 const TRANSPORTS = ['unspec', 'stream', 'dgram'];
+const ADDRESS_BLOCKS = [0, 12, 36, 2 * UNIX_PATH]; // sizes, by family
 
 /**
  * @typedef {object} Endpoint
@@ -69,22 +69,6 @@ function beginsWith(bytes, start) {
 	return true;
 }
 
-/** The path up to its first NUL, or all 108 bytes. */
-function unixEndpoint(bytes, at) {
-	const field = bytes.subarray(at, at + UNIX_PATH);
-	const end = field.indexOf(0);
-
-	return { family: 'unix', path: field.toString('utf8', 0, end < 0 ? UNIX_PATH : end) };
-}
-
-function ipv4Endpoint(bytes, address, port) {
-	return { family: 'IPv4', address: ipv4Text(bytes, address), port: bytes.readUInt16BE(port) };
-}
-
-function ipv6Endpoint(bytes, address, port) {
-	return { family: 'IPv6', address: ipv6Text(bytes, address), port: bytes.readUInt16BE(port) };
-}
-
 function setV2Endpoints(header, bytes, family) {
 	if (family === 1) {
 		header.origin = ipv4Endpoint(bytes, 16, 24);
@@ -102,7 +86,7 @@ function setV2Endpoints(header, bytes, family) {
 function addressBlock(command, family, transport) {
 	if (command === 0 || family === 0 || transport === 0)
 		return 0;
-	return family === 1 ? 12 : family === 2 ? 36 : 216;
+	return ADDRESS_BLOCKS[family];
 }
 
 function parseV2(bytes) {
@@ -184,4 +168,4 @@ function parse(bytes) {
 	return header;
 }
 
-module.exports = { parse, MAX_V1, V2_FIXED };
+module.exports = { parse, MAX_V1, V2_FIXED, ADDRESS_BLOCKS, COMMANDS, TRANSPORTS };
