@@ -252,6 +252,15 @@ static void closed_without_reading(StrictNetwork &network)
 	}
 }
 
+/* Whether no connection of the client's has this port any more: the last ACK is the kernel's business. */
+static bool has_no_connection(const StrictNetwork &network, const Endpoint &local)
+{
+	Guest there(network.client().fd());
+	Socket s(socket(local.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	return bind(s.fd(), (const sockaddr *)&local.storage, local.size) == 0;
+}
+
 /* The server's side is in TIME_WAIT, and the header has another length each time. */
 static void same_port_again(StrictNetwork &network)
 {
@@ -260,6 +269,9 @@ static void same_port_again(StrictNetwork &network)
 
 	network.client().sysctl("net.ipv4.ip_local_port_range", "45000 45000");
 	for (size_t i = 0; i < 10; i++) {
+		EXPECT_TRUE(eventually([&] {
+			return has_no_connection(network, endpoint(ipv6 ? "::" : "0.0.0.0", 45000));
+		}));
 		Talks talks = network.open(1);
 		Talk &t = talks[0];
 
