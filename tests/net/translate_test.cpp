@@ -15,22 +15,6 @@ namespace live
 
 TP_INSTANTIATE_RAW(Translate);
 
-/* Of the SACK blocks, in their order. */
-static std::vector<uint32_t> sack_edges(const Segment &s)
-{
-	std::vector<uint32_t> edges;
-	auto blocks = s.option(5);
-
-	for (size_t i = 0; blocks && i + 4 <= blocks->size(); i += 4) {
-		uint32_t edge = 0;
-
-		for (size_t j = 0; j < 4; j++)
-			edge = edge << 8 | (uint8_t)(*blocks)[i + j];
-		edges.push_back(edge);
-	}
-	return edges;
-}
-
 /* ---- the header ----------------------------------------------------------------------- */
 
 TEST_P(Translate, acknowledges_header_and_payload)
@@ -46,14 +30,14 @@ TEST_P(Translate, acknowledges_header_and_payload)
 		ASSERT_TRUE(ack) << w.wire.log();
 		EXPECT_EQ(ack->ack, client.next());
 		EXPECT_EQ(ack->seq, client.expected());
-		EXPECT_EQ(sack_edges(*ack).size(), 0u) << w.wire.log();
+		EXPECT_EQ(ack->sack_edges().size(), 0u) << w.wire.log();
 		w.expect_session(0, w.origin(), "hello");
 		/* the header again, because the answer was lost: now it is a duplicate */
 		client.forget();
 		client.send(client.piece(0, w.header(2)));
 		auto again = client.expect_ack(client.next());
 		ASSERT_TRUE(again) << w.wire.log();
-		std::vector<uint32_t> edges = sack_edges(*again);
+		std::vector<uint32_t> edges = again->sack_edges();
 		ASSERT_EQ(edges.size(), 2u) << w.wire.log();
 		EXPECT_EQ(edges[0], client.isn() + 1);
 		EXPECT_EQ(edges[1], client.isn() + 1 + w.header(2).size());
@@ -178,7 +162,7 @@ TEST_P(Translate, lets_a_server_speak_first_behind_a_header_alone)
 		client.data(w.header(2));
 		auto ack = client.expect_ack(client.next());
 		ASSERT_TRUE(ack) << w.wire.log();
-		EXPECT_EQ(sack_edges(*ack).size(), 0u) << w.wire.log();
+		EXPECT_EQ(ack->sack_edges().size(), 0u) << w.wire.log();
 		ASSERT_TRUE(polls_readable(listener.fd(), 2s)) << w.wire.log();
 		Accepted a = accept_from(listener);
 
@@ -250,7 +234,7 @@ TEST_P(Translate, reports_what_is_missing_in_the_clients_numbers)
 			auto ack = client.expect_ack(base);
 			ASSERT_TRUE(ack) << w.wire.log();
 			EXPECT_EQ(ack->ack, base);
-			std::vector<uint32_t> edges = sack_edges(*ack);
+			std::vector<uint32_t> edges = ack->sack_edges();
 			ASSERT_GE(edges.size(), 2u) << w.wire.log();
 			EXPECT_EQ(edges[0], base + at);
 			EXPECT_EQ(edges[1], base + at + 5);
@@ -261,7 +245,7 @@ TEST_P(Translate, reports_what_is_missing_in_the_clients_numbers)
 		client.send(again);
 		auto ack = client.expect_ack(base);
 		ASSERT_TRUE(ack) << w.wire.log();
-		std::vector<uint32_t> edges = sack_edges(*ack);
+		std::vector<uint32_t> edges = ack->sack_edges();
 		ASSERT_GE(edges.size(), 4u) << w.wire.log();
 		EXPECT_EQ(edges[0], base + 50);
 		EXPECT_EQ(edges[1], base + 55);
@@ -275,7 +259,7 @@ TEST_P(Translate, reports_what_is_missing_in_the_clients_numbers)
 		ack = client.expect_ack(base + 55);
 		ASSERT_TRUE(ack) << w.wire.log();
 		EXPECT_EQ(ack->ack, base + 55);
-		EXPECT_EQ(sack_edges(*ack).size(), 0u) << w.wire.log();
+		EXPECT_EQ(ack->sack_edges().size(), 0u) << w.wire.log();
 		w.expect_session(0, w.origin(), "hello" + std::string(55, 'x'));
 	});
 }

@@ -34,7 +34,11 @@ static __always_inline int tp_step(struct tp_pending_entry *pending, __u32 seen,
 		       -1;
 }
 
-/* Ends a connection that never got a socket. The agent tells the client and TCP. */
+/*
+ * Ends a connection that never got a socket. The agent tells the client and TCP. The gate drops a
+ * FIN that the agent is to acknowledge: connection tracking, which is before the gate, has to see it,
+ * or it finds the acknowledgement invalid.
+ */
 static __attribute__((noinline)) int tp_translate_refuse(const struct tp_segment *s,
 							 struct tp_pending_entry *pending,
 							 __u8 state, __u32 type, __u32 reason)
@@ -47,7 +51,7 @@ static __attribute__((noinline)) int tp_translate_refuse(const struct tp_segment
 	tp_report(&pending->peer, reason, 0);
 	tp_forget_pieces(&s->flow);
 	tp_ask(&s->flow, pending->peer.service, (__u8)type, (__u8)reason, s->ack, end, 0);
-	return TP_TC_DROP;
+	return type == TP_ACTION_FINISH ? TP_TC_NEXT : TP_TC_DROP;
 }
 
 /* A function of its own, so that the stack frames of its callers stay small. */

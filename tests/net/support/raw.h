@@ -123,6 +123,8 @@ public:
 	uint32_t server_isn() const { return server_isn_; }
 	uint32_t timestamp() const; /* value of now */
 	void skip(uint32_t n) { next_ += n; }
+	/* What is sent from now on acknowledges this segment of the server's. */
+	void take(const Segment &s) { expected_ = s.seq + s.length(); }
 
 	/* The next segment in order; sending it does not change this client. */
 	Segment segment(uint16_t flags, const std::string &payload = {}) const;

@@ -214,7 +214,7 @@ std::string RawClient::receive(size_t size, Ms timeout)
 		if (!s)
 			break;
 		bytes += s->payload;
-		expected_ += s->length();
+		take(*s);
 		ack();
 	}
 	return bytes;

@@ -114,6 +114,16 @@ std::optional<Timestamps> Segment::timestamps() const
 	return Timestamps{ get32(*value, 0), get32(*value, 4) };
 }
 
+std::vector<uint32_t> Segment::sack_edges() const
+{
+	std::vector<uint32_t> edges;
+	auto blocks = option(5);
+
+	for (size_t i = 0; blocks && i + 4 <= blocks->size(); i += 4)
+		edges.push_back(get32(*blocks, i));
+	return edges;
+}
+
 uint32_t Segment::length() const
 {
 	return (uint32_t)payload.size() + has(flag::syn) + has(flag::fin);

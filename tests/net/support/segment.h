@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace live
 {
@@ -55,6 +57,8 @@ struct Segment {
 	std::optional<Timestamps> timestamps() const;
 	/* The value of the TCP option, nothing without it. */
 	std::optional<std::string> option(uint8_t kind) const;
+	/* Of the SACK blocks (RFC 2018), in their order. */
+	std::vector<uint32_t> sack_edges() const;
 };
 
 /* One line, for messages; sequence numbers relative to these two. */

@@ -105,6 +105,20 @@ void Enforcer::send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t a
 }
 
 /*
+ * A RST as TCP itself answers (RFC 9293, 3.10.7.1): a segment that acknowledges something is
+ * answered with that number alone, and a SYN with an acknowledgement. To acknowledge bytes that a
+ * tc program holds would make the RST invalid for connection tracking on this host, which has not
+ * seen them.
+ */
+void Enforcer::send_reset(const tp_flow &flow, uint32_t seq, uint32_t ack)
+{
+	if (seq)
+		send(flow, TH_RST, seq, 0);
+	else
+		send(flow, reset_flags, 0, ack);
+}
+
+/*
  * A segment to the local TCP, on behalf of the client, with the addresses of the client's packets.
  */
 void Enforcer::send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
@@ -163,8 +177,10 @@ void Enforcer::act(const tp_action &action)
 	switch (action.type) {
 	case TP_ACTION_RESET:
 	case TP_ACTION_FINISH:
-		send(action.flow, action.type == TP_ACTION_RESET ? reset_flags : finish_flags,
-		     action.seq, action.ack);
+		if (action.type == TP_ACTION_RESET)
+			send_reset(action.flow, action.seq, action.ack);
+		else
+			send(action.flow, finish_flags, action.seq, action.ack);
 		end_flow(action.flow);
 		refusals_[action.flow] = { boot_time_ns(), true };
 		break;

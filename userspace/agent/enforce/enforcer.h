@@ -110,6 +110,7 @@ private:
 	void report(const Status &status);
 	void send(const tp_flow &flow, uint8_t flags, uint32_t seq, uint32_t ack,
 		  uint16_t window = 0);
+	void send_reset(const tp_flow &flow, uint32_t seq, uint32_t ack);
 	void act(const tp_action &action);
 	void send_in(Place &here, const tp_flow &flow, uint32_t seq, uint32_t ack, uint8_t flags,
 		     std::span<const uint8_t> payload);

@@ -40,7 +40,10 @@ void Enforcer::end_pending(int map, const tp_flow &flow, const tp_pending_entry 
 	 * namespace that has gone, no reset can be sent. The entry is deleted in both cases,
 	 * because its outcome was counted.
 	 */
-	if (entry.ack && (entry.peer.engine != TP_ENGINE_TRANSLATE || entry.rtt_ms))
+	if (entry.peer.engine == TP_ENGINE_TRANSLATE && entry.ack && entry.rtt_ms)
+		send_reset(flow, entry.ack, 0);
+	else if (entry.peer.engine != TP_ENGINE_TRANSLATE && entry.ack)
+		/* the client may still be waiting for the answer to its SYN */
 		send(flow, reset_flags, entry.ack, entry.start + sent_bytes(entry));
 	if (entry.peer.engine != TP_ENGINE_HANDSHAKE) /* it has no request socket */
 		end_flow(flow);
