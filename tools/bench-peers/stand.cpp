@@ -253,6 +253,8 @@ Result<Values> Stand::measure(bench::SharedBoard &shared, unsigned in_flight, do
 		bench::sleep_ns(std::min(warm_up, (uint64_t)(seconds * 2e8)));
 	Snapshot begin = look(board, all);
 	bench::sleep_ns((uint64_t)(seconds * 1e9));
+	/* on a machine that does other work, nothing may have come through yet */
+	bench::eventually([&] { return board.done != begin.done || trouble(); }, 10 * second);
 	Snapshot end = look(board, all);
 	bool broken = trouble();
 

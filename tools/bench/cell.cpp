@@ -147,6 +147,11 @@ public:
 		return now;
 	}
 
+	bool is_ahead_of(const Snapshot &then) const
+	{
+		return board_.done != then.done || board_.bytes() != then.bytes;
+	}
+
 	Values values(const Snapshot &begin, const Snapshot &end) const;
 
 private:
@@ -203,6 +208,8 @@ Result<CellResult> measure(const Options &options, const Ground &ground, Board &
 		sleep_ns(std::min(warm_up, (uint64_t)(options.seconds * 5e8)));
 	Snapshot begin = measurement.look(ground);
 	sleep_ns((uint64_t)(options.seconds * 1e9));
+	/* on a machine that does other work, nothing may have come through yet */
+	eventually([&] { return measurement.is_ahead_of(begin) || trouble(); }, 10 * second);
 	Snapshot end = measurement.look(ground);
 	bool broken = trouble();
 

@@ -193,7 +193,10 @@ void expect_empty_maps(const Agent &agent, Ms limit)
 		return left.empty();
 	};
 
-	EXPECT_TRUE(eventually(empty, limit)) << "entries of closed connections:" << left;
+	EXPECT_TRUE(eventually(empty, limit))
+		<< "entries of closed connections:" << left << "\n"
+		<< agent.command({ "connections", "--json" }).out.substr(0, 4000)
+		<< run({ "ss", "-tane" }).out.substr(0, 4000);
 }
 
 void clear_map(const Agent &agent, const std::string &name)
