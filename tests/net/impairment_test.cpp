@@ -192,6 +192,7 @@ TEST_P(Impairment, bytes_survive_a_bad_line)
 			       "doubled, %u late\n",
 			       n, n * payload.size() >> 20, counts.lost.load(),
 			       counts.doubled.load(), counts.held.load());
+		fflush(stdout); /* the sandbox's process ends without that */
 		server.stop();
 		EXPECT_TRUE(agent.total() == n) << nlohmann::json(agent.counters()).dump();
 		expect_clean_stop(agent);
