@@ -313,7 +313,13 @@ Result<Remains> Agent::stop()
 	}
 	if (containers_)
 		containers_->stop();
-	uint64_t live = TP_TRY(retire(pin_dir, *enforcer_));
+	Result<uint64_t> retired = retire(pin_dir, *enforcer_);
+	if (!retired && !pins_exist(pin_dir)) {
+		/* links without a pin end with this process, but filters of tc would stay */
+		for (Interfaces *one : all_interfaces())
+			one->detach();
+	}
+	uint64_t live = TP_TRY(std::move(retired));
 	uint64_t older = TP_TRY(sweep_draining(pin_dir)).connections;
 	if (live == 0)
 		TP_TRY(remove_pins(pin_dir));
