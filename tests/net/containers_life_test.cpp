@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 
 #include <fstream>
 
@@ -110,6 +111,23 @@ TEST(ContainersLife, unload_takes_the_programs_out_of_each_namespace)
 }
 
 /* A listener whose namespace nothing leads to but the socket itself. */
+/* Links end with the agent; filters, before Linux 6.6, have to be taken off. */
+TEST(ContainersLife, programs_leave_each_namespace_when_the_pins_have_gone)
+{
+	in_sandbox([](Sandbox &box) {
+		Container container(0);
+
+		container.listen();
+		Agent agent(box, everywhere());
+		EXPECT_EQ(ask_container(container, false), seen);
+		BpfIds ids = agent.ids();
+
+		ASSERT_EQ(umount2((box.dir() + "/bpf").c_str(), MNT_DETACH), 0) << errno;
+		EXPECT_NE(agent.stop(), -1);
+		EXPECT_EQ(left_over(ids), std::vector<std::string>());
+	});
+}
+
 TEST(ContainersLife, namespace_without_a_way_in_is_closed_and_told_until_there_is_one)
 {
 	in_sandbox([](Sandbox &box) {

@@ -82,6 +82,15 @@ TP_INSTANTIATE_RAW(TranslateNumbers);
 
 static const std::string question = "What is the time?", answer = "Half past three.";
 
+/* The header and a question come in one segment, and the server has read both. */
+static void begin(Conversation &c)
+{
+	c.say(c.header() + question);
+	c.expect_ack();
+	c.accept();
+	c.read(question);
+}
+
 /* The rest of a conversation, both ends in order. */
 static void go_on(Conversation &c, std::vector<Inside> &inside)
 {
@@ -103,10 +112,7 @@ static void go_on(Conversation &c, std::vector<Inside> &inside)
 
 static void with_data(Conversation &c, std::vector<Inside> &inside)
 {
-	c.say(c.header() + question);
-	c.expect_ack();
-	c.accept();
-	c.read(question);
+	begin(c);
 	inside.push_back(c.inside());
 	go_on(c, inside);
 }
@@ -210,10 +216,7 @@ static void lost_header(Conversation &c, std::vector<Inside> &inside)
 /* Two gaps, and segments beyond them twice. */
 static void gaps(Conversation &c, std::vector<Inside> &inside)
 {
-	c.say(c.header() + question);
-	c.expect_ack();
-	c.accept();
-	c.read(question);
+	begin(c);
 	uint32_t at = c.said();
 	std::string five(5, 'x'), ten(10, 'x');
 	c.say_at(at + 10, five);
@@ -273,10 +276,7 @@ TEST_P(TranslateNumbers, of_gaps_are_as_with_a_server_that_reads_the_header)
 /* Nobody acknowledges it. */
 static void server_repeats(Conversation &c, std::vector<Inside> &inside)
 {
-	c.say(c.header() + question);
-	c.expect_ack();
-	c.accept();
-	c.read(question);
+	begin(c);
 	c.write(answer);
 	c.expect_data_again(answer);
 	go_on(c, inside);
@@ -329,10 +329,7 @@ static void server_ends_first(Conversation &c, std::vector<Inside> &inside)
 
 static void client_resets(Conversation &c, std::vector<Inside> &inside)
 {
-	c.say(c.header() + question);
-	c.expect_ack();
-	c.accept();
-	c.read(question);
+	begin(c);
 	inside.push_back(c.inside());
 	c.reset();
 	c.expect_error(ECONNRESET);
@@ -340,10 +337,7 @@ static void client_resets(Conversation &c, std::vector<Inside> &inside)
 
 static void server_resets(Conversation &c, std::vector<Inside> &)
 {
-	c.say(c.header() + question);
-	c.expect_ack();
-	c.accept();
-	c.read(question);
+	begin(c);
 	c.abort();
 	c.expect_reset();
 }

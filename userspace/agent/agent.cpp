@@ -316,8 +316,10 @@ Result<Remains> Agent::stop()
 	Result<uint64_t> retired = retire(pin_dir, *enforcer_);
 	if (!retired && !pins_exist(pin_dir)) {
 		/* links without a pin end with this process, but filters of tc would stay */
-		for (Interfaces *one : all_interfaces())
-			one->detach();
+		for (Interfaces &one : interfaces_)
+			one.detach();
+		if (containers_)
+			containers_->detach();
 	}
 	uint64_t live = TP_TRY(std::move(retired));
 	uint64_t older = TP_TRY(sweep_draining(pin_dir)).connections;

@@ -310,4 +310,11 @@ void Containers::stop()
 				restore_way_back(found->space);
 }
 
+void Containers::detach()
+{
+	for (auto &[cookie, found] : found_)
+		if (Visit visit(*found); visit)
+			found->interfaces->detach();
+}
+
 } // namespace tp

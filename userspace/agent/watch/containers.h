@@ -92,6 +92,9 @@ public:
 	/* Undoes everything that is not removed with the pins. */
 	void stop();
 
+	/* Detaches the tc programs in all of these namespaces that still exist. */
+	void detach();
+
 	bool any_routes() const;
 	size_t count() const { return found_.size(); }
 
