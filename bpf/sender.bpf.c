@@ -23,9 +23,7 @@ static __always_inline int tp_sender_refuse(struct tp_sender *sender,
 {
 	struct tcp_sock *connection = bpf_skc_to_tcp_sock(sk);
 
-	pending->peer.reason = reason;
-	tp_report(&pending->peer, reason, 0);
-	pending->state = TP_PENDING_REFUSED;
+	tp_refuse_pending(pending, reason);
 	sender->state = TP_SENDER_REFUSED;
 	if (connection)
 		tp_ask(&sender->flow, pending->peer.service, TP_ACTION_RESET, reason,

@@ -109,6 +109,14 @@ TP_VERIFIED_ONCE int tp_report(const struct tp_peer *peer, __u32 outcome, __u64 
 	return 0;
 }
 
+/* Refuses a connection that has no socket, with its outcome. Telling the client is the caller's. */
+static __always_inline void tp_refuse_pending(struct tp_pending_entry *pending, __u8 reason)
+{
+	pending->peer.reason = reason;
+	tp_report(&pending->peer, reason, 0);
+	pending->state = TP_PENDING_REFUSED;
+}
+
 /* Returns an enum tp_protocol for bytes that are no header. */
 static __always_inline __u8 tp_guess_protocol(const __u8 *bytes, __u32 available)
 {

@@ -47,6 +47,15 @@ static __always_inline __u32 tp_passed_outcome(__u32 policy)
 					    TP_OUT_PASSED_USE;
 }
 
+/* A request found no room in tp_actions. */
+static __always_inline void tp_count_action_lost(__u32 service)
+{
+	struct tp_counters_entry *c = tp_service_counters(service);
+
+	if (c)
+		c->actions_lost++;
+}
+
 /* Asks the agent for something that a program cannot do. Without an agent, timers do the rest. */
 static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __u8 type,
 				   __u8 reason, __u32 seq, __u32 ack, __u64 cookie)
@@ -60,13 +69,9 @@ static __always_inline void tp_ask(const struct tp_flow *flow, __u32 service, __
 		.reason = reason,
 		.service = service,
 	};
-	struct tp_counters_entry *c;
 
-	if (bpf_ringbuf_output(&tp_actions, &action, sizeof(action), 0) == 0)
-		return;
-	c = tp_service_counters(service);
-	if (c)
-		c->actions_lost++;
+	if (bpf_ringbuf_output(&tp_actions, &action, sizeof(action), 0))
+		tp_count_action_lost(service);
 }
 
 /* enum tp_draining */

@@ -62,9 +62,8 @@ static __always_inline int tp_is_for_service(const struct __sk_buff *skb, struct
 static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct tp_segment *s,
 					   struct tp_pending_entry *pending)
 {
-	__u32 zero = 0, length = s->length, end = s->seq + length + !!(s->flags & TP_FIN);
+	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 	int translated = tp_is_translated(skb);
-	struct tp_collected *work;
 
 	switch (pending->state) {
 	case TP_PENDING_PASSED:
@@ -83,16 +82,7 @@ static __always_inline int tp_gate_waiting(struct __sk_buff *skb, const struct t
 				       (__s32)(end - pending->start) <= 0 ?
 			       TP_GATE_PASS :
 			       TP_GATE_DROP;
-	/* put together from fragments: the agent sends it in again, and tc can read it then */
-	work = bpf_map_lookup_elem(&tp_work, &zero);
-	if (!work || length == 0 || skb->mark == tp_mark_sent_in ||
-	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
-		return TP_GATE_DROP;
-	if (length > TP_MAX_HEADER)
-		length = TP_MAX_HEADER;
-	if (tp_load(skb, s->payload, work, length) == 0)
-		tp_send_again(s, pending->peer.service, work, length);
-	return TP_GATE_DROP;
+	return tp_gate_unreadable(skb, s, pending);
 }
 
 /*

@@ -18,9 +18,7 @@ static __always_inline int tp_gate_refuse(const struct tp_segment *s,
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
-	pending->peer.reason = reason;
-	tp_report(&pending->peer, reason, 0);
-	pending->state = TP_PENDING_REFUSED;
+	tp_refuse_pending(pending, reason);
 	tp_ask(&s->flow, pending->peer.service, type, reason, s->ack, end, 0);
 	return TP_GATE_DROP;
 }
@@ -51,8 +49,6 @@ static __always_inline int tp_agent_lives(void)
 static __always_inline void tp_send_again(const struct tp_segment *s, __u32 service,
 					  struct tp_collected *work, __u32 length)
 {
-	struct tp_counters_entry *c;
-
 	work->piece.action.flow = s->flow;
 	work->piece.action.cookie = 0;
 	work->piece.action.seq = s->seq;
@@ -68,11 +64,30 @@ static __always_inline void tp_send_again(const struct tp_segment *s, __u32 serv
 		asm volatile("%0 &= 16383" : "+r"(length));
 		length++;
 	}
-	if (bpf_ringbuf_output(&tp_actions, &work->piece, sizeof(work->piece) + length, 0) == 0)
-		return;
-	c = tp_service_counters(service);
-	if (c)
-		c->actions_lost++;
+	if (bpf_ringbuf_output(&tp_actions, &work->piece, sizeof(work->piece) + length, 0))
+		tp_count_action_lost(service);
+}
+
+/*
+ * Drops a segment with data that tc could not read, because it has IP options or was put together
+ * from fragments. The agent sends it in again without them, as far as it may be a part of a header.
+ */
+static __always_inline int tp_gate_unreadable(struct __sk_buff *skb, const struct tp_segment *s,
+					      const struct tp_pending_entry *pending)
+{
+	__u32 zero = 0, length = s->length;
+	struct tp_collected *work;
+
+	/* what the agent has sent in gets to the gate only if no tc program is on loopback */
+	if (length == 0 || skb->mark == tp_mark_sent_in ||
+	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
+		return TP_GATE_DROP;
+	if (length > TP_MAX_HEADER)
+		length = TP_MAX_HEADER;
+	work = bpf_map_lookup_elem(&tp_work, &zero);
+	if (work && tp_load(skb, s->payload, work, length) == 0)
+		tp_send_again(s, pending->peer.service, work, length);
+	return TP_GATE_DROP;
 }
 
 /* An ACK or FIN without data, of a connection of the sender engine whose header is outstanding. */
@@ -157,33 +172,16 @@ static __always_inline int tp_is_birth(const struct tp_segment *s,
 
 /*
  * Segments of the handshake engine's connections that meet a listener: the one that makes the
- * socket; segments that TCP is to answer with a reset; and segments that tc cannot read, because
- * they have IP options or were put together from fragments. The agent sends the latter in again
- * without options. TCP itself would answer them with a reset, also when the socket is about to be
- * made.
+ * socket; segments that TCP is to answer with a reset; and segments that tc cannot read. TCP itself
+ * would answer the latter with a reset, also when the socket is about to be made.
  */
 static __always_inline int tp_gate_handshake(struct __sk_buff *skb, const struct tp_segment *s,
 					     struct tp_pending_entry *pending)
 {
-	__u32 zero = 0, length = s->length;
-	struct tp_collected *work = bpf_map_lookup_elem(&tp_work, &zero);
-
 	if (pending->state == TP_PENDING_REFUSED || s->ack != pending->ack || s->flags & TP_RST)
 		return TP_GATE_PASS;
-	if (tp_is_birth(s, pending))
-		return TP_GATE_PASS;
-	/*
-	 * A bare ACK waits for its header. Everything else that nobody can take now comes again.
-	 * Segments that the agent has sent in get here only if no tc program is on loopback.
-	 */
-	if (length == 0 || skb->mark == tp_mark_sent_in ||
-	    s->seq - pending->start >= TP_MAX_HEADER || !tp_agent_lives())
-		return TP_GATE_DROP;
-	if (length > TP_MAX_HEADER)
-		length = TP_MAX_HEADER;
-	if (work && tp_load(skb, s->payload, work, length) == 0)
-		tp_send_again(s, pending->peer.service, work, length);
-	return TP_GATE_DROP;
+	/* a bare ACK waits for its header, and what nobody can take now comes again */
+	return tp_is_birth(s, pending) ? TP_GATE_PASS : tp_gate_unreadable(skb, s, pending);
 }
 
 /* A reset for a connection of the sender engine. */

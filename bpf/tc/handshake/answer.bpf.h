@@ -70,9 +70,7 @@ static __always_inline int tp_handshake_refuse(struct __sk_buff *skb, const stru
 {
 	__u32 end = s->seq + s->length + !!(s->flags & TP_FIN);
 
-	pending->peer.reason = reason;
-	tp_report(&pending->peer, reason, 0);
-	pending->state = TP_PENDING_REFUSED;
+	tp_refuse_pending(pending, reason);
 	tp_forget_pieces(&s->flow);
 	if (skb->mark == tp_mark_sent_in)
 		return tp_ask_to_answer(s, pending,

@@ -168,6 +168,17 @@ static __always_inline void tp_turn_round(struct tp_segment *s)
 }
 
 /*
+ * What has been read is in this namespace. Its flow is the wire's, and the socket's as far as is
+ * known.
+ */
+static __always_inline void tp_set_wire(struct __sk_buff *skb, struct tp_translate_area *w)
+{
+	w->segment.flow.netns = tp_here(skb);
+	w->segment.flow.part = 0;
+	w->wire = w->segment.flow;
+}
+
+/*
  * Reads a packet that is no plain segment of a live connection into the work area's segment. If it
  * is in fragments, the numbers are the first fragment's. The flow is as for packets that come in.
  * `kind` is what tp_find_tcp() has found out. Returns an enum tp_part, or -1 if it is not TCP or
@@ -188,9 +199,7 @@ TP_VERIFIED_ONCE int tp_read_other(struct __sk_buff *skb, __u32 ip, int out, enu
 		return -1;
 	if (out)
 		tp_turn_round(s);
-	s->flow.netns = tp_here(skb);
-	s->flow.part = 0;
-	w->wire = s->flow;
+	tp_set_wire(skb, w);
 	if (kind == TP_KIND_TCP || tp_is_service_port(s->flow.local_port) ||
 	    tp_is_wire_port(s->flow.local_port))
 		return (int)part;

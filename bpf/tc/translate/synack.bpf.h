@@ -8,6 +8,7 @@
 #define TP_TC_TRANSLATE_SYNACK_BPF_H
 
 #include "bpf/core/cgroup.bpf.h"
+#include "bpf/tc/translate/packet.bpf.h"
 #include "bpf/tc/translate/syn.bpf.h"
 
 #define TCPOPT_MD5 19
@@ -258,9 +259,7 @@ TP_VERIFIED_ONCE int tp_read_synack(struct __sk_buff *skb, __u32 ip)
 		return -1;
 	s = &w->segment;
 	tp_turn_round(s);
-	s->flow.netns = tp_here(skb);
-	s->flow.part = 0;
-	w->wire = s->flow;
+	tp_set_wire(skb, w);
 	if (sk && sk->state == BPF_TCP_NEW_SYN_RECV)
 		tp_read_socket_flow(sk, skb->protocol == bpf_htons(ETH_P_IP), &s->flow);
 	return 0;
