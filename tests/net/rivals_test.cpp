@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/load/mounts.h"
+#include "base/fd.h"
+#include "base/raw_maps.h"
 
 #include "support/live.h"
 
@@ -80,6 +82,25 @@ TEST_F(Rivals, second_on_a_service_is_refused_and_the_first_named)
 		EXPECT_FALSE(std::filesystem::exists(box.dir() + "/bpf/second-lock"));
 		expect_clean_stop(first);
 		expect_started(arguments(box, "127.0.0.1:8080"));
+	});
+}
+
+/* As bpftool does, and as an agent that starts on other services. */
+TEST_F(Rivals, process_that_reads_the_agents_maps_is_not_named)
+{
+	in_sandbox([](Sandbox &box) {
+		Agent first(box, { .listen = { "127.0.0.1:8080" } });
+		std::string config = first.pin_dir() + "/tp_config";
+		std::string pinned_link = first.pin_dir() + "/link_sockops";
+		std::string process = "process " + std::to_string(first.process().pid());
+		for (bool to_write : { false, true }) {
+			tp::Fd map(tp::open_pinned(config.c_str(), to_write));
+			tp::Fd link(to_write ? -1 : bpf_obj_get(pinned_link.c_str()));
+
+			ASSERT_TRUE(map);
+			expect_refused(run(arguments(box, "127.0.0.1:8080")), { process });
+		}
+		expect_clean_stop(first);
 	});
 }
 

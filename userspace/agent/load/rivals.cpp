@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -54,6 +55,13 @@ static bool is_of_agent(const std::optional<bpf_link_info> &link)
 	       link->cgroup.attach_type == BPF_CGROUP_SOCK_OPS && link->cgroup.cgroup_id;
 }
 
+static int open_to_read(uint32_t map)
+{
+	LIBBPF_OPTS(bpf_get_fd_by_id_opts, options, .open_flags = BPF_F_RDONLY);
+
+	return bpf_map_get_fd_by_id_opts(map, &options);
+}
+
 /* Opens the maps of the program, if it is one of truepeer's. */
 static void open_maps(uint32_t id, Rival &rival)
 {
@@ -62,7 +70,7 @@ static void open_maps(uint32_t id, Rival &rival)
 	if (!program || program->name != "tp_sockops")
 		return;
 	for (uint32_t number : program->maps) {
-		Fd map(bpf_map_get_fd_by_id(number));
+		Fd map(open_to_read(number));
 		auto info = info_of<bpf_map_info>(map.get());
 
 		if (info && !std::strcmp(info->name, "tp_services"))
@@ -235,22 +243,44 @@ static const Listen *shared_service(const Setup &setup, const Rival &rival,
 
 /* ---- naming them ------------------------------------------------------------------------ */
 
-static bool has_map(const fs::path &process, const std::string &wanted)
+struct OpenObjects {
+	bool config = false; /* for writing */
+	bool link = false;
+};
+
+/* Adds what one file in a process's fdinfo says. */
+static void add_open_object(const fs::path &about, const Rival &rival, uint32_t config,
+			    OpenObjects &open)
 {
+	std::ifstream file(about);
+	uint32_t flags = O_RDONLY, id;
+
+	for (std::string line; std::getline(file, line);)
+		if (std::sscanf(line.c_str(), "flags: %o", &flags) == 1)
+			continue; /* comes before the numbers */
+		else if (std::sscanf(line.c_str(), "map_id: %u", &id) == 1)
+			open.config |= id == config && (flags & O_ACCMODE) != O_RDONLY;
+		else if (std::sscanf(line.c_str(), "link_id: %u", &id) == 1)
+			open.link |= id == rival.link;
+}
+
+/*
+ * Whether the process has both open, as only the agent has them for long. Another agent that starts
+ * opens the same objects while it looks for rivals, and so do bpftool and the diagnostics, but none
+ * of them both of these.
+ */
+static bool is_agent(const fs::path &process, const Rival &rival, uint32_t config)
+{
+	OpenObjects open;
 	std::error_code failed;
 
 	for (fs::directory_iterator at(process / "fdinfo", failed), end; !failed && at != end;
-	     at.increment(failed)) {
-		std::ifstream file(at->path());
-
-		for (std::string line; std::getline(file, line);)
-			if (line == wanted)
-				return true;
-	}
-	return false;
+	     at.increment(failed))
+		add_open_object(at->path(), rival, config, open);
+	return open.config && open.link;
 }
 
-/* Returns the process that has the map open, or 0 if none can be seen. */
+/* Returns the rival's process, or 0 if it cannot be seen. */
 static pid_t find_process(const Rival &rival)
 {
 	auto info = info_of<bpf_map_info>(rival.config.get());
@@ -258,9 +288,8 @@ static pid_t find_process(const Rival &rival)
 
 	if (!info)
 		return 0;
-	std::string wanted = fmt::format("map_id:\t{}", info->id);
 	for_each_number("/proc", [&](pid_t pid, const fs::path &process) {
-		if (pid != getpid() && has_map(process, wanted))
+		if (pid != getpid() && is_agent(process, rival, info->id))
 			found = pid;
 		return found != 0;
 	});
