@@ -840,6 +840,8 @@ struct sk_buff {
 
 struct sock {
 	struct sock_common __sk_common;
+	u16 sk_type;
+	u16 sk_protocol;
 	int sk_rcvbuf;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;

@@ -18,6 +18,15 @@ extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *listener,
 extern void *bpf_cast_to_kern_ctx(void *context) __weak __ksym;
 
 /*
+ * Whether the kernel has bpf_cast_to_kern_ctx() and bpf_rdonly_cast(). This value came with the same
+ * version, and libbpf looks it up when it loads the program.
+ */
+enum btf_field_type___6_2 {
+	BPF_LIST_HEAD___6_2 = 1,
+};
+#define tp_can_cast() bpf_core_enum_value_exists(enum btf_field_type___6_2, BPF_LIST_HEAD___6_2)
+
+/*
  * Linux 6.2: the same object, but read-only. If a pointer comes from an object that the verifier
  * trusts, the verifier looks its type up by name among all of the kernel's, on each path. If it
  * comes from this, the verifier does not.

@@ -241,7 +241,7 @@ TP_VERIFIED_ONCE int tp_write(struct __sk_buff *skb, const struct tp_segment *s,
 	for (int i = 0; i < 10; i++)
 		head->options[i] = w->options[i];
 	sum = tp_pseudo_sum(skb, &s->flow, tcp_length);
-	if (tp_summed_directly(skb) == TP_CHECKSUM_PARTIAL) {
+	if (tp_summed(skb) == TP_CHECKSUM_PARTIAL) {
 		head->tcp.check = (__u16)tp_fold(sum);
 	} else {
 		/* the options behind the used ones are zero */

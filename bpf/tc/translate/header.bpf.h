@@ -243,8 +243,8 @@ static __always_inline int tp_hold(struct __sk_buff *skb, const struct tp_segmen
 	return TP_TC_DROP;
 }
 
-static __always_inline int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
-				   struct tp_pending_entry *pending, __u32 ip)
+static __always_inline int tp_translate_data(struct __sk_buff *skb, const struct tp_segment *s,
+					     struct tp_pending_entry *pending, __u32 ip)
 {
 	__u32 seen = pending->seen, offset = s->seq - pending->start, end = offset + s->length;
 
@@ -378,7 +378,7 @@ static __always_inline int tp_waiting(struct __sk_buff *skb, const struct tp_seg
 		return tp_decided(skb, s, pending, ip);
 	if (pending->state != TP_PENDING_WAITING)
 		return TP_TC_DROP;
-	return s->length ? tp_data(skb, s, pending, ip) : tp_hold(skb, s, pending);
+	return s->length ? tp_translate_data(skb, s, pending, ip) : tp_hold(skb, s, pending);
 }
 
 #endif

@@ -88,22 +88,48 @@ TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct t
 }
 
 /*
+ * Reads what the segment's socket has received, without a call of the kernel where that is
+ * possible. Returns -1 if the segment is no connection's.
+ */
+static __always_inline int tp_read_rcv_nxt(struct __sk_buff *skb, __u32 *rcv_nxt)
+{
+	struct bpf_tcp_sock *connection;
+	struct sk_buff *kernel_skb;
+	struct bpf_sock *sk = skb->sk;
+	struct sock *socket;
+
+	if (!sk || sk->state == BPF_TCP_NEW_SYN_RECV || sk->state == BPF_TCP_TIME_WAIT ||
+	    sk->state == BPF_TCP_CLOSE)
+		return -1;
+	if (tp_can_cast()) {
+		kernel_skb = bpf_cast_to_kern_ctx(skb);
+		socket = tp_only_read(kernel_skb->sk);
+		if (socket->sk_protocol != IPPROTO_TCP || socket->sk_type != SOCK_STREAM)
+			return -1;
+		*rcv_nxt = tp_only_read((struct tcp_sock *)socket)->rcv_nxt;
+		return 0;
+	}
+	connection = bpf_tcp_sock(sk);
+	if (!connection)
+		return -1;
+	*rcv_nxt = connection->rcv_nxt;
+	asm volatile("" : "+r"(*rcv_nxt)); /* or both ways read through one pointer */
+	return 0;
+}
+
+/*
  * Whether the segment was already translated, on another interface that it has passed (a VLAN's and
  * then its device's). Its acknowledgement is then beyond what the socket has received.
  */
 static __always_inline int tp_is_second(struct __sk_buff *skb, const struct tp_translation *t,
 					__u32 ack)
 {
-	struct bpf_tcp_sock *connection;
-	struct bpf_sock *sk = skb->sk;
+	__u32 received;
 
 	if (t->state == TP_TRANSLATION_ENDED)
 		return ack - t->header_bytes - t->rcv_nxt <= 1;
-	if (!sk || sk->state == BPF_TCP_NEW_SYN_RECV || sk->state == BPF_TCP_CLOSE)
-		return 0;
-	connection = bpf_tcp_sock(sk);
 	/* an acknowledgement that was not translated is never beyond that */
-	return connection && (__s32)(ack - connection->rcv_nxt) > 0;
+	return tp_read_rcv_nxt(skb, &received) == 0 && (__s32)(ack - received) > 0;
 }
 
 /* What TCP says for a connection without a socket: that it has got what was seen here. */
@@ -249,7 +275,7 @@ static __always_inline int tp_out(struct __sk_buff *skb, __u32 ip)
 								       TP_TC_NEXT;
 	if (tp_is_second(skb, t, ack))
 		return TP_TC_NEXT;
-	if (tp_put_word(skb, at, TP_AT_ACK, ack, ack + t->header_bytes))
+	if (tp_put_number(skb, at, TP_AT_ACK, ack, ack + t->header_bytes))
 		return TP_TC_DROP;
 	return !plain && tp_translate_sack(skb, ip, t) ? TP_TC_DROP : TP_TC_NEXT;
 }

@@ -236,7 +236,7 @@ static __always_inline int tp_translate_plain(struct __sk_buff *skb, const struc
 					      __u32 at, __u32 seq, __u8 flags,
 					      struct tp_translation *t)
 {
-	if (tp_put_word(skb, at, TP_AT_SEQ, seq, seq - t->header_bytes))
+	if (tp_put_number(skb, at, TP_AT_SEQ, seq, seq - t->header_bytes))
 		return TP_TC_DROP;
 	tp_set_translated(skb);
 	tp_follow_ended(flow, t, flags);

@@ -66,6 +66,40 @@ static __always_inline int tp_put_word(struct __sk_buff *skb, __u32 tcp, __u32 a
 	return (int)bpf_skb_store_bytes(skb, tcp + at, &word, sizeof(word), 0);
 }
 
+/* What changes in a live connection's segments: from the sequence number to the checksum. */
+struct tp_numbers {
+	__be32 seq;
+	__be32 ack;
+	__be32 flags; /* and the header's length, and the window */
+	__u16 check;
+};
+
+/*
+ * The same for the sequence number or the acknowledgement of a live connection's segment, with one
+ * call of the kernel. Calls are most of what such a segment costs.
+ */
+static __always_inline int tp_put_number(struct __sk_buff *skb, __u32 tcp, __u32 at, __u32 from,
+					 __u32 to)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__be32 word = bpf_htonl(to);
+	struct tp_numbers n, *now;
+
+	if (!tp_can_cast() || from == to)
+		return tp_put_word(skb, tcp, at, from, to);
+	if (tp_summed(skb) == TP_CHECKSUM_PARTIAL)
+		return (int)bpf_skb_store_bytes(skb, tcp + at, &word, sizeof(word), 0);
+	now = data + tcp + TP_AT_SEQ;
+	if ((void *)now + 14 > end)
+		return tp_put_word(skb, tcp, at, from, to);
+	n.seq = at == TP_AT_SEQ ? word : now->seq;
+	n.ack = at == TP_AT_ACK ? word : now->ack;
+	n.flags = now->flags;
+	/* RFC 1624, section 3 */
+	n.check = (__u16)~tp_fold((__u64)(__u16)~now->check + (__u32)~bpf_htonl(from) + word);
+	return (int)bpf_skb_store_bytes(skb, tcp + TP_AT_SEQ, &n, 14, 0);
+}
+
 /* Copies the TCP options to w->options. Returns their size, or -1 if there are none. */
 static __always_inline int tp_load_options(struct __sk_buff *skb, struct tp_translate_area *w,
 					   __u32 tcp, __u32 payload)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The handshake engine: TCP's connection begins after the header.
  *
@@ -12,7 +12,9 @@
  * tp_sockops come after it, so that no connection of a service gets through unseen. tp_pending has
  * the connections without a socket, as for all engines.
  */
-#include "bpf/core/trace.bpf.h"
+#ifndef TP_TC_HANDSHAKE_IN_BPF_H
+#define TP_TC_HANDSHAKE_IN_BPF_H
+
 #include "bpf/tc/handshake/syn.bpf.h"
 #include "bpf/tc/translate/packet.bpf.h"
 
@@ -202,8 +204,8 @@ static __always_inline int tp_header_data(struct __sk_buff *skb, const struct tp
 	return tp_deliver(skb, s, pending, header_bytes - offset, pending->peer.established_ns);
 }
 
-TP_VERIFIED_ONCE int tp_data(struct __sk_buff *skb, const struct tp_segment *s,
-			     struct tp_pending_entry *pending)
+TP_VERIFIED_ONCE int tp_handshake_data(struct __sk_buff *skb, const struct tp_segment *s,
+				       struct tp_pending_entry *pending)
 {
 	__u32 offset, end;
 
@@ -303,7 +305,7 @@ static __always_inline int tp_segment_of(struct __sk_buff *skb, const struct tp_
 	}
 	if (s->length == 0)
 		return tp_bare(skb, s, pending);
-	return tp_data(skb, s, pending);
+	return tp_handshake_data(skb, s, pending);
 }
 
 /*
@@ -355,7 +357,7 @@ static __always_inline int tp_handshake_in(struct __sk_buff *skb)
 	 */
 	if (skb->vlan_present || skb->pkt_type != 0 || tp_read_rest(skb, s))
 		return TP_TC_NEXT;
-	if (tp_is_corrupt(skb, s, &s->flow, tp_summed_directly(skb)))
+	if (tp_is_corrupt(skb, s, &s->flow, tp_summed(skb)))
 		return TP_TC_DROP;
 	if (is_syn) {
 		int verdict = tp_syn(skb, s);
@@ -367,15 +369,4 @@ static __always_inline int tp_handshake_in(struct __sk_buff *skb)
 	return pending ? tp_segment_of(skb, s, pending) : TP_TC_NEXT;
 }
 
-SEC("tc")
-int tp_handshake(struct __sk_buff *skb)
-{
-	int verdict;
-
-	tp_trace_begin(skb, ETH_HLEN, TP_TRACE_HANDSHAKE);
-	verdict = tp_handshake_in(skb);
-	tp_trace_end(skb, verdict);
-	return verdict;
-}
-
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+#endif

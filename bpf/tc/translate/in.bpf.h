@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The translate engine: TCP discards the header itself.
  *
@@ -14,13 +14,11 @@
  * entry, tc/translate/header.bpf.h decides). From then on it is in tp_translations, for as long as
  * TCP may speak for it. The gate drops what these programs have not let through
  * (gate/connection.bpf.h).
- *
- * The programs whose names end in _ip are for devices without a link header (tun, WireGuard, PPP,
- * IP tunnels).
  */
-#include "bpf/core/trace.bpf.h"
+#ifndef TP_TC_TRANSLATE_IN_BPF_H
+#define TP_TC_TRANSLATE_IN_BPF_H
+
 #include "bpf/tc/translate/header.bpf.h"
-#include "bpf/tc/translate/out.bpf.h"
 #include "bpf/tc/translate/syn.bpf.h"
 
 /*
@@ -141,62 +139,4 @@ static __always_inline int tp_in(struct __sk_buff *skb, __u32 ip)
 				  t);
 }
 
-/*
- * On devices without a link header a packet begins with its IP header. On GRE devices that have no
- * fixed remote end, it begins with what encapsulates the packet.
- */
-static __always_inline __u32 tp_ip_at(struct __sk_buff *skb)
-{
-	struct sk_buff *kernel_skb = (struct sk_buff *)skb;
-	__u32 data = (__u32)(BPF_CORE_READ(kernel_skb, data) - BPF_CORE_READ(kernel_skb, head));
-
-	return (BPF_CORE_READ(kernel_skb, network_header) - data) & 127;
-}
-
-static __always_inline int tp_inward(struct __sk_buff *skb, __u32 ip)
-{
-	int verdict;
-
-	tp_trace_begin(skb, ip, TP_TRACE_TRANSLATE_IN);
-	verdict = tp_in(skb, ip);
-	tp_trace_end(skb, verdict);
-	return verdict;
-}
-
-static __always_inline int tp_outward(struct __sk_buff *skb, __u32 ip)
-{
-	int verdict;
-
-	tp_trace_begin(skb, ip, TP_TRACE_TRANSLATE_OUT);
-	verdict = tp_out(skb, ip);
-	tp_trace_end(skb, verdict);
-	return verdict;
-}
-
-/* ---- programs ----------------------------------------------------------------------------- */
-
-SEC("tc")
-int tp_translate_in(struct __sk_buff *skb)
-{
-	return tp_inward(skb, ETH_HLEN);
-}
-
-SEC("tc")
-int tp_translate_out(struct __sk_buff *skb)
-{
-	return tp_outward(skb, ETH_HLEN);
-}
-
-SEC("tc")
-int tp_translate_in_ip(struct __sk_buff *skb)
-{
-	return tp_inward(skb, tp_ip_at(skb));
-}
-
-SEC("tc")
-int tp_translate_out_ip(struct __sk_buff *skb)
-{
-	return tp_outward(skb, tp_ip_at(skb));
-}
-
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+#endif
