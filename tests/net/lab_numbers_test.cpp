@@ -70,13 +70,16 @@ static Numbers transfer(LabWorld &w, const Host &far, const Endpoint &to, bool r
 		client.finish();
 	});
 	EXPECT_TRUE(receive_exactly(accepted.socket.fd(), upload + 1) == there);
-	EXPECT_EQ(send(accepted.socket.fd(), back.data(), download, MSG_NOSIGNAL),
-		  (ssize_t)download);
-	accepted.socket.close();
+	Thread down([&] { /* the buffers of older kernels do not hold all of it */
+			  EXPECT_EQ(send(accepted.socket.fd(), back.data(), download, MSG_NOSIGNAL),
+				    (ssize_t)download);
+			  accepted.socket.close();
+	});
 	Received received = client.receive_all();
 	EXPECT_TRUE(received.bytes == back);
 	EXPECT_EQ(received.end, End::eof);
 	up.join();
+	down.join();
 	Numbers numbers = judged(tap.take(), to.port());
 	EXPECT_EQ(numbers.wrong(), "");
 	EXPECT_EQ(numbers.acknowledged(), header.size() + upload + 1);
