@@ -35,6 +35,26 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __weak __ksym;
 #define tp_only_read(object)                                                                       \
 	((typeof(object))bpf_rdonly_cast(object, bpf_core_type_id_kernel(typeof(*(object)))))
 
+/*
+ * Reads a field of a kernel's object; every further argument is a field of what the one before it
+ * points to. A field that cannot be read is 0. Where the kernel can cast, this takes no calls.
+ */
+#define tp_read(object, ...)                                                                       \
+	(tp_can_cast() ? TP_FOLLOW(object, __VA_ARGS__) : BPF_CORE_READ(object, __VA_ARGS__))
+#define TP_FOLLOW(object, ...)                                                                     \
+	TP_FOLLOW_HOW(__VA_ARGS__, TP_FOLLOW_3, TP_FOLLOW_2, TP_FOLLOW_1)                          \
+	(tp_only_read(object), __VA_ARGS__)
+#define TP_FOLLOW_HOW(first, second, third, how, ...) how
+#define TP_FOLLOW_1(object, first) (object)->first
+#define TP_FOLLOW_2(object, first, second) (object)->first->second
+#define TP_FOLLOW_3(object, first, second, third) (object)->first->second->third
+
+/* The kernel's own view of a packet, for tp_read(). */
+static __always_inline struct sk_buff *tp_kernel_skb(struct __sk_buff *skb)
+{
+	return tp_can_cast() ? bpf_cast_to_kern_ctx(skb) : (struct sk_buff *)skb;
+}
+
 /* Linux 6.6 (tcx, commit e420bed02507): this packet is not ours, ask the next program. */
 #define TP_TC_NEXT (-1)
 #define TP_TC_DROP 2

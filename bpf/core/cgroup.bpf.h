@@ -20,31 +20,16 @@ const volatile __u32 tp_cgroup_level __weak SEC(".rodata") = 0;
 /* Whether a listener is below the cgroup that the other programs are attached to. */
 static __always_inline int tp_is_below_cgroup(const struct sock *listener)
 {
-	struct cgroup *cgroup = BPF_CORE_READ(listener, sk_cgrp_data.cgroup), *ancestor;
-	const void *ancestors;
-
-	if (!cgroup || BPF_CORE_READ(cgroup, level) < (int)tp_cgroup_level)
-		return 0;
-	/* an array without a size, whose elements the verifier cannot see */
-	ancestors = (const char *)cgroup + bpf_core_field_offset(cgroup->ancestors);
-	if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-				  ancestors + tp_cgroup_level * sizeof(ancestor)))
-		return 0;
-	return BPF_CORE_READ(ancestor, kn, id) == tp_cgroup_id;
-}
-
-/* The same for programs that no kernel before 6.2 loads. `listener` comes from tp_only_read(). */
-static __always_inline int tp_is_below_cgroup_directly(const struct sock *listener)
-{
-	struct cgroup *cgroup = listener->sk_cgrp_data.cgroup, *ancestor;
+	struct cgroup *cgroup = tp_read(listener, sk_cgrp_data.cgroup), *ancestor;
 	const struct list_head *place; /* a type that begins with a pointer */
 
-	if (!cgroup || cgroup->level < (int)tp_cgroup_level)
+	if (!cgroup || tp_read(cgroup, level) < (int)tp_cgroup_level)
 		return 0;
+	/* an array without a size, whose elements the verifier cannot see */
 	place = (const void *)((const char *)cgroup + bpf_core_field_offset(cgroup->ancestors) +
 			       tp_cgroup_level * sizeof(ancestor));
-	ancestor = (struct cgroup *)tp_only_read(place)->next;
-	return tp_only_read(ancestor)->kn->id == tp_cgroup_id;
+	ancestor = (struct cgroup *)tp_read(place, next);
+	return tp_read(ancestor, kn, id) == tp_cgroup_id;
 }
 
 #endif

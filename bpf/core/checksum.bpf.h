@@ -6,17 +6,13 @@
 #include "bpf/core/segment.bpf.h"
 #include "bpf/compat.h"
 
-/*
- * TP_CHECKSUM_*: how far the segment's checksum is checked, or computed.  The context is the
- * kernel's own struct sk_buff, also where no function says so.
- */
+/* TP_CHECKSUM_*: how far the segment's checksum is checked, or computed. */
 static __always_inline __u32 tp_summed(struct __sk_buff *skb)
 {
-	struct sk_buff *kernel_skb = (struct sk_buff *)skb;
+	struct sk_buff *kernel_skb = tp_kernel_skb(skb);
 
 	if (!tp_can_cast())
 		return (__u32)BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) & 3;
-	kernel_skb = bpf_cast_to_kern_ctx(skb);
 	return (__u32)BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed);
 }
 

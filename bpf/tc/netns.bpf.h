@@ -10,16 +10,17 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include "bpf/compat.h"
 
 /* The namespace's cookie, or 0 if the packet's interface tells; the loader writes it. */
 const volatile __u64 tp_netns __weak SEC(".rodata") = 0;
 
-/* The cookie of the namespace that the packet is in. The context is the kernel's struct sk_buff. */
+/* The cookie of the namespace that the packet is in. */
 static __always_inline __u64 tp_here(struct __sk_buff *skb)
 {
-	struct sk_buff *kernel_skb = (struct sk_buff *)skb;
-
-	return tp_netns ? tp_netns : BPF_CORE_READ(kernel_skb, dev, nd_net.net, net_cookie);
+	if (tp_netns)
+		return tp_netns;
+	return tp_read(tp_kernel_skb(skb), dev, nd_net.net, net_cookie);
 }
 
 #endif

@@ -17,10 +17,10 @@
  */
 static __always_inline __u32 tp_ip_at(struct __sk_buff *skb)
 {
-	struct sk_buff *kernel_skb = (struct sk_buff *)skb;
-	__u32 data = (__u32)(BPF_CORE_READ(kernel_skb, data) - BPF_CORE_READ(kernel_skb, head));
+	struct sk_buff *kernel_skb = tp_kernel_skb(skb);
+	__u32 data = (__u32)(tp_read(kernel_skb, data) - tp_read(kernel_skb, head));
 
-	return (BPF_CORE_READ(kernel_skb, network_header) - data) & 127;
+	return (tp_read(kernel_skb, network_header) - data) & 127;
 }
 
 static __always_inline int tp_inward(struct __sk_buff *skb, __u32 ip)

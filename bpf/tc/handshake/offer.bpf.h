@@ -147,9 +147,7 @@ static __always_inline void tp_find_route(const struct tp_flow *flow, struct tp_
 
 static __always_inline struct net_device *tp_device(struct __sk_buff *skb)
 {
-	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
-
-	return tp_only_read(kernel_skb)->dev;
+	return tp_read(tp_kernel_skb(skb), dev);
 }
 
 /* The largest segment that fits into the route's or the interface's MTU. */

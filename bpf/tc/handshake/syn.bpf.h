@@ -236,8 +236,7 @@ static __always_inline int tp_is_in_cgroup(struct bpf_sock *listening)
 {
 	struct tcp_sock *listener = bpf_skc_to_tcp_sock(listening);
 
-	return listener &&
-	       tp_is_below_cgroup_directly(&tp_only_read(listener)->inet_conn.icsk_inet.sk);
+	return listener && tp_is_below_cgroup(&tp_only_read(listener)->inet_conn.icsk_inet.sk);
 }
 
 TP_VERIFIED_ONCE int tp_syn(struct __sk_buff *skb, const struct tp_segment *s)

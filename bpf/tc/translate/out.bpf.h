@@ -94,7 +94,6 @@ TP_VERIFIED_ONCE int tp_translate_sack(struct __sk_buff *skb, __u32 ip, struct t
 static __always_inline int tp_read_rcv_nxt(struct __sk_buff *skb, __u32 *rcv_nxt)
 {
 	struct bpf_tcp_sock *connection;
-	struct sk_buff *kernel_skb;
 	struct bpf_sock *sk = skb->sk;
 	struct sock *socket;
 
@@ -102,11 +101,11 @@ static __always_inline int tp_read_rcv_nxt(struct __sk_buff *skb, __u32 *rcv_nxt
 	    sk->state == BPF_TCP_CLOSE)
 		return -1;
 	if (tp_can_cast()) {
-		kernel_skb = bpf_cast_to_kern_ctx(skb);
-		socket = tp_only_read(kernel_skb->sk);
-		if (socket->sk_protocol != IPPROTO_TCP || socket->sk_type != SOCK_STREAM)
+		socket = tp_read(tp_kernel_skb(skb), sk);
+		if (tp_read(socket, sk_protocol) != IPPROTO_TCP ||
+		    tp_read(socket, sk_type) != SOCK_STREAM)
 			return -1;
-		*rcv_nxt = tp_only_read((struct tcp_sock *)socket)->rcv_nxt;
+		*rcv_nxt = tp_read((struct tcp_sock *)socket, rcv_nxt);
 		return 0;
 	}
 	connection = bpf_tcp_sock(sk);

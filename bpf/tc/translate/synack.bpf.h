@@ -45,7 +45,7 @@ static __attribute__((noinline)) int tp_may_be_cookie(struct __sk_buff *skb,
  */
 static __always_inline int tp_is_repeated(struct __sk_buff *skb, const struct tcp_request_sock *r)
 {
-	__u64 first = BPF_CORE_READ(r, snt_synack);
+	__u64 first = tp_read(r, snt_synack);
 
 	return skb->tstamp / 1000 != first && bpf_ktime_get_ns() / 1000 - first > 100000;
 }
@@ -70,15 +70,14 @@ static __always_inline enum tp_synack tp_whose_synack(struct __sk_buff *skb,
 	if (sk->state != BPF_TCP_NEW_SYN_RECV)
 		return TP_SYNACK_NOT_OURS;
 	/* not bpf_skc_to_tcp_request_sock(), which does not know those of MPTCP listeners */
-	request = (struct tcp_request_sock *)BPF_CORE_READ((struct sk_buff *)skb, sk);
-	if (BPF_CORE_READ(request, snt_isn) != s->seq ||
-	    BPF_CORE_READ(request, rcv_isn) + 1 != s->ack ||
-	    BPF_CORE_READ(request, req.req.__req_common.skc_net.net, net_cookie) != tp_here(skb))
+	request = (struct tcp_request_sock *)tp_read(tp_kernel_skb(skb), sk);
+	if (tp_read(request, snt_isn) != s->seq || tp_read(request, rcv_isn) + 1 != s->ack ||
+	    tp_read(request, req.req.__req_common.skc_net.net, net_cookie) != tp_here(skb))
 		return TP_SYNACK_NOT_OURS;
-	listener = BPF_CORE_READ(request, req.req.__req_common.skc_listener);
+	listener = tp_read(request, req.req.__req_common.skc_listener);
 	if (!listener || !tp_is_below_cgroup(listener))
 		return TP_SYNACK_NOT_OURS;
-	*family = BPF_CORE_READ(listener, __sk_common.skc_family);
+	*family = tp_read(listener, __sk_common.skc_family);
 	return tp_is_repeated(skb, request) ? TP_SYNACK_REPEATED : TP_SYNACK_FIRST;
 }
 
