@@ -18,13 +18,11 @@ extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *listener,
 extern void *bpf_cast_to_kern_ctx(void *context) __weak __ksym;
 
 /*
- * Whether the kernel has bpf_cast_to_kern_ctx() and bpf_rdonly_cast(). This value came with the same
- * version, and libbpf looks it up when it loads the program.
+ * Whether programs use bpf_cast_to_kern_ctx() and bpf_rdonly_cast(). They do so from Linux 6.9 on,
+ * which has this type, as the handshake engine does. That the kernels from 6.2 on would accept them
+ * as well has not been tried.
  */
-enum btf_field_type___6_2 {
-	BPF_LIST_HEAD___6_2 = 1,
-};
-#define tp_can_cast() bpf_core_enum_value_exists(enum btf_field_type___6_2, BPF_LIST_HEAD___6_2)
+#define tp_can_cast() bpf_core_type_exists(struct bpf_tcp_req_attrs)
 
 /*
  * Linux 6.2: the same object, but read-only. If a pointer comes from an object that the verifier
@@ -37,7 +35,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __weak __ksym;
 
 /*
  * Reads a field of a kernel's object; every further argument is a field of what the one before it
- * points to. A field that cannot be read is 0. Where the kernel can cast, this takes no calls.
+ * points to. A field that cannot be read is 0. Where tp_can_cast(), this takes no calls of helpers.
  */
 #define tp_read(object, ...)                                                                       \
 	(tp_can_cast() ? TP_FOLLOW(object, __VA_ARGS__) : BPF_CORE_READ(object, __VA_ARGS__))
