@@ -6,6 +6,7 @@
  * They are one object, because bpftool 7.1 cannot link two objects that use functions of the kernel
  * (kfuncs).
  */
+#include "bpf/compat.h"
 #include "bpf/core/trace.bpf.h"
 #include "bpf/tc/handshake/in.bpf.h"
 #include "bpf/tc/translate/in.bpf.h"
@@ -23,22 +24,18 @@ static __always_inline __u32 tp_ip_at(struct __sk_buff *skb)
 	return (tp_read(kernel_skb, network_header) - data) & 127;
 }
 
-static __always_inline int tp_inward(struct __sk_buff *skb, __u32 ip)
+/* Runs one of the programs on a packet whose IP header is at `ip`, and traces what it decides. */
+static __always_inline int tp_run(struct __sk_buff *skb, __u32 ip, enum tp_trace_program program)
 {
 	int verdict;
 
-	tp_trace_begin(skb, ip, TP_TRACE_TRANSLATE_IN);
-	verdict = tp_in(skb, ip);
-	tp_trace_end(skb, verdict);
-	return verdict;
-}
-
-static __always_inline int tp_outward(struct __sk_buff *skb, __u32 ip)
-{
-	int verdict;
-
-	tp_trace_begin(skb, ip, TP_TRACE_TRANSLATE_OUT);
-	verdict = tp_out(skb, ip);
+	tp_trace_begin(skb, ip, program);
+	if (program == TP_TRACE_HANDSHAKE)
+		verdict = tp_handshake_in(skb);
+	else if (program == TP_TRACE_TRANSLATE_IN)
+		verdict = tp_in(skb, ip);
+	else
+		verdict = tp_out(skb, ip);
 	tp_trace_end(skb, verdict);
 	return verdict;
 }
@@ -46,36 +43,31 @@ static __always_inline int tp_outward(struct __sk_buff *skb, __u32 ip)
 SEC("tc")
 int tp_handshake(struct __sk_buff *skb)
 {
-	int verdict;
-
-	tp_trace_begin(skb, ETH_HLEN, TP_TRACE_HANDSHAKE);
-	verdict = tp_handshake_in(skb);
-	tp_trace_end(skb, verdict);
-	return verdict;
+	return tp_run(skb, ETH_HLEN, TP_TRACE_HANDSHAKE);
 }
 
 SEC("tc")
 int tp_translate_in(struct __sk_buff *skb)
 {
-	return tp_inward(skb, ETH_HLEN);
+	return tp_run(skb, ETH_HLEN, TP_TRACE_TRANSLATE_IN);
 }
 
 SEC("tc")
 int tp_translate_out(struct __sk_buff *skb)
 {
-	return tp_outward(skb, ETH_HLEN);
+	return tp_run(skb, ETH_HLEN, TP_TRACE_TRANSLATE_OUT);
 }
 
 SEC("tc")
 int tp_translate_in_ip(struct __sk_buff *skb)
 {
-	return tp_inward(skb, tp_ip_at(skb));
+	return tp_run(skb, tp_ip_at(skb), TP_TRACE_TRANSLATE_IN);
 }
 
 SEC("tc")
 int tp_translate_out_ip(struct __sk_buff *skb)
 {
-	return tp_outward(skb, tp_ip_at(skb));
+	return tp_run(skb, tp_ip_at(skb), TP_TRACE_TRANSLATE_OUT);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -110,7 +110,6 @@ TEST(ContainersLife, unload_takes_the_programs_out_of_each_namespace)
 	});
 }
 
-/* A listener whose namespace nothing leads to but the socket itself. */
 /* Links end with the agent; filters, before Linux 6.6, have to be taken off. */
 TEST(ContainersLife, programs_leave_each_namespace_when_the_pins_have_gone)
 {
@@ -128,6 +127,7 @@ TEST(ContainersLife, programs_leave_each_namespace_when_the_pins_have_gone)
 	});
 }
 
+/* A listener whose namespace nothing leads to but the socket itself. */
 TEST(ContainersLife, namespace_without_a_way_in_is_closed_and_told_until_there_is_one)
 {
 	in_sandbox([](Sandbox &box) {

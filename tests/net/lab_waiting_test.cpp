@@ -35,9 +35,9 @@ protected:
 	}
 
 	/*
-	 * What comes back for it: nothing, a challenge ACK, or what there must not be. `since` is
-	 * when the connection began: TCP, which may not have seen the client's ACK, says the first
-	 * answer again a second later.
+	 * What comes back for it: nothing, a challenge ACK, or what there must not be. The
+	 * connection began at `since`. A second after that, TCP repeats its SYN-ACK if the client's
+	 * ACK is still held back, which is no answer.
 	 */
 	static std::string answer_to_blind_syn(RawClient &client, const Endpoint &to,
 					       uint32_t distance, Clock::time_point since)

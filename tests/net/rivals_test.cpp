@@ -85,7 +85,7 @@ TEST_F(Rivals, second_on_a_service_is_refused_and_the_first_named)
 	});
 }
 
-/* As bpftool does, and as an agent that starts on other services. */
+/* An agent that starts reads them and looks at the link; bpftool opens maps for writing. */
 TEST_F(Rivals, process_that_reads_the_agents_maps_is_not_named)
 {
 	in_sandbox([](Sandbox &box) {
@@ -93,11 +93,13 @@ TEST_F(Rivals, process_that_reads_the_agents_maps_is_not_named)
 		std::string config = first.pin_dir() + "/tp_config";
 		std::string pinned_link = first.pin_dir() + "/link_sockops";
 		std::string process = "process " + std::to_string(first.process().pid());
+
 		for (bool to_write : { false, true }) {
 			tp::Fd map(tp::open_pinned(config.c_str(), to_write));
 			tp::Fd link(to_write ? -1 : bpf_obj_get(pinned_link.c_str()));
 
 			ASSERT_TRUE(map);
+			ASSERT_EQ((bool)link, !to_write);
 			expect_refused(run(arguments(box, "127.0.0.1:8080")), { process });
 		}
 		expect_clean_stop(first);

@@ -8,6 +8,7 @@
 #ifndef TP_TC_HANDSHAKE_OFFER_BPF_H
 #define TP_TC_HANDSHAKE_OFFER_BPF_H
 
+#include "bpf/compat.h"
 #include "bpf/tc/handshake/window.bpf.h"
 #include "bpf/core/siphash.h"
 

@@ -6,6 +6,7 @@
 #ifndef TP_TC_TRANSLATE_OUT_BPF_H
 #define TP_TC_TRANSLATE_OUT_BPF_H
 
+#include "bpf/compat.h"
 #include "bpf/tc/translate/packet.bpf.h"
 #include "bpf/tc/translate/synack.bpf.h"
 

@@ -7,6 +7,7 @@
 #ifndef TP_TC_TRANSLATE_SYNACK_BPF_H
 #define TP_TC_TRANSLATE_SYNACK_BPF_H
 
+#include "bpf/compat.h"
 #include "bpf/core/cgroup.bpf.h"
 #include "bpf/tc/translate/packet.bpf.h"
 #include "bpf/tc/translate/syn.bpf.h"

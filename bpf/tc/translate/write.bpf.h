@@ -8,6 +8,7 @@
 #ifndef TP_TC_TRANSLATE_WRITE_BPF_H
 #define TP_TC_TRANSLATE_WRITE_BPF_H
 
+#include "bpf/compat.h"
 #include "bpf/core/checksum.bpf.h"
 #include "bpf/core/translation.bpf.h"
 
@@ -73,10 +74,11 @@ struct tp_numbers {
 	__be32 flags; /* and the header's length, and the window */
 	__u16 check;
 };
+#define TP_NUMBERS_SIZE 14 /* without the padding at its end */
 
 /*
- * The same for the sequence number or the acknowledgement of a live connection's segment, with one
- * call of the kernel. Calls are most of what such a segment costs.
+ * Writes the sequence number or the acknowledgement of a live connection's segment, as
+ * tp_put_word(), but with one call of a helper where that is possible.
  */
 static __always_inline int tp_put_number(struct __sk_buff *skb, __u32 tcp, __u32 at, __u32 from,
 					 __u32 to)
@@ -90,14 +92,14 @@ static __always_inline int tp_put_number(struct __sk_buff *skb, __u32 tcp, __u32
 	if (tp_summed(skb) == TP_CHECKSUM_PARTIAL)
 		return (int)bpf_skb_store_bytes(skb, tcp + at, &word, sizeof(word), 0);
 	now = data + tcp + TP_AT_SEQ;
-	if ((void *)now + 14 > end)
+	if ((void *)now + TP_NUMBERS_SIZE > end)
 		return tp_put_word(skb, tcp, at, from, to);
 	n.seq = at == TP_AT_SEQ ? word : now->seq;
 	n.ack = at == TP_AT_ACK ? word : now->ack;
 	n.flags = now->flags;
 	/* RFC 1624, section 3 */
 	n.check = (__u16)~tp_fold((__u64)(__u16)~now->check + (__u32)~bpf_htonl(from) + word);
-	return (int)bpf_skb_store_bytes(skb, tcp + TP_AT_SEQ, &n, 14, 0);
+	return (int)bpf_skb_store_bytes(skb, tcp + TP_AT_SEQ, &n, TP_NUMBERS_SIZE, 0);
 }
 
 /* Copies the TCP options to w->options. Returns their size, or -1 if there are none. */

@@ -265,9 +265,8 @@ static void add_open_object(const fs::path &about, const Rival &rival, uint32_t 
 }
 
 /*
- * Whether the process has both open, as only the agent has them for long. Another agent that starts
- * opens the same objects while it looks for rivals, and so do bpftool and the diagnostics, but none
- * of them both of these.
+ * Whether the process has both open, as only the rival's own has. Other agents that start at this
+ * moment have opened the map for reading, and bpftool has no link open beside it.
  */
 static bool is_agent(const fs::path &process, const Rival &rival, uint32_t config)
 {
